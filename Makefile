@@ -1,0 +1,43 @@
+# Every target sets itself up: the first run makes .venv and installs the pinned dependencies.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA := $(or $(TENANTRY_SHARED),../shared)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types layers golden bench lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## Make .venv and install everything
+
+$(STAMP): pyproject.toml requirements/dev.txt $(wildcard hatch_build.py)
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+test: $(STAMP)  ## Run the tests
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+check: $(STAMP)  ## Format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+format: $(STAMP)  ## Format the code and apply safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(STAMP)  ## Renew requirements/dev.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --no-header --no-annotate --no-emit-index-url -q -o requirements/dev.txt
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,195 @@
+"""GPUs and MIG geometry: profiles, placements, names, and whether a set of slices fits one GPU.
+
+A *memory slice* is the unit of placement. GPUs with 7 compute slices have 8 memory slices; A30 and RTX PRO 6000 have
+4 and 4. Two instances never share a memory slice, and compute slices never add up to more than the GPU has.
+
+Source: NVIDIA MIG user guide; go-nvlib ``pkg/nvlib/device/mig_profile.go``; k8s-device-plugin ``internal/rm``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tenantry.model.hardware import Certainty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MIG_RESOURCE_PREFIX = "nvidia.com/mig-"
+GPU_RESOURCE = "nvidia.com/gpu"
+SHARED_GPU_RESOURCE = "nvidia.com/gpu.shared"
+
+
+@dataclass(frozen=True, slots=True)
+class MigProfile:
+    """One MIG profile of one GPU.
+
+    Attributes:
+        name: profile name, for example ``3g.71gb`` or ``1g.18gb+me``.
+        id: profile id of ``nvidia-smi mig -lgip``.
+        compute: compute slices.
+        memory: memory slices.
+        maximum: most instances on one GPU.
+        starts: memory slices at which an instance may begin.
+        memory_gib: usable memory in GiB, 0 when not measured.
+    """
+
+    name: str
+    id: int
+    compute: int
+    memory: int
+    maximum: int
+    starts: tuple[int, ...]
+    memory_gib: float = 0.0
+
+    @property
+    def resource(self) -> str:
+        """Extended resource under the mixed strategy: ``nvidia.com/mig-1g.18gb.me`` for ``1g.18gb+me``."""
+        return MIG_RESOURCE_PREFIX + self.name.replace("+", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU model.
+
+    Attributes:
+        id: catalog name, for example ``h200-sxm``.
+        title: name for people.
+        product: value of the node label ``nvidia.com/gpu.product``.
+        architecture: ``ampere``, ``ada``, ``hopper`` or ``blackwell``.
+        memory_mib: total memory reported by the driver in MiB.
+        pci_ids: PCI device ids, four upper-case hexadecimal digits each.
+        compute_slices: compute slices, 0 without MIG.
+        memory_slices: memory slices, 0 without MIG.
+        profiles: MIG profiles in the order of ``nvidia-smi``; empty without MIG.
+        minimum_driver: lowest driver that supports MIG on it, empty when unknown.
+        source: where the facts come from.
+        certainty: how well they are known.
+    """
+
+    id: str
+    title: str
+    product: str
+    architecture: str
+    memory_mib: int
+    pci_ids: tuple[str, ...]
+    compute_slices: int
+    memory_slices: int
+    profiles: tuple[MigProfile, ...]
+    minimum_driver: str
+    source: str
+    certainty: Certainty
+    _by_name: dict[str, MigProfile] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {profile.name: profile for profile in self.profiles})
+
+    @property
+    def mig_capable(self) -> bool:
+        """Whether the GPU can be partitioned."""
+        return bool(self.profiles)
+
+    @property
+    def memory_gib(self) -> int:
+        """Total memory in whole GiB, rounded up as the driver's names do."""
+        return math.ceil(self.memory_mib / 1024)
+
+    def profile(self, name: str) -> MigProfile | None:
+        """Return the profile of that name, or None."""
+        return self._by_name.get(name)
+
+
+def profile_name(compute: int, memory: int, memory_slices: int, total_mib: int, suffix: str = "") -> str:
+    """Compute the name the driver gives a profile, which depends on the total memory it reports.
+
+    GB = floor(n/slices x ceil(total GiB) + 1/2), n being the memory slices of the profile: half rounds up.
+
+    Args:
+        compute: compute slices.
+        memory: memory slices of the profile.
+        memory_slices: memory slices of the GPU.
+        total_mib: total memory in MiB as the driver reports it.
+        suffix: attribute such as ``+me``.
+
+    Source: go-nvlib ``mig_profile.go`` getMigMemorySizeGB.
+    """
+    gigabytes = math.floor(memory * math.ceil(total_mib / 1024) / memory_slices + 0.5)
+    return f"{compute}g.{gigabytes}gb{suffix}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Placement:
+    """One instance on one GPU: ``start`` is its first memory slice."""
+
+    start: int
+    profile: str
+    size: int
+
+
+def place(gpu: Gpu, counts: Mapping[str, int]) -> tuple[Placement, ...] | None:
+    """Find a placement of all instances on one GPU, or None when they do not fit.
+
+    The search is exhaustive, so None is a proof. Larger profiles are placed first and lower starts are tried first,
+    which makes the answer deterministic.
+
+    Args:
+        gpu: a GPU with MIG profiles.
+        counts: instances per profile name.
+
+    Raises:
+        KeyError: if a profile is not one of the GPU's.
+    """
+    wanted = [(gpu._by_name[name], count) for name, count in counts.items() if count]
+    if any(count > profile.maximum for profile, count in wanted):
+        return None
+    if sum(profile.compute * count for profile, count in wanted) > gpu.compute_slices:
+        return None
+    # One media-extension instance per GPU, whatever its size (nvidia-smi mig -lgip shows 1 for each +me profile).
+    if sum(count for profile, count in wanted if profile.name.endswith(("+me", "+me.all"))) > 1:
+        return None
+    queue = [
+        profile
+        for profile, count in sorted(wanted, key=lambda pair: (-pair[0].memory, pair[0].name))
+        for _ in range(count)
+    ]
+    return _search(tuple(queue), 0)
+
+
+def _search(queue: tuple[MigProfile, ...], used: int, floor: int = 0) -> tuple[Placement, ...] | None:
+    if not queue:
+        return ()
+    profile, rest = queue[0], queue[1:]
+    for start in profile.starts:
+        if start < floor:
+            continue
+        mask = ((1 << profile.memory) - 1) << start
+        if used & mask:
+            continue
+        # Equal profiles are interchangeable: place them left to right only.
+        next_floor = start + 1 if rest and rest[0] is profile else 0
+        found = _search(rest, used | mask, next_floor)
+        if found is not None:
+            return tuple(sorted((Placement(start, profile.name, profile.memory), *found)))
+    return None
+
+
+def count_sets(gpu: Gpu) -> Iterator[dict[str, int]]:
+    """Yield every non-empty set of instance counts that fits one GPU."""
+
+    def extend(index: int, counts: dict[str, int]) -> Iterator[dict[str, int]]:
+        if index == len(gpu.profiles):
+            if counts:
+                yield dict(counts)
+            return
+        profile = gpu.profiles[index]
+        yield from extend(index + 1, counts)
+        for count in range(1, profile.maximum + 1):
+            counts[profile.name] = count
+            if place(gpu, counts) is None:
+                break
+            yield from extend(index + 1, counts)
+        counts.pop(profile.name, None)
+
+    yield from extend(0, {})
