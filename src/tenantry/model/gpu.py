@@ -33,7 +33,9 @@ class MigProfile:
         memory: memory slices.
         maximum: most instances on one GPU.
         starts: memory slices at which an instance may begin.
-        memory_gib: usable memory in GiB, 0 when not measured.
+        memory_gib: usable memory in GiB as ``nvidia-smi mig -lgip`` prints it, 0 when not measured.
+        multiprocessors: streaming multiprocessors, 0 when not measured.
+        media: media engines (video decoders) it takes; 0 where they never run out before slices do.
     """
 
     name: str
@@ -43,6 +45,8 @@ class MigProfile:
     maximum: int
     starts: tuple[int, ...]
     memory_gib: float = 0.0
+    multiprocessors: int = 0
+    media: int = 0
 
     @property
     def resource(self) -> str:
@@ -64,9 +68,13 @@ class Gpu:
         compute_slices: compute slices, 0 without MIG.
         memory_slices: memory slices, 0 without MIG.
         profiles: MIG profiles in the order of ``nvidia-smi``; empty without MIG.
-        minimum_driver: lowest driver that supports MIG on it, empty when unknown.
+        minimum_driver: lowest driver that supports MIG on it (without MIG: that runs it), empty when unknown.
         source: where the facts come from.
         certainty: how well they are known.
+        note: what to confirm on the node, empty when nothing.
+        media_engines: video decoders of the GPU, 0 where they never limit a layout.
+        kernel_module: kernel modules the driver has for it: ``open``, ``proprietary`` or ``either``.
+        maximum_driver: last driver branch that runs it, such as ``580``; empty when every current one does.
     """
 
     id: str
@@ -81,6 +89,10 @@ class Gpu:
     minimum_driver: str
     source: str
     certainty: Certainty
+    note: str = ""
+    media_engines: int = 0
+    kernel_module: str = "either"
+    maximum_driver: str = ""
     _by_name: dict[str, MigProfile] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

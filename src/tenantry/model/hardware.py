@@ -32,6 +32,7 @@ class Nic:
         speed_gbps: link speed in Gbit/s.
         source: where the facts come from.
         certainty: how well they are known.
+        note: what to confirm, empty when nothing.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Nic:
     speed_gbps: int
     source: str
     certainty: Certainty
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Server:
         product_name: DMI product name, empty when unknown.
         source: where the facts come from.
         certainty: how well they are known.
+        note: what to confirm, empty when nothing.
     """
 
     id: str
@@ -86,3 +89,4 @@ class Server:
     product_name: str
     source: str
     certainty: Certainty
+    note: str = ""

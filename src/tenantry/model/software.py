@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import total_ordering
+from typing import TYPE_CHECKING
+
+from tenantry.model.hardware import Certainty
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @total_ordering
@@ -40,6 +46,11 @@ class VersionNumber:
         return f"VersionNumber({self.text!r})"
 
 
+def minor(version: str) -> str:
+    """Return the first two numbers of a version: ``26.7`` for ``v26.7.0``."""
+    return ".".join(version.removeprefix("v").split("-")[0].split(".")[:2])
+
+
 @dataclass(frozen=True, slots=True)
 class OlmPackage:
     """How the Operator Lifecycle Manager installs an operator.
@@ -50,8 +61,12 @@ class OlmPackage:
         source: CatalogSource, for example ``redhat-operators``.
         namespace: namespace the operator runs in.
         install_mode: ``OwnNamespace`` or ``AllNamespaces``.
-        csv: name of the ClusterServiceVersion; ``{version}`` stands for the version.
+        csv: name of the ClusterServiceVersion; ``{version}`` stands for the version. Empty when the name carries a
+            build stamp that no version predicts: such a CSV can only be pinned by writing its full name.
         cluster_monitoring: whether the namespace is scraped by the platform's Prometheus.
+        recommended: version on OLM when it is numbered apart from the upstream project (Red Hat build of Kueue 1.3
+            is not Kueue 1.3); empty when it is the operator's.
+        follows_cluster: whether the version is the one of OpenShift itself (NFD and SR-IOV are released with it).
     """
 
     package: str
@@ -61,6 +76,16 @@ class OlmPackage:
     install_mode: str
     csv: str
     cluster_monitoring: bool = False
+    recommended: str = ""
+    follows_cluster: bool = False
+
+    def channel_for(self, version: str) -> str:
+        """Channel that offers ``version``."""
+        return self.channel.replace("{minor}", minor(version)) if version else self.channel
+
+    def csv_for(self, version: str) -> str:
+        """Name of the ClusterServiceVersion of ``version``; empty when it cannot be predicted."""
+        return self.csv.replace("{version}", version.removeprefix("v")) if version else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ class HelmChart:
         namespace: namespace the release runs in.
         version: chart version; ``{version}`` stands for the operator's version.
         oci: whether the repository is an OCI registry.
+        recommended: chart version when charts are numbered apart from the operator; empty when it follows ``version``.
     """
 
     chart: str
@@ -80,6 +106,11 @@ class HelmChart:
     namespace: str
     version: str
     oci: bool = False
+    recommended: str = ""
+
+    def version_for(self, version: str) -> str:
+        """Chart version that installs ``version`` of the operator."""
+        return self.version.replace("{version}", version.removeprefix("v"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +155,11 @@ class Operator:
         components: versions of the parts it ships, for example ``driver`` or ``container-toolkit``.
         images: image references by role.
         source: where the facts come from.
+        certainty: how well they are known.
+        note: what to confirm, empty when nothing.
+        releases: versions of the parts per version of the operator, as far as known; the newest first.
+        minimum: lowest version per GPU architecture or catalog GPU (driver only).
+        maximum: last release branch per GPU architecture (driver only).
     """
 
     id: str
@@ -135,6 +171,36 @@ class Operator:
     floor_reason: str
     olm: OlmPackage | None
     helm: HelmChart | None
-    components: dict[str, str]
-    images: dict[str, str]
+    components: Mapping[str, str]
+    images: Mapping[str, str]
     source: str
+    certainty: Certainty = Certainty.HIGH
+    note: str = ""
+    releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    minimum: Mapping[str, str] = field(default_factory=dict)
+    maximum: Mapping[str, str] = field(default_factory=dict)
+
+    def version_on(self, *, olm: bool, cluster_version: str) -> str:
+        """Return the version to install when the spec pins none.
+
+        Args:
+            olm: whether the Operator Lifecycle Manager installs it.
+            cluster_version: version of the distribution, used where the operator is released with OpenShift.
+        """
+        if olm and self.olm is not None:
+            return cluster_version if self.olm.follows_cluster else self.olm.recommended or self.recommended
+        return self.recommended
+
+    def parts(self, version: str) -> Mapping[str, str]:
+        """Versions of the parts shipped with ``version``; those of the recommended one when it is the same or empty."""
+        wanted = VersionNumber(version) if version else None
+        for release, parts in self.releases.items():
+            if wanted is not None and VersionNumber(release) == wanted:
+                return parts
+        if wanted is None or (self.recommended and wanted == VersionNumber(self.recommended)):
+            return self.components
+        return {}
+
+    def faults(self, version: str) -> tuple[BadVersion, ...]:
+        """Known faults of ``version``, in the order of the catalog."""
+        return tuple(bad for bad in self.bad if bad.covers(version))
