@@ -1,11 +1,12 @@
 """Build hook: make the bundle of Kubernetes' own schemas that the wheel carries.
 
-The schemas come from the package ``kubernetes-validate``, which holds the OpenAPI definitions of every Kubernetes minor as JSON
-(118 MB). Descriptions are dropped, definitions that several minors share are kept once, and the rest is compressed to a
-fraction of a megabyte. The package is needed to build, never to run.
+The schemas come from the package ``kubernetes-validate``, which holds the OpenAPI definitions of every Kubernetes
+minor as JSON (118 MB). Descriptions are dropped, definitions that several minors share are kept once, and the rest is
+compressed to a fraction of a megabyte. The package is needed to build, never to run.
 
-The bundle is text, one JSON value per line: first the index ``{"source": ..., "minors": {minor: {definition name: line}}}`` with
-0-based line numbers counted after the index, then the definitions. Same input, same bytes.
+The bundle is text, one JSON value per line: first the index
+``{"source": ..., "minors": {minor: {definition name: line}}}`` with 0-based line numbers counted after the index, then
+the definitions. Same input, same bytes.
 """
 
 from __future__ import annotations

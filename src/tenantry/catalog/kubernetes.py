@@ -1,12 +1,12 @@
 """Kubernetes' own schemas: the definitions of each minor, with the checks the API server makes outside its OpenAPI.
 
-The bundle ``data/kubernetes.json.xz`` is made when the package is built; ``data/kubernetes_api.toml`` is written by hand.
+The bundle ``data/kubernetes.json.xz`` is made when the package is built; ``data/kubernetes_api.toml`` is written by
+hand.
 """
 
 from __future__ import annotations
 
 import lzma
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tenantry.catalog.files import read
 from tenantry.errors import TenantryError
 
 Schema = dict[str, Any]
@@ -34,11 +35,12 @@ class KubernetesSchemas:
 
     Attributes:
         minor: the minor these definitions belong to, for example ``1.32``.
-        definitions: schema per definition name. ``$ref`` holds a bare definition name; objects are closed; quantities have
-            ``format: quantity``.
+        definitions: schema per definition name. ``$ref`` holds a bare definition name; objects are closed;
+            quantities have ``format: quantity``.
         kinds: definition name per (group, version, kind) of objects that a manifest can hold.
         cluster_scoped: (group, kind) of objects outside every namespace.
-        names: how ``metadata.name`` is checked, per kind, where it is not a DNS subdomain: ``label``, ``service``, ``path``.
+        names: how ``metadata.name`` is checked, per kind, where it is not a DNS subdomain: ``label``, ``service``,
+            ``path``.
         key_defaults: value of a list-map key that may be left out.
         source: where the definitions come from.
     """
@@ -96,7 +98,7 @@ def kubernetes_schemas(minor: str = "") -> KubernetesSchemas:
 def _load(minor: str) -> KubernetesSchemas:
     content = _bundle()
     definitions = {name: msgspec.json.decode(content.lines[line]) for name, line in content.minors[minor].items()}
-    facts = tomllib.loads((files(__package__) / "data" / "kubernetes_api.toml").read_text(encoding="utf-8"))
+    facts = read("kubernetes_api.toml")
     _add_facts(definitions, facts)
     return KubernetesSchemas(
         minor=minor,
@@ -141,7 +143,7 @@ def _add_facts(definitions: dict[str, Schema], facts: Schema) -> None:
 
 
 def _kinds(definitions: Mapping[str, Schema]) -> dict[tuple[str, str, str], str]:
-    """Index the definitions that can stand in a manifest: those with ObjectMeta; options and lists have other metadata."""
+    """Index the definitions that can stand in a manifest: those with ObjectMeta, unlike options and lists."""
     kinds = {}
     for name, schema in definitions.items():
         if schema.get("properties", {}).get("metadata", {}).get("$ref") == OBJECT_META:
