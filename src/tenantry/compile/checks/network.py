@@ -1,0 +1,56 @@
+"""Addresses and ports that tenants and the contract name."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from tenantry.compile.problems import at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tenantry.model.cluster import Cluster
+    from tenantry.model.problem import DocPath, SpecProblem
+    from tenantry.model.spec import Document
+
+
+def egress(cluster: Cluster) -> Iterable[SpecProblem]:
+    """Egress destinations are IP prefixes and ports are ports."""
+    for tenant in cluster.spec.tenants:
+        for index, rule in enumerate(tenant.spec.network.egress):
+            path: DocPath = ("spec", "network", "egress", index)
+            for position, prefix in enumerate(rule.to):
+                try:
+                    ipaddress.ip_network(prefix)
+                except ValueError as error:
+                    yield at(
+                        tenant,
+                        (*path, "to", position),
+                        f"{prefix} is not an IP prefix: {error}",
+                        expected="a prefix such as 10.20.0.0/16, without host bits",
+                        found=prefix,
+                        rule="SPEC-PREFIX",
+                    )
+            for position, port in enumerate(rule.ports):
+                yield from _port(tenant, (*path, "ports", position), port)
+    if cluster.spec.contract is not None:
+        for index, item in enumerate(cluster.spec.contract.spec.exceptions):
+            for position, port in enumerate(item.ports):
+                yield from _port(cluster.spec.contract, ("spec", "exceptions", index, "ports", position), port)
+
+
+def _port(document: Document, path: DocPath, text: str) -> Iterable[SpecProblem]:
+    numbers = [int(part) for part in text.partition("/")[2].split("-")]
+    if not all(1 <= number <= 65535 for number in numbers) or numbers != sorted(numbers):
+        yield at(
+            document,
+            path,
+            f"{text} is not a port or a rising range of ports",
+            expected="TCP/443 or TCP/8000-8100, ports 1 to 65535",
+            found=text,
+            rule="SPEC-PORT",
+        )
+
+
+CHECKS = (egress,)
