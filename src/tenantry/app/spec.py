@@ -1,0 +1,58 @@
+"""Load a spec, resolve it against the catalog and check it as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tenantry.compile.checks import check
+from tenantry.compile.resolve import resolve
+from tenantry.errors import SpecError
+from tenantry.io.spec_folder import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tenantry.io.spec_folder import LoadedSpec
+    from tenantry.model.cluster import Cluster
+    from tenantry.model.problem import SpecProblem
+    from tenantry.model.spec import Spec
+
+
+@dataclass(frozen=True)
+class CheckedSpec:
+    """A spec without problems.
+
+    Attributes:
+        spec: the documents of the chosen environment.
+        cluster: the same, joined with the catalog.
+    """
+
+    spec: Spec
+    cluster: Cluster
+
+
+def load(folder: Path, environment: str = "") -> CheckedSpec:
+    """Read a spec and prove that nothing is wrong with it.
+
+    Args:
+        folder: folder of YAML documents, or one file.
+        environment: overlay below ``environments/``; empty for none.
+
+    Raises:
+        SpecError: with every problem, each at its file, line and column.
+        InputError: if the folder cannot be read at all.
+    """
+    loaded = load_spec(folder, environment)
+    cluster, problems = resolve(loaded.spec)
+    problems += check(cluster)
+    if problems:
+        raise SpecError(_located(loaded, problems))
+    return CheckedSpec(loaded.spec, cluster)
+
+
+def _located(loaded: LoadedSpec, problems: Iterable[SpecProblem]) -> list[SpecProblem]:
+    found = [replace(problem, location=loaded.locate(problem.subject, problem.path)) for problem in problems]
+    unique = dict.fromkeys(found)
+    return sorted(unique, key=lambda problem: (problem.location, problem.rule, str(problem.path)))

@@ -1,0 +1,107 @@
+"""One resolved value of a spec, by its path."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tenantry.app.spec import load
+from tenantry.errors import InputError
+from tenantry.model.problem import nearest_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.model.cluster import Cluster, ClusterTenant, Pool
+
+
+def get_value(folder: Path, path: str, environment: str = "") -> Any:
+    """Return the value at a dotted path of the resolved spec.
+
+    The document has ``platform``, ``tenants.<name>``, ``workloads.<name>`` as written with defaults filled in, and
+    ``pools.<name>``, ``operators.<name>``, ``entitlements.<tenant>``, ``resources`` as resolved against the catalog.
+    List items are named by index (``[0]`` or ``.0``) or by their ``name``.
+
+    Raises:
+        InputError: if the path names nothing; says which step failed and what there is.
+        SpecError: if the spec has problems.
+    """
+    value: Any = resolved(load(folder, environment).cluster)
+    walked = ""
+    for step in _steps(path):
+        value = _step(value, step, walked)
+        walked = f"{walked}.{step}" if walked else step
+    return value
+
+
+def resolved(cluster: Cluster) -> dict[str, Any]:
+    """Return the resolved spec as one plain document."""
+    spec = cluster.spec
+    return {
+        "platform": {"name": spec.platform.name, **spec.platform.spec.model_dump(mode="json", by_alias=True)},
+        "tenants": {item.name: item.spec.model_dump(mode="json", by_alias=True) for item in spec.tenants},
+        "workloads": {item.name: item.spec.model_dump(mode="json", by_alias=True) for item in spec.workloads},
+        "pools": {pool.name: _pool(pool) for pool in cluster.pools},
+        "operators": {
+            name: {"version": chosen.version, "channel": chosen.channel, "startingCSV": chosen.csv}
+            for name, chosen in sorted(cluster.operators.items())
+        },
+        "entitlements": {tenant.name: _entitlements(tenant) for tenant in cluster.tenants},
+        "resources": list(cluster.resources),
+        "kubernetes": cluster.kubernetes_minor,
+    }
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    return {
+        "nodes": pool.nodes,
+        "server": pool.server.id,
+        "gpu": pool.gpu.id,
+        "gpusPerNode": pool.gpus_per_node,
+        "gpus": pool.nodes * pool.gpus_per_node,
+        "driver": pool.driver,
+        "mode": pool.mode.value,
+        "nodeSelector": pool.node_selector,
+        "perNode": {item.name: item.per_node for item in pool.resources},
+        "capacity": {item.name: pool.capacity(item.name) for item in pool.resources},
+    }
+
+
+def _entitlements(tenant: ClusterTenant) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in tenant.entitlements:
+        found.setdefault(item.pool, {})[item.resource] = {
+            "guaranteed": item.guaranteed,
+            "limit": item.limit,
+            "overQuotaWeight": item.weight,
+        }
+    return found
+
+
+def _steps(path: str) -> list[str]:
+    # A name with dots is written in quotes or brackets: pools.training.capacity["nvidia.com/gpu"].
+    tokens = re.findall(r"""\[\s*"([^"]*)"\s*\]|\[\s*'([^']*)'\s*\]|\[([^\]]*)\]|"([^"]*)"|([^.\[\]"]+)""", path)
+    return [next(part for part in token if part) for token in tokens if any(token)]
+
+
+def _step(value: Any, step: str, walked: str) -> Any:
+    here = walked or "the spec"
+    if isinstance(value, dict):
+        if step in value:
+            return value[step]
+        raise _nothing(here, step, sorted(value))
+    if isinstance(value, list):
+        if step.lstrip("-").isdigit() and -len(value) <= int(step) < len(value):
+            return value[int(step)]
+        names = [item["name"] for item in value if isinstance(item, dict) and "name" in item]
+        if step in names:
+            return value[names.index(step)]
+        raise _nothing(here, step, names or [f"0 to {len(value) - 1}"])
+    raise InputError(f"{here} is a single value; it has no {step!r}")
+
+
+def _nothing(here: str, step: str, names: list[str]) -> InputError:
+    near = nearest_name(step, names)
+    hint = f"; did you mean {near!r}?" if near else ""
+    shown = ", ".join(names[:15]) + (", ..." if len(names) > 15 else "")
+    return InputError(f"{here} has no {step!r}; it has {shown or 'nothing'}{hint}")

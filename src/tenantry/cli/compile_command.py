@@ -1,0 +1,44 @@
+"""``tenantry compile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tenantry.cli.options import Output, emit, environment_option, output_option, spec_argument
+from tenantry.cli.progress import step
+from tenantry.errors import ExitCode
+
+
+@click.command("compile")
+@spec_argument
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="TREE", help="Folder of the tree.")
+@environment_option
+@click.option("--check", is_flag=True, help="Write nothing; exit with 2 when TREE differs from the spec.")
+@click.option("--force", is_flag=True, help="Replace TREE even if it holds files that Tenantry did not write.")
+@output_option("text", "json", "md", "html")
+def command(
+    *, spec: Path, out: Path, environment: str, check: bool, force: bool, outputs: tuple[Output, ...]
+) -> int:
+    """Compile SPEC into the GitOps tree that Argo CD syncs.
+
+    The tree is written beside TREE and swapped in whole: an error leaves the old one untouched. The same spec gives the
+    same bytes.
+    """
+    from tenantry.app.compile import compile_spec, differences, write
+
+    with step("compiling"):
+        tree = compile_spec(spec, environment)
+    if check:
+        changed = differences(tree, out)
+        for line in changed:
+            click.echo(line)
+        click.echo(f"{out} {'differs from the spec' if changed else 'equals the spec'}", err=True)
+        return ExitCode.FINDINGS if changed else ExitCode.CLEAN
+    with step("writing"):
+        write(tree, out, force=force)
+    from tenantry.cli.render.tree import RENDERERS
+
+    emit(outputs, lambda form: RENDERERS[form](tree, str(out)))
+    return ExitCode.CLEAN

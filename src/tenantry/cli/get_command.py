@@ -1,0 +1,56 @@
+"""``tenantry get``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tenantry.cli.options import Output, emit, environment_option, output_option, spec_argument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("get")
+@spec_argument
+@click.argument("path", metavar="PATH.TO.VALUE")
+@environment_option
+@output_option("text", "json", "yaml")
+def command(spec: Path, path: str, environment: str, outputs: tuple[Output, ...]) -> None:
+    """Print one resolved value of a spec.
+
+    Single values are printed bare and lists of them a line each, for use in a shell; maps are printed as JSON. Paths
+    begin with platform, tenants.NAME, workloads.NAME (as written, with defaults), or with pools.NAME, operators.NAME,
+    entitlements.TENANT, resources, kubernetes (as resolved).
+
+    \b
+    tenantry get SPEC operators.gpu-operator.version
+    tenantry get SPEC 'pools.training.capacity["nvidia.com/gpu"]'
+    """
+    from tenantry.app.value import get_value
+
+    value = get_value(spec, path, environment)
+    emit(outputs, lambda form: _render(form, value))
+
+
+def _render(form: str, value: Any) -> str:
+    import json
+
+    if form == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    if form == "yaml":
+        from tenantry.io.yaml_write import dump
+
+        return dump(value)
+    if isinstance(value, list) and all(not isinstance(item, dict | list) for item in value):
+        return "\n".join(_bare(item) for item in value)
+    return _bare(value)
+
+
+def _bare(value: Any) -> str:
+    import json
+
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,22 @@
+"""Progress on standard error, only where a person is looking."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Show a spinner with ``text`` while the block runs; nothing when standard error is not a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield

@@ -1,0 +1,1 @@
+"""Turning results into text: terminal, JSON, SARIF, JUnit, Markdown, HTML. Pure functions from results to strings."""

@@ -1,0 +1,44 @@
+"""Problems of a spec, for people."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.model.problem import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenantry.model.problem import SpecProblem
+
+
+def problem_lines(problem: SpecProblem) -> list[str]:
+    """Write one problem: place, path and message; then what was expected, found and meant."""
+    where = f"{problem.location}: "
+    path = dotted(problem.path)
+    lines = [f"{where}{problem.subject}{': ' + path if path else ''}", f"    {problem.message}"]
+    details = []
+    if problem.expected:
+        details.append(f"expected {problem.expected}")
+    if problem.found:
+        details.append(f"found {problem.found}")
+    if problem.nearest:
+        details.append(f"did you mean {problem.nearest!r}?")
+    if details:
+        lines.append(f"    {'; '.join(details)}")
+    lines.append(f"    rule {problem.rule}")
+    return lines
+
+
+def print_problems(problems: Sequence[SpecProblem]) -> None:
+    """Print every problem and their number to standard error."""
+    for problem in problems:
+        first, *rest = problem_lines(problem)
+        click.secho(f"error: {first}", fg="red", err=True, color=None if sys.stderr.isatty() else False)
+        for line in rest:
+            click.echo(line, err=True)
+    count = len(problems)
+    click.echo(f"{count} problem{'s' if count != 1 else ''}; nothing was written", err=True)
