@@ -2,12 +2,40 @@
 
 What lives here: one TOML file per kind of fact, each entry with its source and certainty, and one cached reader per
 file. What may not: rules, decisions, or anything read from outside this package. A new GPU, server or operator is a new
-entry, never new code.
+entry, never new code; see ``docs/catalog.md``.
 """
 
 from __future__ import annotations
 
+from tenantry.catalog.facts import FactDefinition, fact_definitions
 from tenantry.catalog.hardware import gpus, nics, servers
-from tenantry.catalog.software import kubernetes_minor, operators
+from tenantry.catalog.observability import Metric, metrics
+from tenantry.catalog.schemas import ExtraSchema, extra_schemas
+from tenantry.catalog.software import (
+    Image,
+    cves,
+    cves_known_as_of,
+    images,
+    job_image,
+    kubernetes_minor,
+    operators,
+)
 
-__all__ = ["gpus", "kubernetes_minor", "nics", "operators", "servers"]
+__all__ = [
+    "ExtraSchema",
+    "FactDefinition",
+    "Image",
+    "Metric",
+    "cves",
+    "cves_known_as_of",
+    "extra_schemas",
+    "fact_definitions",
+    "gpus",
+    "images",
+    "job_image",
+    "kubernetes_minor",
+    "metrics",
+    "nics",
+    "operators",
+    "servers",
+]

@@ -10,10 +10,15 @@ Table = dict[str, Any]
 """One table of a data file, as ``tomllib`` gives it."""
 
 
-def read(name: str) -> Table:
-    """Return the data file ``data/<name>``.
+def text(name: str) -> str:
+    """Return the data file ``data/<name>`` as text.
 
     Args:
         name: path below the data folder, for example ``gpus.toml``.
     """
-    return tomllib.loads(files(__package__).joinpath("data", name).read_text(encoding="utf-8"))
+    return files(__package__).joinpath("data", name).read_text(encoding="utf-8")
+
+
+def read(name: str) -> Table:
+    """Return the TOML file ``data/<name>`` as tables."""
+    return tomllib.loads(text(name))

@@ -119,7 +119,7 @@ class BadVersion:
 
     Attributes:
         first: lowest broken version.
-        last: highest broken version.
+        last: highest broken version; empty when every later one is.
         when: condition under which it matters: ``always``, ``rdma``, ``openshift``, ``mixed-mig`` or ``grace-mig``.
         reason: what goes wrong.
         fixed: lowest version without the fault; empty when unknown.
@@ -135,7 +135,8 @@ class BadVersion:
 
     def covers(self, version: str) -> bool:
         """Whether ``version`` lies in the range, both ends included."""
-        return VersionNumber(self.first) <= VersionNumber(version) <= VersionNumber(self.last)
+        number = VersionNumber(version)
+        return VersionNumber(self.first) <= number and (not self.last or number <= VersionNumber(self.last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ class Operator:
         source: where the facts come from.
         certainty: how well they are known.
         note: what to confirm, empty when nothing.
-        releases: versions of the parts per version of the operator, as far as known; the newest first.
+        releases: versions of the parts per other version of the operator, as far as known; the newest first.
+        openshift: OpenShift versions a version is published for, such as ``4.18-4.22``, as far as known.
         minimum: lowest version per GPU architecture or catalog GPU (driver only).
         maximum: last release branch per GPU architecture (driver only).
     """
@@ -177,6 +179,7 @@ class Operator:
     certainty: Certainty = Certainty.HIGH
     note: str = ""
     releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    openshift: Mapping[str, str] = field(default_factory=dict)
     minimum: Mapping[str, str] = field(default_factory=dict)
     maximum: Mapping[str, str] = field(default_factory=dict)
 
@@ -192,15 +195,58 @@ class Operator:
         return self.recommended
 
     def parts(self, version: str) -> Mapping[str, str]:
-        """Versions of the parts shipped with ``version``; those of the recommended one when it is the same or empty."""
-        wanted = VersionNumber(version) if version else None
-        for release, parts in self.releases.items():
-            if wanted is not None and VersionNumber(release) == wanted:
-                return parts
-        if wanted is None or (self.recommended and wanted == VersionNumber(self.recommended)):
+        """Versions of the parts shipped with ``version``; empty where they are not known."""
+        wanted = VersionNumber(version)
+        if self.recommended and wanted == VersionNumber(self.recommended):
             return self.components
-        return {}
+        return next((parts for release, parts in self.releases.items() if VersionNumber(release) == wanted), {})
+
+    def runs_on_openshift(self, version: str, openshift: str) -> bool | None:
+        """Whether ``version`` is published for an OpenShift version; None where that is not known."""
+        wanted = VersionNumber(version)
+        for release, span in self.openshift.items():
+            if VersionNumber(release) == wanted:
+                first, _, last = span.partition("-")
+                return VersionNumber(first) <= VersionNumber(minor(openshift)) <= VersionNumber(last)
+        return None
 
     def faults(self, version: str) -> tuple[BadVersion, ...]:
         """Known faults of ``version``, in the order of the catalog."""
         return tuple(bad for bad in self.bad if bad.covers(version))
+
+
+@dataclass(frozen=True, slots=True)
+class Cve:
+    """A vulnerability that lets a container reach its node or another tenant.
+
+    Attributes:
+        id: CVE number.
+        component: part that has it, as named in the components of an operator.
+        summary: what an attacker gains.
+        fixed: lowest version of the component without it; empty when none is known.
+        operator_fixed: lowest GPU Operator that ships a fixed component; empty when none is known.
+        unless: condition under which it does not matter, in words; empty when it always does.
+        severity: ``critical``, ``high`` or ``medium``.
+        source: where this is stated.
+        certainty: how well it is known.
+        note: what to confirm, empty when nothing.
+    """
+
+    id: str
+    component: str
+    summary: str
+    fixed: str
+    operator_fixed: str
+    unless: str
+    severity: str
+    source: str
+    certainty: Certainty
+    note: str = ""
+
+    def affects(self, version: str) -> bool | None:
+        """Whether a version of the component has it; None when the fixed version is not known."""
+        return VersionNumber(version) < VersionNumber(self.fixed) if self.fixed else None
+
+    def affects_operator(self, version: str) -> bool | None:
+        """Whether a GPU Operator version ships it; None when the fixed version is not known."""
+        return VersionNumber(version) < VersionNumber(self.operator_fixed) if self.operator_fixed else None
