@@ -82,9 +82,7 @@ def lint_paths(
     findings.extend(_schema_findings(read, schemas))
     context = LintContext(parse_yaml=parse_one, partial=frozenset(_fragments(read)), complete=complete)
     findings.extend(_lint_finding(issue) for issue in lint(read.manifests, context))
-    unchecked = Counter(
-        f"{item.key.api_version} {item.key.kind}" for item in read.manifests if not schemas.knows(item)
-    )
+    unchecked = Counter(f"{item.key.api_version} {item.key.kind}" for item in read.manifests if not schemas.knows(item))
     return LintReport(
         findings=tuple(sorted(set(findings), key=Finding.sort_key)),
         manifests=len(read.manifests),

@@ -18,9 +18,7 @@ from tenantry.errors import ExitCode
 @click.option("--check", is_flag=True, help="Write nothing; exit with 2 when TREE differs from the spec.")
 @click.option("--force", is_flag=True, help="Replace TREE even if it holds files that Tenantry did not write.")
 @output_option("text", "json", "md", "html")
-def command(
-    *, spec: Path, out: Path, environment: str, check: bool, force: bool, outputs: tuple[Output, ...]
-) -> int:
+def command(*, spec: Path, out: Path, environment: str, check: bool, force: bool, outputs: tuple[Output, ...]) -> int:
     """Compile SPEC into the GitOps tree that Argo CD syncs.
 
     The tree is written beside TREE and swapped in whole: an error leaves the old one untouched. The same spec gives the

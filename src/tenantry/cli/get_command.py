@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @environment_option
 @output_option("text", "json", "yaml")
 def command(spec: Path, path: str, environment: str, outputs: tuple[Output, ...]) -> None:
-    """Print one resolved value of a spec.
+    r"""Print one resolved value of a spec.
 
     Single values are printed bare and lists of them a line each, for use in a shell; maps are printed as JSON. Paths
     begin with platform, tenants.NAME, workloads.NAME (as written, with defaults), or with pools.NAME, operators.NAME,

@@ -114,9 +114,7 @@ def sarif(report: LintReport) -> str:
                 "ruleIndex": index[item.rule],
                 "level": levels[item.severity],
                 "message": {"text": message},
-                "locations": [
-                    {"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": item.subject}]}
-                ],
+                "locations": [{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": item.subject}]}],
                 "properties": {"path": item.path, "verdict": item.verdict.value},
             }
         )
@@ -135,13 +133,14 @@ def junit(report: LintReport) -> str:
     cases = []
     for item in failed:
         detail = f"{item.location}: {item.subject}: {item.path}\n{item.message}\n{item.fix}"
+        name = quoteattr(f"{item.rule} {item.subject}")
         cases.append(
-            f"    <testcase classname={quoteattr(item.location.file)} name={quoteattr(f'{item.rule} {item.subject}')}>\n"
+            f"    <testcase classname={quoteattr(item.location.file)} name={name}>\n"
             f"      <failure type={quoteattr(item.rule)} message={quoteattr(item.message)}>{escape(detail)}</failure>\n"
             "    </testcase>"
         )
     if not cases:
-        cases = [f"    <testcase classname=\"tenantry.lint\" name={quoteattr(summary(report))}/>"]
+        cases = [f'    <testcase classname="tenantry.lint" name={quoteattr(summary(report))}/>']
     count = max(1, len(failed))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
