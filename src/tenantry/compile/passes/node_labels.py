@@ -1,6 +1,6 @@
 """Labels and taints of nodes, which decide how GPUs are shared and who may run where.
 
-Nodes are made by the kubelet, so no manifest of this tree is a Node. A Job applies partial Nodes with server-side apply:
+Nodes are made by the kubelet, so the tree holds no Node. A Job applies partial Nodes with server-side apply:
 labels that leave the spec leave the node, labels of others stay. Decision 0001 gives the alternatives.
 """
 
