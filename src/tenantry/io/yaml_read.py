@@ -7,7 +7,9 @@ documents beyond a size or a depth. Text in JSON is read as JSON, as kubectl doe
 
 from __future__ import annotations
 
+import errno
 import json
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +27,7 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from tenantry.errors import YamlError
+from tenantry.errors import InputError, YamlError
 from tenantry.io.yaml_scalars import (
     TAG,
     NotJson,
@@ -39,8 +41,13 @@ from tenantry.io.yaml_scalars import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from yaml.error import Mark
+
+
+class DialectError(YamlError):
+    """Text is YAML, and the server may even read it, but it uses what this reader refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,31 @@ def load_documents(text: bytes | str, file: str = "<string>", *, limits: Limits 
     if quick is not None:
         return [quick]
     return _Builder(source, file, limits).build(events(source, file))
+
+
+def read_file(path: Path, limits: Limits = DEFAULT) -> bytes:
+    """Read a file that holds YAML.
+
+    Raises:
+        YamlError: if it is larger than ``limits`` allow; it is not read then.
+        InputError: if it cannot be read; the message does not repeat the path.
+    """
+    try:
+        status = path.stat()
+        # Opening a pipe or a device could wait for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("is not a regular file")
+        _check_size(status.st_size, str(path), limits)
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {os_reason(error)}") from error
+
+
+def os_reason(error: OSError) -> str:
+    """Return what the operating system says, for people."""
+    if error.errno == errno.ELOOP:
+        return "its symbolic links form a loop"
+    return (error.strerror or str(error)).lower()
 
 
 def decode(text: bytes | str, file: str = "<string>", limits: Limits = DEFAULT) -> str:
@@ -240,6 +272,7 @@ class _Builder:
             raise self._refusal(event)
         try:
             if event.tag is not None:
+                self._check_custom(event)
                 return resolve_tagged(event.tag, event.value)
             return resolve_plain(event.value) if event.implicit[0] else event.value
         except NotJson as error:
@@ -253,7 +286,7 @@ class _Builder:
         except NotJson as error:
             raise self._error(str(error), event.start_mark) from error
         if key == "<<" and event.implicit[0]:
-            raise self._error("merge keys (<<) are not allowed; write the fields out", event.start_mark)
+            raise self._refused("merge keys (<<) are not allowed; write the fields out", event.start_mark)
         if key in container:
             raise self._error(f"the key {key!r} stands twice in this map", event.start_mark)
         return key
@@ -264,11 +297,18 @@ class _Builder:
             raise self._refusal(event)
         if event.tag is not None and event.tag not in ("!", TAG + "map", TAG + "seq"):
             tag = event.tag.replace(TAG, "!!")
-            raise self._error(f"the tag {tag} is not allowed", event.start_mark)
+            raise self._refused(f"the tag {tag} is not allowed", event.start_mark)
 
     def _refusal(self, event: Any) -> YamlError:
         sign = f"alias *{event.anchor}" if type(event) is AliasEvent else f"anchor &{event.anchor}"
-        return self._error(f"anchors and aliases are not allowed ({sign}); write the value out", event.start_mark)
+        return self._refused(f"anchors and aliases are not allowed ({sign}); write the value out", event.start_mark)
+
+    def _check_custom(self, event: Any) -> None:
+        if event.tag != "!" and not event.tag.startswith(TAG):
+            raise self._refused(f"the tag {event.tag} is not allowed", event.start_mark)
+
+    def _refused(self, reason: str, mark: Mark) -> DialectError:
+        return DialectError(reason, file=self.file, line=mark.line + 1, column=mark.column + 1)
 
     def _error(self, reason: str, mark: Mark) -> YamlError:
         return YamlError(reason, file=self.file, line=mark.line + 1, column=mark.column + 1)
