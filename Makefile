@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DATA := $(or $(TENANTRY_SHARED),../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types layers golden bench lock clean
+.PHONY: help setup demo test check format layers docs bench lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,3 +41,16 @@ lock: $(STAMP)  ## Renew requirements/dev.txt
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+docs: $(STAMP)  ## Renew the pages written from code
+	$(BIN)/python -c "from tenantry.app.reference import spec_markdown; print(spec_markdown(), end='')" > docs/spec.md
+	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
+
+demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/demo
+	$(BIN)/tenantry demo --out out/demo
+
+bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
+	$(BIN)/python benchmarks/compile.py --json benchmarks/results/compile.json
+
+layers: $(STAMP)  ## Prove that imports go down
+	$(BIN)/lint-imports

@@ -49,7 +49,8 @@ TABLE: dict[str, tuple[tuple[str, str], dict[str, Any] | None, str]] = {
     "policy at work": (CLUSTER_POLICY, {"state": "notReady"}, "Progressing"),
     "second policy": (CLUSTER_POLICY, {"state": "ignored"}, "Degraded"),
     "policy that failed": (
-        CLUSTER_POLICY, {"state": "notReady", "conditions": [condition("Error", "True", "ReconcileFailed")]}, "Degraded"),
+        CLUSTER_POLICY,
+        {"state": "notReady", "conditions": [condition("Error", "True", "ReconcileFailed")]}, "Degraded"),
     "policy without status": (CLUSTER_POLICY, None, "Progressing"),
     "driver ready": (("nvidia.com", "NVIDIADriver"), {"state": "ready", **ready("True", "Reconciled")}, "Healthy"),
     "network policy named otherwise": (("mellanox.com", "NicClusterPolicy"), {"state": "ignore"}, "Degraded"),
@@ -73,7 +74,8 @@ TABLE: dict[str, tuple[tuple[str, str], dict[str, Any] | None, str]] = {
     "queue active": (
         ("kueue.x-k8s.io", "ClusterQueue"), {"conditions": [condition("Active", "True")]}, "Healthy"),
     "queue without its flavor": (
-        ("kueue.x-k8s.io", "ClusterQueue"), {"conditions": [condition("Active", "False", "FlavorNotFound")]}, "Degraded"),
+        ("kueue.x-k8s.io", "ClusterQueue"),
+        {"conditions": [condition("Active", "False", "FlavorNotFound")]}, "Degraded"),
     "machines updated": (
         ("machineconfiguration.openshift.io", "MachineConfigPool"),
         {"conditions": [condition("Updated", "True"), condition("Degraded", "False")]}, "Healthy"),
@@ -98,7 +100,7 @@ def test_health_is_what_the_status_says(name: str) -> None:
     assert health(group, kind, status) == expected
 
 
-@pytest.mark.parametrize("key", CHECKS, ids=lambda key: "/".join(key))
+@pytest.mark.parametrize("key", CHECKS, ids="/".join)
 @pytest.mark.parametrize(
     "status", [None, {}, {"conditions": []}, {"conditions": [{"type": "Ready"}]}], ids=["none", "empty", "no", "bare"]
 )
