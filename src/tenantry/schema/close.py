@@ -175,6 +175,7 @@ class Closer:
         # An object for which nothing is listed keeps nothing: pruning empties it.
         elif extra is False or schema.get("type") == "object" or "properties" in schema:
             out["additionalProperties"] = False
+            out.setdefault("properties", {})  # without it the validator does not name the unknown field
             if self._partial:
                 out["patternProperties"] = {r"^\$": True}
 

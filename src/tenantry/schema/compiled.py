@@ -12,7 +12,7 @@ from tenantry.model.manifest import Body
 from tenantry.model.problem import DocPath, dotted
 from tenantry.schema import formats, rules
 from tenantry.schema.close import Schema
-from tenantry.schema.explain import explain
+from tenantry.schema.explain import explain_all
 from tenantry.schema.issue import SchemaIssue
 from tenantry.schema.list_maps import BranchBuilder, duplicates
 
@@ -58,8 +58,7 @@ class CompiledSchema:
                 break
             body = _without(body, nulls)
             errors = list(validator.iter_errors(body))
-        for error in errors:
-            yield from explain(error, self._schema)
+        yield from explain_all(errors, self._schema)
 
     def _compile(self) -> jsonschema_rs.Draft202012Validator | None:
         try:
@@ -86,7 +85,7 @@ def unreadable(body: object, reason: str) -> SchemaIssue:
     return SchemaIssue(
         rules.UNREADABLE,
         path[:-1],
-        f"{message}; the API server reads JSON, where every key is text",
+        f"{message}; the API server reads JSON, where every key is text" if path else message,
         expected="keys that are text",
         fix="put the key in quotes" if path else "",
     )

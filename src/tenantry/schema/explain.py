@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
@@ -41,6 +42,34 @@ _BOUNDS = {
 }
 
 Kind = ValidationErrorKind
+
+
+def explain_all(errors: Sequence[ValidationError], schema: Schema) -> Iterator[SchemaIssue]:
+    """Turn all errors of one object into issues.
+
+    A value of the wrong type is not also reported for not being one of the values allowed; the type says it better,
+    and the values allowed tell what was meant: ``on`` without quotes is a boolean.
+    """
+    enums = {tuple(error.instance_path): error.kind.options for error in errors if isinstance(error.kind, Kind.Enum)}
+    types = {tuple(error.instance_path) for error in errors if isinstance(error.kind, Kind.Type)}
+    for error in errors:
+        path = tuple(error.instance_path)
+        if path not in types or path not in enums:
+            yield from explain(error, schema)
+        elif isinstance(error.kind, Kind.Type):
+            issue = _wrong_type(path, error.instance, error.kind.types)
+            meant = _meant(error.instance, enums[path])
+            expected = f"one of {choices(enums[path])}"
+            fix = f"put it in quotes: '{meant}'" if meant else f"write {expected}"
+            yield replace(issue, expected=expected, nearest=meant, fix=fix)
+
+
+def _meant(value: object, options: list[Any]) -> str | None:
+    """Return the option whose text, unquoted, YAML reads as this value."""
+    if isinstance(value, bool):
+        texts = ("on", "yes", "true", "y") if value else ("off", "no", "false", "n")
+        return next((option for option in options if str(option).casefold() in texts), None)
+    return next((option for option in options if str(option) == shown(value)), None)
 
 
 def explain(error: ValidationError, schema: Schema) -> Iterator[SchemaIssue]:
@@ -141,7 +170,7 @@ def _types(error: ValidationError, path: DocPath) -> list[str]:
 def _wrong_type(path: DocPath, value: object, types: list[str]) -> SchemaIssue:
     wanted = " or ".join(_TYPE_WORDS[name] for name in types if name != "null" or types == ["null"])
     fix = ""
-    if "string" in types and isinstance(value, int | float):
+    if types == ["string"] and isinstance(value, int | float):
         fix = f"put it in quotes: '{shown(value)}'"
     elif isinstance(value, str) and types == ["integer"] and value.lstrip("-").isdigit():
         fix = f"remove the quotes: {value}"
@@ -246,24 +275,30 @@ def _exclusion(excluded: object) -> str:
 
 def _parent(schema: Schema, error: ValidationError) -> Schema:
     """Return the schema node that holds the keyword which failed."""
-    node: Any = schema
-    for step in error.schema_path[:-1]:
-        node = node[step]
+    nodes = list(_along(schema, error))
+    node = nodes[-2] if len(nodes) > 1 else schema
     return node if isinstance(node, dict) else {}
 
 
 def _rule(schema: Schema, error: ValidationError) -> str | None:
     """Return the rule that the schema names for this place, if any."""
-    node: Any = schema
     found = None
-    for step in error.schema_path:
+    for node in _along(schema, error):
         if isinstance(node, dict):
             found = node.get(RULE, found)
+    return found
+
+
+def _along(schema: Schema, error: ValidationError) -> Iterator[Any]:
+    """Walk from the root of the schema to the keyword which failed."""
+    node: Any = schema
+    yield node
+    for step in error.schema_path:
         try:
             node = node[step]
         except (KeyError, IndexError, TypeError):
-            break
-    return found
+            return
+        yield node
 
 
 def _field(path: DocPath) -> str:

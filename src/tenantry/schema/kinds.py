@@ -11,7 +11,8 @@ from tenantry.schema import rules
 from tenantry.schema.issue import SchemaIssue
 
 _LONGEST_SLIP = 2
-_SHORTEST_NAME = 5  # below that, two letters make another word
+_SHORT_NAME = 7  # up to here one letter is a slip and two make another word
+_SHORTEST_NAME = 3
 
 
 @dataclass(slots=True)
@@ -111,14 +112,15 @@ def _slip(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that differs by one or two letters, if there is one."""
     if len(word) < _SHORTEST_NAME:
         return None
-    near = [(distance, name) for name in known if (distance := _distance(word.casefold(), name.casefold())) is not None]
-    return min(near)[1] if near else None
+    longest = 1 if len(word) <= _SHORT_NAME else _LONGEST_SLIP
+    near = [
+        (_distance(word.casefold(), name.casefold()), name) for name in known if abs(len(name) - len(word)) <= longest
+    ]
+    return min((entry for entry in near if entry[0] <= longest), default=(0, None))[1]
 
 
-def _distance(one: str, other: str) -> int | None:
-    """Return the edit distance with swaps of neighbours, or None above the longest slip."""
-    if abs(len(one) - len(other)) > _LONGEST_SLIP:
-        return None
+def _distance(one: str, other: str) -> int:
+    """Return the edit distance, a swap of neighbours counting as one edit."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, start=1):
@@ -128,7 +130,7 @@ def _distance(one: str, other: str) -> int | None:
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
                 cost = min(cost, last[j - 2] + 1)
             row.append(cost)
-    return row[-1] if row[-1] <= _LONGEST_SLIP else None
+    return row[-1]
 
 
 def served_versions(crd_spec: Mapping[str, object]) -> list[dict[str, object]]:
