@@ -131,7 +131,7 @@ def _pool_notes(pool: Pool) -> Iterator[Note]:
             "KAI places pods on replicas of shared GPUs but does not count nvidia.com/gpu.shared as GPU: the queues of "
             "this pool divide nothing, no pod is reclaimed for another tenant, and only the ResourceQuota of each "
             "namespace bounds a tenant.",
-            "Give the pool to one tenant, or leave its GPUs whole and let pods ask for gpu-fraction.",
+            "Give the pool to one tenant, or partition its GPUs with MIG instead.",
         )
     if {ResourceKind.SLICE, ResourceKind.GPU} <= kinds:
         yield Note(

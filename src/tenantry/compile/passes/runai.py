@@ -239,7 +239,7 @@ def _pool_notes(cluster: Cluster) -> Iterator[Note]:
                 f"node pool {pool.name}",
                 "Run:ai does not count replicas of shared GPUs (nvidia.com/gpu.shared) as GPUs: only the ResourceQuota "
                 "of each namespace bounds a tenant here.",
-                "Leave the GPUs whole and let workloads ask for GPU fractions.",
+                "Give the pool to one tenant, or partition its GPUs with MIG instead.",
             )
         if len(pool.node_selector) > 1:
             yield Note(
