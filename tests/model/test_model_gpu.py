@@ -199,6 +199,13 @@ def test_a_slice_with_every_media_engine_leaves_room_for_slices_without_media() 
     assert place(GRAPHICS, {"1g.24gb+me.all": 1, "1g.24gb-me": 3}) is not None
 
 
+def test_a_stated_maximum_holds_even_where_there_is_room() -> None:
+    subject = gpu((MigProfile("1g.2gb", 0, 1, 1, 1, (0, 1, 2, 3)),), 4, 4, 8192)
+    assert place(subject, {"1g.2gb": 1}) is not None
+    assert place(subject, {"1g.2gb": 2}) is None
+    assert len(list(all_placements(subject))) == 4
+
+
 def test_unknown_profiles_are_refused_even_when_none_is_wanted() -> None:
     with pytest.raises(KeyError, match=r"3g\.71gb"):
         place(H100, {"3g.71gb": 0})

@@ -27,12 +27,12 @@ class FactDefinition:
     seen: str
 
     def allows(self, value: str | bool) -> bool:
-        """Whether ``value`` may be stated; ``true`` in quotes is not True."""
-        return any(value is known or (isinstance(value, str) and value == known) for known in self.values)
+        """Whether ``value`` may be stated; ``"true"`` in quotes is not True."""
+        return value in self.values
 
     def proves(self, value: str | bool) -> bool:
         """Whether stating ``value`` lets a rule prove isolation."""
-        return self.allows(value) and value in self.holds
+        return value in self.holds
 
 
 @cache
