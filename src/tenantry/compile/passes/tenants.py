@@ -233,8 +233,8 @@ def _notes(cluster: Cluster) -> Iterator[Note]:
         yield Note(
             "NOTE-QUOTA-PER-NAMESPACE",
             f"{len(several)} tenants with several namespaces",
-            "a ResourceQuota bounds one namespace, so the sum over namespaces is bounded by the scheduler's queues alone "
-            f"for GPUs, and by nothing for virtual functions and storage: {_some(several)}",
+            "a ResourceQuota bounds one namespace, so the sum over namespaces is bounded by the scheduler's queues "
+            f"alone for GPUs, and by nothing for virtual functions and storage: {_some(several)}",
             "keep one namespace per tenant where the sum has to be bounded",
         )
     if not cluster.openshift:
