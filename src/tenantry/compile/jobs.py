@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tenantry.compile.installs import POOL_TOLERATION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -11,6 +13,13 @@ if TYPE_CHECKING:
 
 SYSTEM_NAMESPACE = "tenantry-system"
 """Namespace of what Tenantry itself runs in the cluster; the node-labels pass creates it."""
+
+_TOLERATIONS = [
+    # Where every other node is dedicated, the control plane is the only place for a Job of some seconds.
+    {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"},
+    {"key": "node-role.kubernetes.io/master", "operator": "Exists", "effect": "NoSchedule"},
+    POOL_TOLERATION,
+]
 
 SYNC_HOOK = {
     "argocd.argoproj.io/hook": "Sync",
@@ -85,6 +94,7 @@ def pod(
         "serviceAccountName": service_account,
         "restartPolicy": "Never",
         "securityContext": security,
+        "tolerations": [dict(toleration) for toleration in _TOLERATIONS],
         "containers": [steps[-1]],
         "volumes": [*volumes, {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
     }

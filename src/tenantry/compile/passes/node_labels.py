@@ -53,6 +53,8 @@ def node_labels(cluster: Cluster) -> Iterable[Output]:
     yield Piece(COMPONENT, "namespace", manifest("v1", "Namespace", SYSTEM_NAMESPACE, labels=RESTRICTED, wave=-1))
     named = [pool for pool in cluster.pools if pool.spec.hosts]
     yield from (_by_hand(cluster, pool) for pool in cluster.pools if not pool.spec.hosts)
+    if all(pool.spec.dedicated for pool in cluster.pools):
+        yield _other_nodes()
     if not named:
         return
     nodes = node_list(cluster)
@@ -75,13 +77,16 @@ def node_labels(cluster: Cluster) -> Iterable[Output]:
 
 
 def node_list(cluster: Cluster) -> str:
-    """Partial Nodes of all named hosts as one JSON list, sorted by name; ``kubectl`` reads JSON like YAML."""
+    """Partial Nodes of all named hosts as one JSON list; ``kubectl`` reads JSON like YAML.
+
+    Sorted by name and one node per line, so that a change of one node is a change of one line in review.
+    """
     labels = {host: pool_labels(cluster, pool) for pool in cluster.pools for host in pool.spec.hosts}
-    items = [
-        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": host, "labels": labels[host]}}
+    lines = [
+        json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": host, "labels": labels[host]}})
         for host in sorted(labels)
     ]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, separators=(",", ":"), ensure_ascii=False)
+    return '{"apiVersion": "v1", "kind": "List", "items": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
 def _access(named: list[Pool]) -> Iterable[dict[str, Any]]:
@@ -133,6 +138,15 @@ def _heal(job: dict[str, Any]) -> dict[str, Any]:
             "failedJobsHistoryLimit": 3,
             "jobTemplate": {"spec": job},
         },
+    )
+
+
+def _other_nodes() -> Note:
+    return Note(
+        "NOTE-OTHER-NODES",
+        "nodes outside the pools",
+        "every pool is dedicated, so operators, schedulers and monitoring find no place on its nodes",
+        "keep at least two schedulable nodes outside the pools, or leave a pool undedicated",
     )
 
 

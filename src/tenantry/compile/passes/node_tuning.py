@@ -31,8 +31,6 @@ KERNEL_ARGUMENTS = ["iommu=pt"]
 MEMLOCK_FILE = "/etc/crio/crio.conf.d/10-tenantry-memlock.conf"
 MEMLOCK = '[crio.runtime]\ndefault_ulimits = ["memlock=-1:-1"]\n'
 
-WAVE_POOL, WAVE_SETTINGS = 1, 0
-
 
 def node_tuning(cluster: Cluster) -> Iterable[Output]:
     """Yield machine configs, kubelet configs and the pools that apply them; elsewhere notes with the same settings."""
@@ -60,13 +58,12 @@ def machine_pool_name(pool: Pool) -> str:
 
 
 def _machine_config_pool(pool: Pool) -> Body:
-    # Settings come first, so that the pool renders once and its nodes reboot once.
+    # All three objects of a pool share a wave: rendering waits some seconds for more, so nodes reboot once, not twice.
     return manifest(
         API,
         "MachineConfigPool",
         machine_pool_name(pool),
         labels={POOL_LABEL: pool.name},
-        wave=WAVE_POOL,
         # Without it its nodes fall back to the worker pool, and reboot.
         sync_options=GUARD_DELETE,
         spec={
@@ -95,7 +92,6 @@ def _machine_config(pool: Pool) -> Body:
         "MachineConfig",
         f"99-{machine_pool_name(pool)}-rdma",
         labels={ROLE_LABEL: machine_pool_name(pool)},
-        wave=WAVE_SETTINGS,
         sync_options=GUARD_DELETE,
         spec={
             "config": {"ignition": {"version": "3.4.0"}, "storage": {"files": [file]}},
@@ -109,7 +105,6 @@ def _kubelet_config(pool: Pool) -> Body:
         API,
         "KubeletConfig",
         machine_pool_name(pool),
-        wave=WAVE_SETTINGS,
         sync_options=GUARD_DELETE,
         spec={
             "kubeletConfig": _kubelet_settings(pool),
@@ -132,7 +127,7 @@ def _worker_note(pool: Pool) -> Note:
     return Note(
         "NOTE-MACHINE-POOL",
         f"node pool {pool.name}",
-        f"its nodes join machine config pool {machine_pool_name(pool)} and reboot one after the other when it first syncs",
+        f"its nodes join machine config pool {machine_pool_name(pool)} and reboot one by one when it first syncs",
         "every node carries node-role.kubernetes.io/worker and belongs to no other custom machine config pool",
     )
 

@@ -37,7 +37,7 @@ COMPONENTS = (
     "trustyai",
     "workbenches",
 )
-"""Components the spec can choose, in the order written. Others stay at the default of the operator, which is removed."""
+"""Components the spec can choose, in the order written. Others stay at the operator's default, which is removed."""
 
 # Names before the second version (opendatahub-operator, api/datasciencecluster/v1).
 OLD_NAMES: Mapping[str, str] = {"aipipelines": "datasciencepipelines"}

@@ -82,8 +82,8 @@ def _gitops_note(cluster: Cluster) -> Note:
     return Note(
         "NOTE-GITOPS-BOOTSTRAP",
         "OpenShift GitOps",
-        "it delivers this tree, so it is installed before the tree and not by it; a second OperatorGroup beside that of "
-        "an existing installation would stop it",
+        "it delivers this tree, so it is installed before the tree and not by it; a second OperatorGroup beside that "
+        "of an existing installation would stop it",
         f"install it once: {where}, channel {chosen.channel}, startingCSV {chosen.csv}, Manual approval",
     )
 
@@ -158,10 +158,11 @@ def _managed_notes(cluster: Cluster) -> Iterable[Note]:
         "set what is needed in the launch template or node configuration of each node group",
     )
     expected = _GPU_NODES[cluster.distribution][host_driver(cluster)]
+    managed_by = cluster.spec.platform.spec.driver.managed_by
     yield Note(
         f"NOTE-{name.upper()}-GPU-NODES",
         f"GPU node groups of {name}",
-        f"driver.managedBy is {cluster.spec.platform.spec.driver.managed_by}; for it the GPU operator expects {expected}",
+        f"driver.managedBy is {managed_by}; for it the GPU operator expects {expected}",
         "create the node groups that way",
     )
     for pool in cluster.pools:
