@@ -75,7 +75,10 @@ def resolve(spec: Spec) -> tuple[Cluster, list[SpecProblem]]:
     ordered = tuple(pools[name] for name in sorted(pools))
     resources = tuple(sorted({item.name for pool in ordered for item in pool.resources}))
     declared = {pool.name for pool in platform.node_pools}
-    tenants = tuple(_tenant(spec, item, pools, declared, resources, problems) for item in spec.tenants)
+    tenants = tuple(
+        _tenant(spec, item, pools=pools, declared=declared, resources=resources, problems=problems)
+        for item in spec.tenants
+    )
     minor = catalog.kubernetes_minor(platform.distribution.value, platform.version)
     if minor is None:
         problems.append(
@@ -253,6 +256,7 @@ def split_prefix(prefix: str, parts: int) -> list[str]:
 def _tenant(
     spec: Spec,
     tenant: Tenant,
+    *,
     pools: Mapping[str, Pool],
     declared: set[str],
     resources: tuple[str, ...],
@@ -348,25 +352,27 @@ def _operators(spec: Spec, problems: list[SpecProblem]) -> dict[str, ChosenOpera
         for name in pins
         if name not in known
     )
+    platform = spec.platform.spec
     return {
-        name: _choose(known[name], pins.get(name, OperatorPin())) for name in wanted_operators(spec) if name in known
+        name: _choose(known[name], pins.get(name, OperatorPin()), platform)
+        for name in wanted_operators(spec)
+        if name in known
     }
 
 
-def _choose(operator: Operator, pin: OperatorPin) -> ChosenOperator:
-    version = (pin.version or operator.recommended).removeprefix("v")
-    if operator.olm is None:
+def _choose(operator: Operator, pin: OperatorPin, platform: PlatformSpec) -> ChosenOperator:
+    openshift = platform.distribution is Distribution.OPENSHIFT
+    version = pin.version or operator.version_on(olm=openshift, cluster_version=platform.version)
+    version = version.removeprefix("v")
+    if operator.olm is None or not openshift:
         return ChosenOperator(operator, version, "", "")
-    minor = ".".join(version.split(".")[:2])
-    channel = pin.channel or operator.olm.channel.format(minor=minor, version=version)
-    return ChosenOperator(
-        operator, version, channel, pin.starting_csv or operator.olm.csv.format(version=version, minor=minor)
-    )
+    channel = pin.channel or operator.olm.channel_for(version)
+    return ChosenOperator(operator, version, channel, pin.starting_csv or operator.olm.csv_for(version))
 
 
 def _driver_version(platform: PlatformSpec, operators: Mapping[str, ChosenOperator]) -> str:
     if platform.driver.version:
         return platform.driver.version
     chosen = operators.get("gpu-operator")
-    shipped = chosen.operator.components.get("driver", "") if chosen else ""
+    shipped = chosen.operator.parts(chosen.version).get("driver", "") if chosen else ""
     return shipped or catalog.operators()["nvidia-driver"].recommended

@@ -94,10 +94,16 @@ def _bad(document: Document, path: DocPath, operator: Operator, version: str, ba
         document,
         path,
         f"{operator.title} {version} is known to be broken: {bad.reason}",
-        expected=f"{bad.fixed} or later" if bad.fixed else f"a version outside {bad.first} to {bad.last}",
+        expected=_outside(bad),
         found=version,
         rule="SPEC-VERSION-BAD",
     )
+
+
+def _outside(bad: BadVersion) -> str:
+    if bad.fixed:
+        return f"{bad.fixed} or later"
+    return f"a version outside {bad.first} to {bad.last}" if bad.last else f"a version below {bad.first}"
 
 
 def driver_for_mig(cluster: Cluster) -> Iterable[SpecProblem]:
