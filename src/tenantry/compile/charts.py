@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.compile.cluster_policy import chart_values, cluster_policy, owned_by_tree
 from tenantry.compile.installs import GPU_TOLERATION, POOL_TOLERATION, by_olm
 from tenantry.compile.kueue_config import kueue_chart_values
+from tenantry.compile.monitoring.stack import ROUTE_MATCHING, exposed_labels
 from tenantry.compile.passes.node_features import LABEL_FIELDS, PCI_CLASSES
 from tenantry.compile.passes.node_labels import KAI_POOL_LABEL
 from tenantry.compile.resolve import VF_PREFIX
@@ -139,8 +140,10 @@ def _prometheus(cluster: Cluster) -> Values:
             "alertmanagerSpec": {
                 "alertmanagerConfigNamespaceSelector": platform,
                 "alertmanagerConfigSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "tenantry"}},
+                "alertmanagerConfigMatcherStrategy": dict(ROUTE_MATCHING),
             }
         },
+        "kube-state-metrics": {"metricLabelsAllowlist": exposed_labels(cluster)},
         "prometheus": {"prometheusSpec": selectors},
         "prometheus-node-exporter": {"tolerations": [{"operator": "Exists", "effect": "NoSchedule"}]},
     }

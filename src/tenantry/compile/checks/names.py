@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tenantry.model.spec import Document
 
 RESERVED_NAMESPACE = re.compile(
-    r"^(default|kube-.*|openshift|openshift-.*|redhat-ods-.*|rhods-.*|tenantry-system|argocd|monitoring"
+    r"^(default|kube-.*|openshift|openshift-.*|redhat-ods-.*|rhods-.*|tenantry-.*|argocd|monitoring"
     r"|gpu-operator|nvidia-.*|node-feature-discovery|sriov-network-operator|kueue-system|kai-.*|runai|runai-.*|grafana)$"
 )
 """Namespaces of the cluster, its operators and Argo CD, which no tenant may own."""

@@ -15,6 +15,7 @@ from tenantry.compile.build import manifest
 from tenantry.compile.monitoring.dashboards import FLEET, PLATFORM, TENANT
 from tenantry.compile.monitoring.panels import console_json, grafana_json, queries, uid
 from tenantry.compile.monitoring.rules import SKIP_MISSING
+from tenantry.compile.monitoring.scrape import operator_namespace
 from tenantry.compile.monitoring.view import NAMESPACE
 from tenantry.model.cluster import DEPARTMENT_LABEL, DOMAIN, TENANT_LABEL
 
@@ -95,7 +96,7 @@ def source(view: View) -> Iterable[Body]:
             "type": "prometheus",
             "access": "proxy",
             "isDefault": True,
-            "url": "http://prometheus-operated.monitoring.svc:9090",
+            "url": f"http://prometheus-operated.{operator_namespace(view.cluster, 'prometheus')}.svc:9090",
             "jsonData": {"httpMethod": "POST", "timeInterval": "30s"},
         }
         yield _grafana("GrafanaDatasource", "tenantry-platform", {"datasource": datasource})

@@ -31,8 +31,8 @@ EXPORTERS: Mapping[str, tuple[str, ...]] = {
 
 SATISFIED: Mapping[str, str] = {
     "": "nothing to switch on",
-    "metricLabelsAllowlist for nodes": "default on OpenShift; set in the values of the monitoring chart elsewhere",
-    "metricLabelsAllowlist for pods": "default on OpenShift; set in the values of the monitoring chart elsewhere",
+    "metricLabelsAllowlist for nodes": "default on OpenShift; stack.exposed_labels elsewhere",
+    "metricLabelsAllowlist for pods": "default on OpenShift; stack.exposed_labels elsewhere",
     "driver.upgradePolicy.autoUpgrade": "on where the GPU Operator installs the driver",
 }
 """What metrics may need, and why it is so on a compiled platform. Metrics with other needs may not be used."""

@@ -1,7 +1,8 @@
 """Who is told: alerts of a tenant to its contacts, alerts of the platform to its receiver.
 
-Alertmanager adds ``namespace="<namespace of the object>"`` to every AlertmanagerConfig, so a tenant's route can
-only see alerts that carry one of its namespaces; that is why each of them gets one.
+On OpenShift, Alertmanager adds ``namespace="<namespace of the object>"`` to every AlertmanagerConfig, so a route
+can only see alerts that carry the namespace it lies in: each namespace of a tenant gets one. Elsewhere the compiled chart turns
+that off and reads routes from namespaces of the platform only: one per tenant is enough, and matches by tenant.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tenantry.compile.build import manifest
 from tenantry.compile.monitoring.alert import TENANT
-from tenantry.compile.monitoring.rules import RELEASE, SKIP_MISSING
+from tenantry.compile.monitoring.rules import SKIP_MISSING
+from tenantry.compile.monitoring.view import NAMESPACE
 from tenantry.model.cluster import DEPARTMENT_LABEL, TENANT_LABEL
 
 if TYPE_CHECKING:
@@ -32,42 +34,37 @@ def addresses(tenant: ClusterTenant) -> list[str]:
 
 
 def tenant_routes(view: View, tenant: ClusterTenant) -> Iterable[Body]:
-    """Yield an AlertmanagerConfig per namespace of a tenant that has an e-mail address."""
+    """Yield the AlertmanagerConfigs of a tenant; none when it has no e-mail address."""
     to = addresses(tenant)
     if not to:
         return
-    labels = {TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department}
-    if "plain" in view.flags:
-        labels |= RELEASE
-    for namespace in tenant.namespaces:
-        yield manifest(
-            "monitoring.coreos.com/v1alpha1",
-            "AlertmanagerConfig",
-            NAME,
-            namespace=namespace,
-            labels=labels,
-            wave=1,
-            sync_options=SKIP_MISSING,
-            spec={
-                "route": {
-                    "receiver": "contacts",
-                    "groupBy": ["alertname", "pool"],
-                    "groupWait": "1m",
-                    "groupInterval": "10m",
-                    "repeatInterval": "12h",
-                    "matchers": [
-                        {"name": "audience", "matchType": "=", "value": TENANT},
-                        {"name": "severity", "matchType": "=~", "value": "warning|critical"},
-                    ],
-                },
-                "receivers": [
-                    {
-                        "name": "contacts",
-                        "emailConfigs": [{"to": ", ".join(to), "sendResolved": True}],
-                    }
-                ],
-            },
-        )
+    if view.cluster.openshift:
+        yield from (_route(tenant, NAME, namespace, to) for namespace in tenant.namespaces)
+    else:
+        yield _route(tenant, f"{NAME}-{tenant.name}", NAMESPACE, to)
+
+
+def _route(tenant: ClusterTenant, name: str, namespace: str, to: list[str]) -> Body:
+    matchers = {"tenant": ("=", tenant.name), "audience": ("=", TENANT), "severity": ("=~", "warning|critical")}
+    route = {
+        "receiver": "contacts",
+        "groupBy": ["alertname", "pool"],
+        "groupWait": "1m",
+        "groupInterval": "10m",
+        "repeatInterval": "12h",
+        "matchers": [{"name": key, "matchType": how, "value": value} for key, (how, value) in matchers.items()],
+    }
+    receiver = {"name": "contacts", "emailConfigs": [{"to": ", ".join(to), "sendResolved": True}]}
+    return manifest(
+        "monitoring.coreos.com/v1alpha1",
+        "AlertmanagerConfig",
+        name,
+        namespace=namespace,
+        labels={TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department},
+        wave=1,
+        sync_options=SKIP_MISSING,
+        spec={"route": route, "receivers": [receiver]},
+    )
 
 
 def cluster_monitoring() -> Body:

@@ -17,34 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tenantry.compile.monitoring.view import View
-    from tenantry.model.cluster import ClusterTenant
+    from tenantry.model.cluster import Cluster, ClusterTenant
     from tenantry.model.manifest import Body
 
 API = "monitoring.coreos.com/v1"
 SKIP_MISSING = "SkipDryRunOnMissingResource=true"
 INTERVAL = "1m"
 
-RELEASE: Mapping[str, str] = {"release": "kube-prometheus-stack"}
-"""Off OpenShift the Prometheus of the chart selects rules and monitors of its own release, unless told otherwise."""
-
 _QUERY_IN_TEXT = re.compile(r'query \(?(?:printf )?"([^"]*)"')
 
 
-def monitor_labels(view: View) -> dict[str, str]:
-    """Labels by which the cluster's Prometheus finds rules and monitors."""
-    return {} if "openshift" in view.flags else dict(RELEASE)
-
-
-def prometheus_rule(
-    view: View, name: str, groups: list[dict[str, Any]], labels: Mapping[str, str] | None = None
-) -> Body:
+def prometheus_rule(name: str, groups: list[dict[str, Any]], labels: Mapping[str, str] | None = None) -> Body:
     """Build one PrometheusRule in the namespace of monitoring."""
     return manifest(
         API,
         "PrometheusRule",
         name,
         namespace=NAMESPACE,
-        labels={**monitor_labels(view), **(labels or {})},
+        labels=labels,
         sync_options=SKIP_MISSING,
         spec={"groups": groups},
     )
@@ -53,7 +43,7 @@ def prometheus_rule(
 def platform_rules(view: View, runbook: str) -> Iterable[tuple[str, Body]]:
     """Yield file names and PrometheusRules of the platform."""
     pools = [{"name": "tenantry-pools", "interval": INTERVAL, "rules": list(pool_rules(view))}]
-    yield "maps", prometheus_rule(view, "tenantry-pools", pools)
+    yield "maps", prometheus_rule("tenantry-pools", pools)
     recorded = []
     for group, signals in GROUPS:
         rules = [
@@ -63,21 +53,21 @@ def platform_rules(view: View, runbook: str) -> Iterable[tuple[str, Body]]:
         ]
         if rules:
             recorded.append({"name": f"tenantry-signals-{group}", "interval": INTERVAL, "rules": rules})
-    yield "signals", prometheus_rule(view, "tenantry-signals", recorded)
+    yield "signals", prometheus_rule("tenantry-signals", recorded)
     for concern, _, alerts in active(view):
         warned = {"name": f"tenantry-{concern}", "rules": [rule(alert, view, runbook) for alert in alerts]}
-        yield "alerts", prometheus_rule(view, f"tenantry-{concern}", [warned])
+        yield "alerts", prometheus_rule(f"tenantry-{concern}", [warned])
 
 
-def tenant_rule(view: View, tenant: ClusterTenant) -> Body:
+def tenant_rule(cluster: Cluster, tenant: ClusterTenant) -> Body:
     """Build the PrometheusRule that says who a tenant is and what it is entitled to."""
     group = {
         "name": f"tenantry-tenant-{tenant.name}",
         "interval": INTERVAL,
-        "rules": list(tenant_rules(view.cluster, tenant)),
+        "rules": list(tenant_rules(cluster, tenant)),
     }
     labels = {TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department}
-    return prometheus_rule(view, f"tenantry-tenant-{tenant.name}", [group], labels)
+    return prometheus_rule(f"tenantry-tenant-{tenant.name}", [group], labels)
 
 
 def expressions(body: Body) -> Iterator[tuple[str, str]]:

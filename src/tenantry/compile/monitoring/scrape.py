@@ -1,7 +1,8 @@
 """ServiceMonitors for what nobody else scrapes.
 
 Left to their owners: the GPU Operator makes the monitor of the DCGM exporter and its own (``serviceMonitor.enabled``),
-OpenShift GitOps those of Argo CD, and the cluster's monitoring those of node exporter and kube-state-metrics. A second
+OpenShift GitOps those of Argo CD, the chart of Kueue its own
+(``enablePrometheus``), and the cluster's monitoring those of node exporter and kube-state-metrics. A second
 monitor of the same target would count everything twice.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantry.compile.build import manifest
-from tenantry.compile.monitoring.rules import API, SKIP_MISSING, monitor_labels
+from tenantry.compile.monitoring.rules import API, SKIP_MISSING
 from tenantry.compile.monitoring.view import NAMESPACE
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ def targets(view: View) -> Iterable[Target]:
         reason = "KAI makes monitors only together with a Prometheus of its own, and never one of its schedulers"
         yield Target("kai-queue-controller", namespace, _app("queue-controller"), "metrics", False, reason)
         yield Target("kai-schedulers", namespace, chosen, "http-metrics", False, reason)
-    if "kueue" in view.flags:
+    if "kueue" in view.flags and cluster.openshift:
         labels = {"matchLabels": {"control-plane": "controller-manager"}}
         yield Target(
-            "kueue", operator_namespace(cluster, "kueue"), labels, "https", True, "neither chart nor operator makes one"
+            "kueue",
+            operator_namespace(cluster, "kueue"),
+            labels,
+            "https",
+            True,
+            "the operator makes the service but no monitor",
         )
     if not cluster.openshift:
         argocd = {"matchLabels": {"app.kubernetes.io/name": "argocd-metrics"}}
@@ -90,13 +96,13 @@ def monitors(view: View) -> Iterable[Body]:
     """Yield the ServiceMonitors, and on OpenShift the access that lets Prometheus find their targets."""
     found = list(targets(view))
     for target in found:
-        yield _service_monitor(view, target)
+        yield _service_monitor(target)
     if view.cluster.openshift:
         for namespace in sorted({target.namespace for target in found}):
             yield from _discovery_access(namespace)
 
 
-def _service_monitor(view: View, target: Target) -> Body:
+def _service_monitor(target: Target) -> Body:
     endpoint: dict[str, Any] = {"port": target.port, "interval": "30s"}
     if target.secured:
         endpoint |= {
@@ -116,7 +122,6 @@ def _service_monitor(view: View, target: Target) -> Body:
         "ServiceMonitor",
         f"tenantry-{target.name}",
         namespace=NAMESPACE,
-        labels=monitor_labels(view),
         annotations={"tenantry.dev/reason": target.reason},
         sync_options=SKIP_MISSING,
         spec=spec,

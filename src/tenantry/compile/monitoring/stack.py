@@ -1,30 +1,32 @@
-"""Values of the kube-prometheus-stack chart that the rules rely on, for platforms that are not OpenShift."""
+"""What the rules rely on in the kube-prometheus-stack chart, for platforms that are not OpenShift."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenantry.model.spec import SchedulerType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenantry.model.cluster import Cluster
 
+ROUTE_MATCHING: Mapping[str, str] = {"type": "None"}
+"""Value of ``alertmanagerConfigMatcherStrategy``: routes lie in the platform's namespace and match by tenant.
 
-def prometheus_values(cluster: Cluster) -> dict[str, Any]:
-    """Return the chart values without which some alerts could not fire.
+Only safe while tenants cannot add routes, which the chart's namespace selector sees to.
+"""
 
-    Node labels (MIG state, pools) and queue labels of pods are metrics only when listed; rules and monitors of
-    operators carry no release label, so the selectors must not ask for one. Grafana comes from its operator.
 
-    Source: prometheus-community helm-charts, ``charts/kube-prometheus-stack/values.yaml`` and
-    ``charts/kube-state-metrics/values.yaml``.
+def exposed_labels(cluster: Cluster) -> list[str]:
+    """Return ``metricLabelsAllowlist`` of kube-state-metrics; labels of nodes and pods are metrics only when listed.
+
+    Without it alerts on MIG state, on pools chosen by label and on waiting pods would stay silent. OpenShift lists all
+    labels of nodes and pods by itself.
+
+    Source: kube-state-metrics, ``docs/developer/cli-arguments.md``.
     """
     labels = ["nodes=[*]"]
     if cluster.spec.platform.spec.scheduler.type is SchedulerType.KAI:
         labels.append("pods=[kai.scheduler/queue]")
-    selectors = ("podMonitor", "probe", "rule", "scrapeConfig", "serviceMonitor")
-    return {
-        "grafana": {"enabled": False},
-        "kube-state-metrics": {"metricLabelsAllowlist": labels},
-        "prometheus": {"prometheusSpec": {f"{kind}SelectorNilUsesHelmValues": False for kind in selectors}},
-    }
+    return labels

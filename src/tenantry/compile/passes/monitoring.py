@@ -49,7 +49,9 @@ def _rules(view: View) -> Iterator[Piece]:
     cluster = view.cluster
     path = "/".join(part for part in (cluster.spec.platform.spec.gitops.path, runbook.PATH) if part)
     pieces = [Piece(COMPONENT, file, body) for file, body in rules.platform_rules(view, path)]
-    pieces += [Piece(COMPONENT, f"tenant-{tenant.name}", rules.tenant_rule(view, tenant)) for tenant in cluster.tenants]
+    pieces += [
+        Piece(COMPONENT, f"tenant-{tenant.name}", rules.tenant_rule(cluster, tenant)) for tenant in cluster.tenants
+    ]
     allowed = law.available(view)
     # Rules of tenants are constants, and as many as there are tenants: they use no metric.
     law.check(
@@ -85,8 +87,10 @@ def _routes(view: View) -> Iterator[Piece]:
     if cluster.openshift:
         yield Piece(COMPONENT, "cluster-monitoring", routes.cluster_monitoring())
     for tenant in cluster.tenants:
-        component = tenant_component(tenant.name).name
-        yield from (Piece(component, "alerts", body) for body in routes.tenant_routes(view, tenant))
+        component, file = (tenant_component(tenant.name).name, "alerts")
+        if not cluster.openshift:
+            component, file = COMPONENT, f"tenant-{tenant.name}"
+        yield from (Piece(component, file, body) for body in routes.tenant_routes(view, tenant))
 
 
 def _notes(view: View) -> Iterator[Note]:
@@ -119,17 +123,6 @@ def _notes(view: View) -> Iterator[Note]:
             "if it is already managed elsewhere, add alertmanagerMain.enableUserAlertmanagerConfig and "
             "enableUserWorkload "
             "there, and leave the file cluster-monitoring.yaml out of this tree",
-        )
-    else:
-        yield Note(
-            "NOTE-PROMETHEUS-VALUES",
-            "Prometheus",
-            "kube-state-metrics must expose node labels (and queue labels of pods with KAI), and Prometheus must "
-            "select "
-            "rules and monitors without a release label; otherwise alerts on MIG state, pools and waiting stay silent",
-            "set kube-state-metrics.metricLabelsAllowlist and prometheus.prometheusSpec.*SelectorNilUsesHelmValues "
-            "in the "
-            "values of kube-prometheus-stack when it is not installed by this tree",
         )
     yield from _blind_spots(view)
 
