@@ -7,6 +7,7 @@ import pytest
 from builders import ClusterBuilder, Outputs, cluster, run
 from schema_check import schema_issues
 
+from tenantry.compile.checks import check
 from tenantry.compile.names import joined, name_clashes, network_names, tenant_networks
 from tenantry.compile.passes.fabric_attachments import fabric_attachments, partition
 from tenantry.compile.passes.network_operator import network_operator
@@ -214,7 +215,10 @@ def test_two_owners_of_one_name_are_found() -> None:
         .tenant("a", pool="training", guaranteed=8, fabrics={"b-c": 102})
     )
     clash = [item for item in name_clashes(builder.build()) if item.kind == "SriovNetwork"]
-    assert [(item.name, len(item.owners)) for item in clash] == [("a-b-c-r", 2)]
+    assert [(item.name, len(item.owners), item.tenant) for item in clash] == [("a-b-c-r", 2, "a-b")]
+    problems = [item for item in check(builder.build()) if item.rule == "SPEC-NAME-CLASH"]
+    assert str(problems[0].subject) == "Tenant a-b"
+    assert "a-b-c-r" in problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,9 @@ def test_queues_of_two_owners_are_found(
 
 
 def test_an_ordinary_platform_has_no_clash() -> None:
-    assert name_clashes(vision(roce()).tenant("speech", pool="training", guaranteed=8).build()) == ()
+    resolved = vision(roce()).tenant("speech", pool="training", guaranteed=8).build()
+    assert name_clashes(resolved) == ()
+    assert [item for item in check(resolved) if item.rule == "SPEC-NAME-CLASH"] == []
 
 
 # --- schemas ----------------------------------------------------------------------------------------------------

@@ -95,6 +95,21 @@ def test_vfs_follow_the_tenants_limit_and_never_exceed_the_pool() -> None:
     assert resources(builder, "speech-training")["openshift.io/sriovlegacy"] == ("0", "0", "0")
 
 
+def test_vfs_of_a_pool_are_no_more_than_it_has_whatever_the_tenant_holds_elsewhere() -> None:
+    builder = (
+        cluster()
+        .scheduler("kueue")
+        .pool("one", nodes=1)
+        .pool("two", nodes=2)
+        .fabric(pools=("one", "two"), vfsPerRail=8)
+        .tenant("vision", pool="one", guaranteed=8, fabrics={"roce": 101})
+        .quota("two", guaranteed=16)
+    )
+    # 16 VFs per node: 16 in the first pool, 32 in the second, 48 together
+    assert resources(builder, "vision-one")["openshift.io/sriovlegacy"][0] == "16"
+    assert resources(builder, "vision-two")["openshift.io/sriovlegacy"][0] == "32"
+
+
 @pytest.mark.parametrize(
     ("written", "namespaces", "nominal"),
     [

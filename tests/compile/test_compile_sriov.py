@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tenantry.compile.build import SYNC_OPTIONS, WAVE
 from tenantry.compile.fabric_config import fabric_modes, node_block, pool_groups
 from tenantry.compile.passes.sriov import sriov
 from tenantry.compile.resolve import resolve
+from tenantry.model.hardware import ServerRail
 
 OPENSHIFT_NAMESPACE = "openshift-sriov-network-operator"
 RAILS = [{"name": "rail0", "pci": "0000:1a:00.0"}, {"name": "rail1", "pci": "0000:3c:00.0"}]
@@ -121,19 +123,26 @@ def test_a_rail_without_address_gets_no_policy_rather_than_every_port_of_the_ven
 
 
 def test_pools_of_different_servers_split_the_ports_of_their_own_model() -> None:
-    builder = cluster().pool("hopper", "dell-xe9680-h200").pool("liquid", "dell-xe9680l-h200")
-    resolved = resolve(builder.fabric(pools=("hopper", "liquid"), rails=[]).spec())[0]
-    outputs = Outputs(sriov(resolved))
-    for pool in resolved.pools:
-        expected = {rail.name: rail.pci for rail in pool.server.rails}
-        made = {
-            body["metadata"]["name"].split("-")[1]: body["spec"]["nicSelector"]["rootDevices"]
-            for body in outputs.kind("SriovNetworkNodePolicy")
-            if body["spec"]["nodeSelector"]["tenantry.dev/pool"] == pool.name
-        }
-        assert made == {
-            name: [pci] for name, pci in expected.items() if pci and name in {r.name for r in resolved.fabrics[0].rails}
-        }
+    builder = cluster().pool("hopper").pool("liquid").fabric(pools=("hopper", "liquid"), rails=[])
+    resolved = resolve(builder.spec())[0]
+    wiring = {"hopper": "0000:1a:00.0", "liquid": "0000:2b:00.0"}
+    pools = tuple(
+        replace(pool, server=replace(pool.server, rails=(ServerRail("rail0", wiring[pool.name], None),)))
+        for pool in resolved.pools
+    )
+    fabric = replace(
+        resolved.fabrics[0], rails=(replace(resolved.fabrics[0].rails[0], name="rail0", pci="0000:1a:00.0"),)
+    )
+    outputs = Outputs(sriov(replace(resolved, pools=pools, fabrics=(fabric,))))
+    for name, address in wiring.items():
+        body = outputs.one("SriovNetworkNodePolicy", f"roce-rail0-{name}")
+        assert body["spec"]["nicSelector"]["rootDevices"] == [address]
+
+
+def test_addresses_written_in_the_spec_hold_for_every_pool() -> None:
+    outputs = run(sriov, cluster().pool("a").pool("b").fabric(pools=("a", "b"), rails=RAILS[:1]))
+    devices = [body["spec"]["nicSelector"]["rootDevices"] for body in outputs.kind("SriovNetworkNodePolicy")]
+    assert devices == [["0000:1a:00.0"], ["0000:1a:00.0"]]
 
 
 # --- node groups ------------------------------------------------------------------------------------------------

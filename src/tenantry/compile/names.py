@@ -121,41 +121,46 @@ class NameClash:
         kind: kind of the objects.
         name: the name.
         owners: who would own it, sorted, for example ``tenant a-b in node pool c``.
+        tenant: name of the last tenant concerned, in whose document the problem is best shown.
     """
 
     kind: str
     name: str
     owners: tuple[str, ...]
+    tenant: str
 
 
 def name_clashes(cluster: Cluster) -> tuple[NameClash, ...]:
     """Return every name that two owners share, sorted; empty for almost every platform."""
-    owners: dict[tuple[str, str], set[str]] = {}
-    for kind, name, owner in (*_network_owners(cluster), *_queue_owners(cluster)):
-        owners.setdefault((kind, name), set()).add(owner)
+    owners: dict[tuple[str, str], dict[str, str]] = {}
+    for tenant in cluster.tenants:
+        for kind, name, owner in (*_network_owners(cluster, tenant), *_queue_owners(cluster, tenant)):
+            owners.setdefault((kind, name), {})[owner] = tenant.name
     return tuple(
-        sorted(NameClash(kind, name, tuple(sorted(who))) for (kind, name), who in owners.items() if len(who) > 1)
+        sorted(
+            NameClash(kind, name, tuple(sorted(who)), max(who.values()))
+            for (kind, name), who in owners.items()
+            if len(who) > 1
+        )
     )
 
 
-def _network_owners(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
-    for tenant in cluster.tenants:
-        for network in tenant_networks(cluster, tenant):
-            if network.fabric.spec.type is FabricType.ETHERNET:
-                where = f"fabric {network.fabric.name}, rail {network.rail.name}, namespace {network.namespace}"
-                yield "SriovNetwork", network.name, f"tenant {tenant.name} on {where}"
+def _network_owners(cluster: Cluster, tenant: ClusterTenant) -> Iterator[tuple[str, str, str]]:
+    for network in tenant_networks(cluster, tenant):
+        if network.fabric.spec.type is FabricType.ETHERNET:
+            where = f"fabric {network.fabric.name}, rail {network.rail.name}, namespace {network.namespace}"
+            yield "SriovNetwork", network.name, f"tenant {tenant.name} on {where}"
 
 
-def _queue_owners(cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+def _queue_owners(cluster: Cluster, tenant: ClusterTenant) -> Iterator[tuple[str, str, str]]:
     kind = cluster.spec.platform.spec.scheduler.type
-    for tenant in cluster.tenants:
-        for pool in tenant.pools:
-            leaf = f"tenant {tenant.name} in node pool {pool}"
-            department = f"department {tenant.department} in node pool {pool}"
-            if kind is SchedulerType.KAI:
-                yield "Queue", tenant_queue(tenant.name, pool), leaf
-                yield "Queue", department_queue(tenant.department, pool), department
-            elif kind is SchedulerType.KUEUE:
-                yield "ClusterQueue", tenant_queue(tenant.name, pool), leaf
-                yield "Cohort", department_cohort(tenant.department, pool), department
-                yield "Cohort", pool, f"node pool {pool}"
+    for pool in tenant.pools:
+        leaf = f"tenant {tenant.name} in node pool {pool}"
+        department = f"department {tenant.department} in node pool {pool}"
+        if kind is SchedulerType.KAI:
+            yield "Queue", tenant_queue(tenant.name, pool), leaf
+            yield "Queue", department_queue(tenant.department, pool), department
+        elif kind is SchedulerType.KUEUE:
+            yield "ClusterQueue", tenant_queue(tenant.name, pool), leaf
+            yield "Cohort", department_cohort(tenant.department, pool), department
+            yield "Cohort", pool, f"node pool {pool}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.compile.checks import fabrics, names, network, quotas, references, sharing, versions
+from tenantry.compile.checks import clashes, fabrics, names, network, quotas, references, sharing, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHECKS: tuple[Callable[[Cluster], Iterable[SpecProblem]], ...] = (
     *names.CHECKS,
+    *clashes.CHECKS,
     *references.CHECKS,
     *sharing.CHECKS,
     *quotas.CHECKS,
