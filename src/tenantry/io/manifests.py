@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.errors import InputError, YamlError
 from tenantry.io.kustomize import FILE_NAMES, References, is_kustomization
-from tenantry.io.walk import Walk
+from tenantry.io.walk import Walk, shown
 from tenantry.io.yaml_marks import MarkedDocument, load_with_marks
 from tenantry.io.yaml_read import DialectError, YamlDocument, load_documents, read_file
 from tenantry.model.finding import Finding, Severity, Verdict
@@ -66,13 +66,13 @@ def read_manifests(paths: Sequence[Path]) -> ManifestSet:
     walk = Walk(wanted=_wanted, enter=reader.enter)
     for path in paths:
         if path.is_dir():
-            if reader.enter(path.absolute(), shown=path):
+            if reader.enter(path.absolute(), named=path):
                 walk.add_folder(path)
         else:
             walk.add_file(path)
     for problem in walk.problems:
         rule = "LINT-SYMLINK-LOOP" if problem.loop else "LINT-UNREADABLE"
-        reader.find(rule, Severity.ERROR, Location(str(problem.path)), f"{problem.path} {problem.reason}")
+        reader.find(rule, Severity.ERROR, Location(shown(problem.path)), f"{shown(problem.path)} {problem.reason}")
     files = [_File.read(path, reader) for path in walk.files]
     for item in (*files, *_around(paths, reader)):
         item.references(reader.named)
@@ -129,11 +129,11 @@ class _File:
         data = b""
         try:
             data = read_file(path)
-            return cls(path, load_documents(data, str(path)))
+            return cls(path, load_documents(data, shown(path)))
         except YamlError as error:
             reader.unreadable(path, error, looks_like_manifest=b"apiVersion" in data)
         except InputError as error:
-            reader.find("LINT-UNREADABLE", Severity.ERROR, Location(str(path)), f"{path} {error}")
+            reader.find("LINT-UNREADABLE", Severity.ERROR, Location(shown(path)), f"{shown(path)} {error}")
         return cls(path, None)
 
     def references(self, named: References) -> None:
@@ -168,26 +168,26 @@ class _Reader:
         subject = location.file
         self.findings.append(Finding(rule, severity, subject, message, location, path=path, fix=fix))
 
-    def enter(self, folder: Path, shown: Path | None = None) -> bool:
+    def enter(self, folder: Path, named: Path | None = None) -> bool:
         """Whether to look into a folder: not into Helm templates, which are YAML only once rendered."""
         if folder.name != "templates" or not (folder.parent / "Chart.yaml").is_file():
             return True
-        shown = shown or folder
-        message = f"{shown} holds Helm templates, which are no YAML before they are rendered; it is skipped"
+        place = shown(named or folder)
+        message = f"{place} holds Helm templates, which are no YAML before they are rendered; it is skipped"
         fix = "render the chart with helm template and check the result"
-        self.find("LINT-HELM-TEMPLATE", Severity.INFO, Location(str(shown)), message, fix=fix)
+        self.find("LINT-HELM-TEMPLATE", Severity.INFO, Location(place), message, fix=fix)
         return False
 
     def unreadable(self, path: Path, error: YamlError, *, looks_like_manifest: bool) -> None:
         """Report text that cannot be read; configuration of other tools may be beyond this reader."""
-        place = Location(str(path), error.line, error.column)
+        place = Location(shown(path), error.line, error.column)
         other = not looks_like_manifest and (isinstance(error, DialectError) or path.suffix.lower() == ".json")
         if other and error.line:
             self.find("LINT-SKIPPED", Severity.INFO, place, f"no manifest and skipped: {error.reason}")
         elif isinstance(error, DialectError):
             message = f"the file is not checked: {error.reason}"
             verdict = Verdict.UNKNOWN
-            self.findings.append(Finding("LINT-YAML", Severity.WARNING, str(path), message, place, verdict=verdict))
+            self.findings.append(Finding("LINT-YAML", Severity.WARNING, place.file, message, place, verdict=verdict))
         else:
             self.find("LINT-YAML", Severity.ERROR, place, f"not readable as YAML: {error.reason}")
 
@@ -201,7 +201,7 @@ class _Reader:
         patch = real in self.named.patches
         beside = any(_is_object(document.value) for document in file.documents)
         for document in file.documents:
-            location = Location(str(file.path), document.line, 1)
+            location = Location(shown(file.path), document.line, 1)
             self._document(document, location, patch=patch, beside=beside)
 
     def _document(self, document: YamlDocument, location: Location, *, patch: bool, beside: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,11 @@ from tenantry.io.yaml_read import os_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def shown(path: Path | str) -> str:
+    """Return a path for people: bytes that are not UTF-8 become escapes, so that it can be printed."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
