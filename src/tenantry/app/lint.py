@@ -82,13 +82,16 @@ def lint_paths(
     findings.extend(_schema_findings(read, schemas))
     context = LintContext(parse_yaml=parse_one, partial=frozenset(_fragments(read)), complete=complete)
     findings.extend(_lint_finding(issue) for issue in lint(read.manifests, context))
-    unchecked = Counter(f"{item.key.api_version} {item.key.kind}" for item in read.manifests if not schemas.knows(item))
+    keys = [item.key for item in read.manifests]
+    unchecked = Counter(
+        f"{key.api_version} {key.kind}" for key in keys if not schemas.knows(key.api_version, key.kind)
+    )
     return LintReport(
         findings=tuple(sorted(set(findings), key=Finding.sort_key)),
         manifests=len(read.manifests),
         files=read.files_read,
         unchecked=dict(sorted(unchecked.items())),
-        notes=tuple(str(note) for note in schemas.notes()),
+        notes=tuple(f"{note.subject}: {note.text}" for note in schemas.notes()),
         kubernetes=kubernetes,
     )
 
@@ -97,7 +100,7 @@ def schema_set(manifests: Iterable[Manifest], kubernetes: str) -> SchemaSet:
     """Build schemas from the CRDs among ``manifests``, Kubernetes' own and the catalog's."""
     crds = [item.body for item in manifests if item.key.kind == "CustomResourceDefinition"]
     extra = [
-        ExtraKind(item.group, item.version, item.kind, namespaced=item.namespaced, schema=item.schema)
+        ExtraKind(f"{item.group}/{item.version}", item.kind, item.namespaced, dict(item.schema))
         for item in catalog.extra_schemas()
     ]
     return SchemaSet.build(crds, kubernetes=kubernetes_schemas(kubernetes), extra=extra)

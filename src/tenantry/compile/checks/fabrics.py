@@ -137,8 +137,8 @@ def addresses(cluster: Cluster) -> Iterable[SpecProblem]:
                 rule="SPEC-PREFIX",
             )
             continue
-        # A power of two of at least numVfs per node, since nv-ipam hands out blocks per node.
-        block = 1 << (fabric.spec.vfs_per_rail - 1).bit_length()
+        # nv-ipam hands out blocks per node; the least that lets every VF of a node have an address.
+        block = max(fabric.spec.vfs_per_rail, 2)
         needed = max(1, fabric.nodes) * block + 2
         parts = max(1, len(fabric.rails))
         room = network.num_addresses >> (parts - 1).bit_length()
