@@ -10,6 +10,7 @@ _HOLDERS = (
     " Devices held on the node: {{ range query (printf \"sum by (tenant) (tenantry:node_used:devices{node='%s'})\" "
     "$labels.node) }}{{ .Labels.tenant }} {{ .Value }}, {{ end }}then nobody else."
 )
+_POOL = "* on (node) group_left (pool) tenantry_node_pool"
 _POD_ON_NODE = "kubectl get pods --all-namespaces --field-selector spec.nodeName=NODE"
 _SMI = "kubectl -n GPU_OPERATOR_NAMESPACE exec DRIVER_POD_OF_NODE -- nvidia-smi"
 
@@ -184,9 +185,9 @@ PRESENCE: tuple[Alert, ...] = (
         "NodeCordonedTooLong",
         "warning",
         "12h",
-        "kube_node_spec_unschedulable == 1 and on (node) tenantry_node_pool",
+        "(kube_node_spec_unschedulable == 1) * on (node) group_left (pool) tenantry_node_pool",
         "{{ $labels.node }} has been cordoned for 12 hours",
-        "Node {{ $labels.node }} takes no new pods since more than 12 hours.",
+        "Node {{ $labels.node }} of pool {{ $labels.pool }} has taken no new pods for 12 hours.",
         "A drain by the driver upgrade, the MIG manager or the SR-IOV operator did not end, or somebody forgot to "
         "uncordon.",
         (
@@ -214,10 +215,10 @@ MIG: tuple[Alert, ...] = (
         "MigConfigFailed",
         "critical",
         "5m",
-        'kube_node_labels{label_nvidia_com_mig_config_state="failed"}',
+        f'kube_node_labels{{label_nvidia_com_mig_config_state="failed"}} {_POOL}',
         "MIG partitioning failed on {{ $labels.node }}",
         "The MIG manager could not apply configuration {{ $labels.label_nvidia_com_mig_config }} on node "
-        "{{ $labels.node }}.",
+        "{{ $labels.node }}, pool {{ $labels.pool }}.",
         "A process still holds a GPU, the layout does not fit, or the driver refused it. Old slices stay.",
         (
             "kubectl -n GPU_OPERATOR_NAMESPACE logs MIG_MANAGER_POD_OF_NODE",
@@ -230,9 +231,10 @@ MIG: tuple[Alert, ...] = (
         "MigConfigUnfinished",
         "warning",
         "30m",
-        'kube_node_labels{label_nvidia_com_mig_config_state=~"pending|rebooting"}',
+        f'kube_node_labels{{label_nvidia_com_mig_config_state=~"pending|rebooting"}} {_POOL}',
         "MIG partitioning does not end on {{ $labels.node }}",
-        "Node {{ $labels.node }} has been in state {{ $labels.label_nvidia_com_mig_config_state }} for 30 minutes.",
+        "Node {{ $labels.node }} of pool {{ $labels.pool }} has been in state "
+        "{{ $labels.label_nvidia_com_mig_config_state }} for 30 minutes.",
         "The MIG manager waits for GPU clients to stop, or for a reboot.",
         ("kubectl -n GPU_OPERATOR_NAMESPACE logs MIG_MANAGER_POD_OF_NODE", _POD_ON_NODE),
         "The node offers no GPUs until it ends.",

@@ -1,8 +1,8 @@
 """Who is told: alerts of a tenant to its contacts, alerts of the platform to its receiver.
 
 On OpenShift, Alertmanager adds ``namespace="<namespace of the object>"`` to every AlertmanagerConfig, so a route
-can only see alerts that carry the namespace it lies in: each namespace of a tenant gets one. Elsewhere the compiled chart turns
-that off and reads routes from namespaces of the platform only: one per tenant is enough, and matches by tenant.
+can only see alerts that carry the namespace it lies in: each namespace of a tenant gets one. Elsewhere the compiled
+chart turns that off and reads routes from namespaces of the platform only: one per tenant is enough.
 """
 
 from __future__ import annotations

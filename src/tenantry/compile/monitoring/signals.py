@@ -199,14 +199,14 @@ USE_SIGNALS: tuple[Signal, ...] = (
         "* on (queue) group_left (tenant, department, pool) "
         "group by (queue, tenant, department, pool) (tenantry_tenant_quota)) "
         "* on (tenant) group_left (namespace) tenantry_tenant_home",
-        "workloads that wait for admission, by ClusterQueue",
+        "workloads that wait for admission, by ClusterQueue; Kueue counts what waits for quota as inadmissible, too",
         ("tenants", "kueue"),
     ),
     Signal(
         "tenantry:tenant_waiting:count",
         "count by (tenant, department) ("
-        f"{_WAITING_PODS} and on (namespace, pod) "
-        'kube_pod_container_resource_requests{resource=~"@compute_resources@"} '
+        f"({_WAITING_PODS} and on (namespace, pod) "
+        'kube_pod_container_resource_requests{resource=~"@compute_resources@"}) '
         "* on (namespace) group_left (tenant, department) tenantry_namespace_tenant) "
         "* on (tenant) group_left (namespace) tenantry_tenant_home",
         "pods that ask for GPUs and wait for a node, over all pools",

@@ -86,7 +86,8 @@ _BELOW = (
 )
 _BELOW_EVERYWHERE = (
     'sum by (tenant, department, namespace, resource) (tenantry_tenant_quota{bound="guaranteed",'
-    'resource=~"@compute_resources@"}) > on (tenant, resource) sum by (tenant, resource) (tenantry:tenant_used:devices)'
+    'resource=~"@compute_resources@"}) > on (tenant, resource) group_left () '
+    "sum by (tenant, resource) (tenantry:tenant_used:devices)"
 )
 
 
@@ -158,18 +159,6 @@ FAIRNESS: tuple[Alert, ...] = (
         "Their work waits for its turn.",
         audience=TENANT,
         needs=("tenants",),
-    ),
-    Alert(
-        "KueueWorkloadsInadmissible",
-        "warning",
-        "@starvation@",
-        'max by (cluster_queue) (kueue_pending_workloads{status="inadmissible"}) > 0',
-        "Workloads in ClusterQueue {{ $labels.cluster_queue }} cannot be admitted",
-        "{{ $value }} workloads of ClusterQueue {{ $labels.cluster_queue }} have been inadmissible for @starvation@.",
-        "They ask for a device that the queue does not cover, for more than its limit, or their pool has no such node.",
-        ("kubectl get workloads --all-namespaces", "kubectl -n NAMESPACE describe workload WORKLOAD"),
-        "These workloads will not start until they are changed or quota becomes free.",
-        needs=("kueue",),
     ),
 )
 """Waiting."""
