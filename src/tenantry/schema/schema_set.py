@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from tenantry.errors import MissingExtra
+from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Body, Manifest
 from tenantry.schema import rules
 from tenantry.schema.close import Closer, Schema
@@ -17,6 +21,7 @@ from tenantry.schema.native import native_issues
 
 if TYPE_CHECKING:
     from tenantry.catalog.kubernetes import KubernetesSchemas
+    from tenantry.schema.cel import RuleSet
 
 Gvk = tuple[str, str, str]
 """Group, version, kind."""
@@ -58,6 +63,7 @@ class _Variant:
 
     close: Callable[[bool], Schema | None]
     namespaced: bool
+    rules: Callable[[], RuleSet | None] = lambda: None
     compiled: dict[bool, CompiledSchema | None] = field(default_factory=dict)
 
     def schema(self, *, partial: bool) -> CompiledSchema | None:
@@ -70,8 +76,9 @@ class _Variant:
 class SchemaSet:
     """Schemas of all kinds known, compiled one by one as they are needed. Made by :meth:`build`."""
 
-    def __init__(self, kubernetes: KubernetesSchemas | None) -> None:
+    def __init__(self, kubernetes: KubernetesSchemas | None, *, cel: bool = False) -> None:
         self._kubernetes = kubernetes
+        self._cel = cel
         self._variants: dict[Gvk, list[_Variant]] = {}
         self._kinds = KindIndex(complete=kubernetes.groups if kubernetes else frozenset())
         self._by_name: dict[tuple[str, str], list[_Variant] | None] = {}
@@ -82,6 +89,8 @@ class SchemaSet:
         crds: Iterable[Body],
         kubernetes: KubernetesSchemas | None = None,
         extra: Iterable[ExtraKind] = (),
+        *,
+        cel: bool = False,
     ) -> SchemaSet:
         """Collect schemas without compiling any.
 
@@ -92,8 +101,14 @@ class SchemaSet:
             crds: CustomResourceDefinitions; other objects are passed over.
             kubernetes: Kubernetes' own schemas; without them native kinds are not checked.
             extra: kinds known from elsewhere.
+            cel: also evaluate the validation rules of CRDs.
+
+        Raises:
+            MissingExtra: if ``cel`` is asked for and its package is not installed.
         """
-        result = cls(kubernetes)
+        if cel and find_spec("cel_expr_python") is None:
+            raise MissingExtra("cel", "evaluating the validation rules of CRDs")
+        result = cls(kubernetes, cel=cel)
         if kubernetes is not None:
             for gvk, name in kubernetes.kinds.items():
                 result._add_native(gvk, name)
@@ -143,9 +158,9 @@ class SchemaSet:
             SchemaNote(f"{group}/{version} {kind}".lstrip("/"), text)
             for (group, version, kind), variants in self._variants.items()
             for variant in variants
-            for compiled in variant.compiled.values()
-            if compiled is not None
-            for text in compiled.not_evaluated
+            for checker in (*variant.compiled.values(), variant.rules() if variant.compiled else None)
+            if checker is not None
+            for text in checker.not_evaluated
         }
         return tuple(sorted(found))
 
@@ -154,7 +169,10 @@ class SchemaSet:
         for variant in variants:
             compiled = variant.schema(partial=partial)
             issues = compiled.issues(body) if compiled else []
-            if not issues:
+            rule_set = None if issues or partial else variant.rules()
+            if rule_set is not None:
+                issues = rule_set.issues(body)
+            if all(issue.verdict is Verdict.UNKNOWN for issue in issues):
                 return issues
             if best is None or len(issues) < len(best):
                 best = issues
@@ -219,8 +237,16 @@ class SchemaSet:
                 return None
             return Closer(definitions, partial=partial, prune=prune).custom(schema, status_ignored=status_ignored)
 
+        @cache
+        def rule_set() -> RuleSet | None:
+            if schema is None or not self._cel:
+                return None
+            from tenantry.schema.cel import RuleSet
+
+            return RuleSet(schema)
+
         self._kinds.add(*gvk)
-        self._variants.setdefault(gvk, []).append(_Variant(close, namespaced))
+        self._variants.setdefault(gvk, []).append(_Variant(close, namespaced, rule_set))
         self._by_name.clear()
 
 
