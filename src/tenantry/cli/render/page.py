@@ -17,6 +17,7 @@ main{max-width:1180px;margin:0 auto;padding:28px 24px 60px}
 h1{font-size:27px;margin:0 0 2px}h2{font-size:19px;margin:36px 0 10px}h3{font-size:15px;margin:0 0 6px}
 .lead,.dim{color:var(--dim)}.lead{margin:0 0 18px;font-size:16px}
 code{font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
+td code{overflow-wrap:normal}tr.error code,tr.warning code,tr.note code{overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:6px 10px 6px 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600}

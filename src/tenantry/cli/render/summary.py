@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 # Dark enough for white text in both themes; tenants beyond the palette take it up again.
 PALETTE = ("#0b6bcb", "#b54708", "#067647", "#7a3db8", "#b42360", "#0e7490", "#7c5a00", "#475467", "#3f621f", "#8a2be2")
 MOST_IN_BAR = 12
+DISTRIBUTIONS = {
+    "openshift": "OpenShift",
+    "kubernetes": "Kubernetes",
+    "eks": "Amazon EKS",
+    "gke": "Google GKE",
+    "aks": "Azure AKS",
+}
+SCHEDULERS = {"kai": "KAI", "runai": "Run:ai", "kueue": "Kueue"}
 
-GPU_WIDTH, GPU_HEIGHT, GAP, COLUMNS = 86, 54, 8, 4
+GPU_WIDTH, GAP, COLUMNS = 86, 8, 4
+WHOLE_HEIGHT, SLICED_HEIGHT = 54, 104  # a memory slice is tall enough for its name
 
 
 def summary_page(tree: CompiledTree, target: str) -> str:
@@ -25,9 +34,9 @@ def summary_page(tree: CompiledTree, target: str) -> str:
     cluster = tree.compilation.cluster
     platform = cluster.spec.platform.spec
     environment = f", environment {cluster.spec.environment}" if cluster.spec.environment else ""
-    lead = (
-        f"{platform.distribution.value} {platform.version}{environment}; {platform.scheduler.type.value} divides GPUs"
-    )
+    title = DISTRIBUTIONS[platform.distribution.value]
+    scheduler = SCHEDULERS[platform.scheduler.type.value]
+    lead = f"{title} {platform.version}{environment}; {scheduler} divides the GPUs"
     colours = {tenant.name: PALETTE[index % len(PALETTE)] for index, tenant in enumerate(cluster.tenants)}
     parts = [
         f"<h1>{escape(cluster.name)}</h1><p class=lead>{escape(lead)}</p>",
@@ -62,7 +71,8 @@ def _numbers(tree: CompiledTree) -> str:
 def _pool(cluster: Cluster, pool: Pool, colours: dict[str, str]) -> str:
     plural = "node" if pool.nodes == 1 else "nodes"
     head = f"<h3>{escape(pool.name)} <span class=dim>{pool.nodes} {plural}</span></h3>"
-    sub = f"{pool.server.title}, {pool.gpus_per_node} x {pool.gpu.title}, driver {pool.driver}"
+    made = pool.server.title if pool.server.gpu else f"{pool.gpus_per_node} x {pool.gpu.title}"
+    sub = f"{made}; driver {pool.driver}"
     bars = "".join(_bar(cluster, pool, resource, colours) for resource in pool.gpu_resources)
     return f"<div class=card>{head}<p class=dim>{escape(sub)}</p>{_drawing(pool)}{bars}</div>"
 
@@ -73,54 +83,58 @@ def _drawing(pool: Pool) -> str:
     columns = min(COLUMNS, max(1, len(gpus)))
     rows = -(-len(gpus) // columns)
     width = columns * (GPU_WIDTH + GAP)
-    height = rows * (GPU_HEIGHT + 16 + GAP)
+    height = _height(pool)
+    total = rows * (height + 16 + GAP)
     boxes = []
     for position, (index, group) in enumerate(gpus):
         x = (position % columns) * (GPU_WIDTH + GAP)
-        y = (position // columns) * (GPU_HEIGHT + 16 + GAP)
+        y = (position // columns) * (height + 16 + GAP)
         boxes.append(f'<text class="dimtext" x="{x}" y="{y + 11}">GPU {index}</text>{_gpu(pool, group, x, y + 16)}')
     label = f"One node of pool {pool.name}: {len(gpus)} GPUs, {pool.mode.value}"
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<svg viewBox="0 0 {width} {total}" width="{width}" height="{total}" role="img" '
         f'aria-label="{escape(label)}">'
         f"{''.join(boxes)}</svg>"
     )
 
 
+def _height(pool: Pool) -> int:
+    return SLICED_HEIGHT if pool.mode is SharingMode.MIG else WHOLE_HEIGHT
+
+
 def _gpu(pool: Pool, group: GpuGroup, x: int, y: int) -> str:
+    height = _height(pool)
     if group.profiles:
         return _slices(pool, group, x, y)
     if pool.mode in {SharingMode.TIME_SLICING, SharingMode.MPS}:
         replicas = pool.spec.sharing.replicas or 1
         lanes = min(replicas, 8)
-        step = GPU_HEIGHT / lanes
+        step = height / lanes
         boxes = "".join(
             f'<rect x="{x}" y="{y + lane * step:.2f}" width="{GPU_WIDTH}" height="{step - 1.5:.2f}" rx="2" '
             'fill="var(--shared)"/>'
             for lane in range(lanes)
         )
-        return f'{boxes}<text x="{x + 6}" y="{y + GPU_HEIGHT / 2 + 4:.0f}">shared by {replicas}</text>'
+        return f'{boxes}<text x="{x + 6}" y="{y + height / 2 + 4:.0f}">shared by {replicas}</text>'
     return (
-        f'<rect x="{x}" y="{y}" width="{GPU_WIDTH}" height="{GPU_HEIGHT}" rx="4" fill="var(--gpu)"/>'
-        f'<text x="{x + 6}" y="{y + GPU_HEIGHT / 2 + 4:.0f}">whole, {pool.gpu.memory_gib} GiB</text>'
+        f'<rect x="{x}" y="{y}" width="{GPU_WIDTH}" height="{height}" rx="4" fill="var(--gpu)"/>'
+        f'<text x="{x + 6}" y="{y + height / 2 + 4:.0f}">{pool.gpu.memory_gib} GiB</text>'
     )
 
 
 def _slices(pool: Pool, group: GpuGroup, x: int, y: int) -> str:
+    height = _height(pool)
     found = place(pool.gpu, dict(group.profiles)) or ()
-    unit = GPU_HEIGHT / pool.gpu.memory_slices
-    boxes = [f'<rect x="{x}" y="{y}" width="{GPU_WIDTH}" height="{GPU_HEIGHT}" rx="3" fill="var(--free)"/>']
+    unit = height / pool.gpu.memory_slices
+    boxes = [f'<rect x="{x}" y="{y}" width="{GPU_WIDTH}" height="{height}" rx="3" fill="var(--free)"/>']
     for item in found:
         top, tall = y + item.start * unit, item.size * unit - 1.2
         boxes.append(
             f'<rect x="{x}" y="{top:.2f}" width="{GPU_WIDTH}" height="{tall:.2f}" rx="2" fill="var(--slice)">'
             f"<title>{escape(item.profile)}, memory slices {item.start} to {item.start + item.size - 1}</title></rect>"
         )
-        if tall >= 12:
+        if tall >= 11:
             boxes.append(f'<text x="{x + 5}" y="{top + tall / 2 + 4:.1f}">{escape(item.profile)}</text>')
-    if unit < 12 and len(group.profiles) == 1 and all(item.size == 1 for item in found):
-        name, count = group.profiles[0]
-        boxes.append(f'<text x="{x + 5}" y="{y + GPU_HEIGHT / 2 + 4:.0f}">{count} x {escape(name)}</text>')
     return "".join(boxes)
 
 

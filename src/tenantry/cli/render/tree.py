@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tenantry.app.compile import CompiledTree
 
 FORMAT_VERSION = "1.0"
+WIDTH = 100
 
 
 def _rows(tree: CompiledTree) -> list[tuple[str, str, int, str]]:
@@ -48,15 +49,14 @@ def text(tree: CompiledTree, target: str) -> str:
     for wave, name, objects, remark in rows:
         lines += textwrap.wrap(
             f"{wave:>4}  {name.ljust(width)}  {objects:>7}  {remark}".rstrip(),
-            100,
+            WIDTH,
             subsequent_indent=" " * (width + 17),
             drop_whitespace=False,
         )
     notes = tree.compilation.notes
     if notes:
-        lines += ["", f"{len(notes)} notes; in full in {target}/README.md:"]
-        for note in notes:
-            lines += textwrap.wrap(f"- {note.subject}: {note.text}", 100, subsequent_indent="  ")
+        lines += ["", f"{len(notes)} notes for a person, in full in {target}/README.md:"]
+        lines += [textwrap.shorten(f"- {note.subject}: {note.text}", WIDTH, placeholder=" ...") for note in notes]
     lines += ["", f"wrote {tree.objects} objects in {len(tree.files)} files to {target}"]
     return "\n".join(lines)
 
