@@ -54,9 +54,8 @@ def initialise(target: Path, name: str = DEFAULT_EXAMPLE) -> list[Path]:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists and is not an empty folder; name a new one")
     files = {path.relative_to(source): path.read_text("utf-8") for path in sorted(source.rglob("*")) if path.is_file()}
-    root = "base/" if (source / "base").is_dir() else ""
     files = {path: text.replace("examples/" + name, str(target.name)) for path, text in files.items()}
-    files[Path(root + SCHEMA_FILE)] = json.dumps(json_schema(), indent=2) + "\n"
+    files[Path(SCHEMA_FILE)] = json.dumps(json_schema(), indent=2) + "\n"
     written = []
     try:
         for path, text in sorted(files.items()):
