@@ -80,7 +80,7 @@ def bundle() -> bytes:
     for minor, definitions in minors.items():
         index[minor] = {}
         for name, schema in sorted(definitions.items()):
-            _inherit_lists(schema, newest.get(name, {}))
+            _inherit(schema, newest.get(name, {}))
             text = _json(schema)
             index[minor][name] = lines.setdefault(text, len(lines))
     head = _json({"source": f"{PACKAGE} {metadata.version(PACKAGE)}", "minors": index})
@@ -127,9 +127,18 @@ def _schema(schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _inherit_lists(schema: dict[str, Any], newest: dict[str, Any]) -> None:
-    """Take list types from the newest minor: older ones treated these lists alike but did not publish it."""
-    for name, field in schema.get("properties", {}).items():
+def _inherit(schema: dict[str, Any], newest: dict[str, Any]) -> None:
+    """Take from the newest minor what older ones treated alike but published wrongly or not at all.
+
+    Older minors publish no list types, and call fields required whose empty value their server accepts, such as
+    ``serviceName`` of a StatefulSet and ``podSelector`` of a NetworkPolicy.
+    """
+    fields = schema.get("properties", {})
+    if newest:
+        required = [name for name in newest.get("required", ()) if name in fields]
+        schema.pop("required", None)
+        schema.update({"required": required} if required else {})
+    for name, field in fields.items():
         for key in ("x-kubernetes-list-type", "x-kubernetes-list-map-keys"):
             value = newest.get("properties", {}).get(name, {}).get(key)
             if value is not None and field.get("type") == "array":

@@ -349,6 +349,8 @@ def test_what_the_server_refuses_is_reported_where_it_stands(body: Any, expected
 
 
 FINE: list[tuple[str, Any]] = [
+    ("set without a service", thing("apps/v1", "StatefulSet", spec={"selector": SELECTOR, "template": TEMPLATE})),
+    ("network policy of all pods", thing("networking.k8s.io/v1", "NetworkPolicy", spec={"policyTypes": ["Ingress"]})),
     ("generated name", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}),
     (
         "fields set to null",

@@ -137,7 +137,8 @@ def duplicates(branch: Branch, value: object, path: DocPath = ()) -> Iterator[Sc
 def _repeated(branch: Branch, items: list[Any], path: DocPath) -> Iterator[SchemaIssue]:
     seen: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(items):
-        if not isinstance(item, dict):
+        # An item without any of its keys lacks something required; that is said elsewhere.
+        if not isinstance(item, dict) or not any(key in item or key in branch.defaults for key in branch.keys):
             continue
         values = tuple(repr(item.get(key, branch.defaults.get(key))) for key in branch.keys)
         if values not in seen:
