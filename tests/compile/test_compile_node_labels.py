@@ -139,6 +139,16 @@ def test_the_job_runs_with_each_sync_and_the_last_one_stays_readable() -> None:
     assert annotations["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
 
 
+def test_the_job_comes_after_what_it_reads() -> None:
+    outputs = run(node_labels, lab())
+    waves = {
+        body["kind"]: int(body["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0"))
+        for body in outputs
+    }
+    needed = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap")
+    assert max(waves[kind] for kind in needed) < waves["Job"] == waves["CronJob"]
+
+
 def test_labels_changed_by_hand_are_put_back_by_the_same_pod() -> None:
     outputs = run(node_labels, lab())
     heal, job = outputs.one("CronJob"), outputs.one("Job")
