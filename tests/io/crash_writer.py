@@ -44,7 +44,7 @@ def die_at(step: int) -> None:
 
     def watched(one: Path, other: Path) -> bool:
         tick()
-        done = exchange(one, other)
+        done: bool = exchange(one, other)
         tick()
         return done
 
