@@ -63,6 +63,7 @@ def lint_paths(
     crds: Sequence[Path] = (),
     kubernetes: str = DEFAULT_KUBERNETES,
     complete: bool = False,
+    cel: bool = False,
 ) -> LintReport:
     """Check every manifest below the paths.
 
@@ -71,21 +72,21 @@ def lint_paths(
         crds: files and folders with CustomResourceDefinitions; those among the manifests are used as well.
         kubernetes: Kubernetes version for the schemas of built-in kinds.
         complete: whether the manifests are everything the cluster gets, so that references to nothing are errors.
+        cel: whether the validation rules of CRDs are evaluated too.
 
     Raises:
         InputError: if a path cannot be read.
+        MissingExtra: if ``cel`` is asked for and the optional dependency is not installed.
     """
     read = read_manifests(paths)
     definitions = read_manifests(crds).manifests if crds else ()
-    schemas = schema_set([*definitions, *read.manifests], kubernetes)
+    schemas = schema_set([*definitions, *read.manifests], kubernetes, cel=cel)
     findings = list(read.findings)
     findings.extend(_schema_findings(read, schemas))
     context = LintContext(parse_yaml=parse_one, partial=frozenset(_fragments(read)), complete=complete)
     findings.extend(_lint_finding(issue) for issue in lint(read.manifests, context))
     keys = [item.key for item in read.manifests]
-    unchecked = Counter(
-        f"{key.api_version} {key.kind}" for key in keys if not schemas.knows(key.api_version, key.kind)
-    )
+    unchecked = Counter(f"{key.api_version} {key.kind}" for key in keys if not schemas.knows(key.api_version, key.kind))
     return LintReport(
         findings=tuple(sorted(set(findings), key=Finding.sort_key)),
         manifests=len(read.manifests),
@@ -96,14 +97,14 @@ def lint_paths(
     )
 
 
-def schema_set(manifests: Iterable[Manifest], kubernetes: str) -> SchemaSet:
+def schema_set(manifests: Iterable[Manifest], kubernetes: str, *, cel: bool = False) -> SchemaSet:
     """Build schemas from the CRDs among ``manifests``, Kubernetes' own and the catalog's."""
     crds = [item.body for item in manifests if item.key.kind == "CustomResourceDefinition"]
     extra = [
         ExtraKind(f"{item.group}/{item.version}", item.kind, item.namespaced, dict(item.schema))
         for item in catalog.extra_schemas()
     ]
-    return SchemaSet.build(crds, kubernetes=kubernetes_schemas(kubernetes), extra=extra)
+    return SchemaSet.build(crds, kubernetes=kubernetes_schemas(kubernetes), extra=extra, cel=cel)
 
 
 def parse_one(text: str) -> Any:

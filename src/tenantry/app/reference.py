@@ -80,9 +80,13 @@ def _type(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[str
     if kind == "object":
         words, inner, suffix = _type(schema.get("additionalProperties") or {}, definitions)
         return f"map of {words}", inner, ".*" + suffix
-    return {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}.get(
-        str(kind), "any"
-    ), None, ""
+    return (
+        {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}.get(
+            str(kind), "any"
+        ),
+        None,
+        "",
+    )
 
 
 def _default(field: Mapping[str, Any]) -> str:

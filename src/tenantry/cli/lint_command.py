@@ -22,6 +22,7 @@ from tenantry.errors import ExitCode
 )
 @click.option("--kubernetes", metavar="VERSION", default=None, help="Kubernetes whose schemas apply, such as 1.33.")
 @click.option("--complete", is_flag=True, help="PATH is all the cluster gets: references to nothing are errors.")
+@click.option("--cel", is_flag=True, help="Evaluate the validation rules of CRDs too (optional dependency 'cel').")
 @click.option(
     "--threshold",
     type=click.Choice(["info", "warning", "error"]),
@@ -36,6 +37,7 @@ def command(
     crds: tuple[Path, ...],
     kubernetes: str | None,
     complete: bool,
+    cel: bool,
     threshold: str,
     outputs: tuple[Output, ...],
 ) -> int:
@@ -50,7 +52,7 @@ def command(
     from tenantry.model.finding import Severity
 
     with step("checking manifests"):
-        report = lint_paths(paths, crds=crds, kubernetes=kubernetes or DEFAULT_KUBERNETES, complete=complete)
+        report = lint_paths(paths, crds=crds, kubernetes=kubernetes or DEFAULT_KUBERNETES, complete=complete, cel=cel)
     emit(outputs, lambda form: RENDERERS[form](report))
     found = report.at_least(Severity[threshold.upper()])
     return ExitCode.FINDINGS if found else ExitCode.CLEAN
