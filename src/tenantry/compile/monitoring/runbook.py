@@ -28,9 +28,13 @@ def runbook(view: View) -> str:
 def _runbook_lines(view: View) -> Iterator[str]:
     yield "# Runbook"
     yield ""
-    yield f"What to do when an alert of platform {view.cluster.name} fires. NODE, NAMESPACE, POD and other words in"
-    yield "capitals stand for what the alert names."
     names = _namespaces(view)
+    yield f"What to do when an alert of platform {view.cluster.name} fires. NODE, NAMESPACE, POD and other words in"
+    yield "capitals stand for what the alert names. Driver, MIG manager and device plugin of a node run in:"
+    yield ""
+    yield "```shell"
+    yield f"kubectl -n {names['GPU_OPERATOR_NAMESPACE']} get pods --field-selector spec.nodeName=NODE"
+    yield "```"
     for _, title, alerts in active(view):
         yield ""
         yield f"## {title}"
@@ -86,14 +90,18 @@ def _namespaces(view: View) -> dict[str, str]:
 
 
 def alert_table() -> str:
-    """Write the table of all alerts as Markdown, with the platforms that have them."""
-    lines = ["| alert | severity | after | for | where | means |", "| --- | --- | --- | --- | --- | --- |"]
+    """Write the table of all alerts as Markdown; an alert with an expression per scheduler is one line."""
+    wording = {"@idle@": "`idleMinutes`", "@starvation@": "`starvationMinutes`", "0s": "at once"}
+    lines = ["| alert | severity | after | told | where | usual cause |", "| --- | --- | --- | --- | --- | --- |"]
     for _, _, alerts in CONCERNS:
-        for alert in alerts:
-            where = ", ".join(FLAGS[need] for need in alert.needs) or "everywhere"
-            wait = {"@idle@": "`idleMinutes`", "@starvation@": "`starvationMinutes`", "0s": "at once"}.get(
-                alert.wait, alert.wait
-            )
-            means = alert.meaning.split(". ")[0].removesuffix(".")
-            lines.append(f"| {alert.name} | {alert.severity} | {wait} | {alert.audience} | {where} | {means} |")
+        for name in dict.fromkeys(alert.name for alert in alerts):
+            same = [alert for alert in alerts if alert.name == name]
+            where = " or ".join(_where(alert) for alert in same) or "everywhere"
+            first = same[0]
+            wait, cause = wording.get(first.wait, first.wait), first.meaning.split(". ")[0].removesuffix(".")
+            lines.append(f"| {name} | {first.severity} | {wait} | {first.audience} | {where} | {cause} |")
     return "\n".join(lines) + "\n"
+
+
+def _where(alert: Alert) -> str:
+    return ", ".join(FLAGS[need] for need in alert.needs if need != "tenants")

@@ -163,8 +163,7 @@ USE_SIGNALS: tuple[Signal, ...] = (
         f"{_SCHEDULED_FOR} "
         "* on (node) group_left (pool) tenantry_node_pool "
         "* on (namespace) group_left (tenant, department) tenantry_namespace_tenant)",
-        "devices requested by pods that have a node",
-        ("tenants",),
+        "devices requested by pods of tenants that have a node",
     ),
     Signal(
         "tenantry:namespace_used:devices",
