@@ -11,12 +11,16 @@ from builders import ClusterBuilder, cluster
 Body = dict[str, Any]
 TENANT = "tenantry.dev/tenant"
 POOL_TOLERATION = {"key": "tenantry.dev/pool", "operator": "Equal", "value": "training", "effect": "NoSchedule"}
-CONTROLLER = {"user": "system:serviceaccount:kube-system:job-controller", "groups": ("system:serviceaccounts",)}
-BINDER = {"user": "system:serviceaccount:kube-system:persistent-volume-binder", "groups": ("system:serviceaccounts",)}
-OPERATOR = {"user": "system:serviceaccount:kai-scheduler:binder", "groups": ("system:serviceaccounts",)}
-ADMIN = {"user": "grace", "groups": ("platform-admins", "system:authenticated")}
-OWN_ACCOUNT = {"user": "system:serviceaccount:vision-dev:builder", "groups": ("system:serviceaccounts",)}
-ARGO = {
+VARIABLE = "NVIDIA_VISIBLE_DEVICES"
+CONTROLLER: Body = {"user": "system:serviceaccount:kube-system:job-controller", "groups": ("system:serviceaccounts",)}
+BINDER: Body = {
+    "user": "system:serviceaccount:kube-system:persistent-volume-binder",
+    "groups": ("system:serviceaccounts",),
+}
+OPERATOR: Body = {"user": "system:serviceaccount:kai-scheduler:binder", "groups": ("system:serviceaccounts",)}
+ADMIN: Body = {"user": "grace", "groups": ("platform-admins", "system:authenticated")}
+OWN_ACCOUNT: Body = {"user": "system:serviceaccount:vision-dev:builder", "groups": ("system:serviceaccounts",)}
+ARGO: Body = {
     "user": "system:serviceaccount:openshift-gitops:openshift-gitops-argocd-application-controller",
     "groups": ("system:serviceaccounts",),
 }
@@ -192,3 +196,33 @@ def budget(**spec: Any) -> Body:
     base = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {}}
     merged = {key: value for key, value in {**base, **spec}.items() if value is not None}
     return named("PodDisruptionBudget", "policy/v1", spec=merged)
+
+
+def labelled(key: str, value: str) -> Body:
+    body = namespace()
+    body["metadata"]["labels"][key] = value
+    return body
+
+
+def on_namespace(new: Body | None, old: Body | None = None, resource: str = "namespaces", **who: Any) -> Request:
+    return Request(resource, new, old, **who)
+
+
+def with_annotation(key: str, value: str) -> Body:
+    body = namespace()
+    body["metadata"]["annotations"][key] = value
+    return body
+
+
+def without_label(key: str) -> Body:
+    body = namespace()
+    del body["metadata"]["labels"][key]
+    return body
+
+
+def plain(name: str = "scratch", **labels: str) -> Body:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, **({"labels": labels} if labels else {})},
+    }

@@ -179,8 +179,8 @@ def _compiled(expression: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    from cel_expr_python.ext import ext_optional, ext_strings
-
+    ext_optional = pytest.importorskip("cel_expr_python.ext.ext_optional")
+    ext_strings = pytest.importorskip("cel_expr_python.ext.ext_strings")
     names = ("object", "oldObject", "namespaceObject", "request", "variables")
     return cel.NewEnv(
         variables=dict.fromkeys(names, cel.Type.DYN),

@@ -150,7 +150,8 @@ def _kueue_pods() -> tuple[Validation, ...]:
 
 
 def _kueue_workloads(cluster: Cluster) -> Guard:
-    containers = "(object.spec.template.spec.containers + object.spec.template.spec.?initContainers.orValue([]))"
+    template = "object.?spec.?template.?spec"
+    containers = f"({template}.?containers.orValue([]) + {template}.?initContainers.orValue([]))"
     rules = (
         Rule("batch", ("v1",), ("jobs",)),
         Rule("apps", ("v1",), ("deployments", "statefulsets", "replicasets")),
@@ -168,7 +169,7 @@ def _kueue_workloads(cluster: Cluster) -> Guard:
             ),
         ),
         variables=(("queues", granted(QUEUES)), ("gpu", requests_gpu(cluster, containers))),
-        same=(".spec", f".metadata.?labels[?{text(KUEUE_QUEUE)}]"),
+        same=(".?spec", f".metadata.?labels[?{text(KUEUE_QUEUE)}]"),
     )
 
 
