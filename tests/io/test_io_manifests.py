@@ -156,6 +156,7 @@ def test_broken_manifests_are_told_from_what_is_none(
         pytest.param("kustomization.yaml", "resources: [a.yaml]\n", id="a kustomization without its type"),
         pytest.param("k.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n", id="a component"),
         pytest.param("patch.yaml", "- {op: add, path: /spec, value: 1}\n", id="a JSON patch"),
+        pytest.param("inventory.json", '{"formatVersion": "1.0", "files": {"a": "0"}}', id="the inventory of a tree"),
         pytest.param("empty.yaml", "", id="nothing"),
         pytest.param("comment.yaml", "# later\n---\n", id="a comment"),
     ],

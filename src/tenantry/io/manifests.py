@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.errors import InputError, YamlError
 from tenantry.io.kustomize import FILE_NAMES, References, is_kustomization
+from tenantry.io.tree import INVENTORY, is_inventory
 from tenantry.io.walk import Walk, shown
 from tenantry.io.yaml_marks import MarkedDocument, load_with_marks
 from tenantry.io.yaml_read import DialectError, YamlDocument, load_documents, read_file
@@ -194,6 +195,8 @@ class _Reader:
     def take(self, file: _File) -> None:
         """Take the documents of one file."""
         if file.documents is None or file.path.name in FILE_NAMES or file.path.name in _CHART:
+            return
+        if file.path.name == INVENTORY and all(is_inventory(document.value) for document in file.documents):
             return
         real = str(file.path.resolve())
         if real in self.named.data:

@@ -22,7 +22,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.errors import InputError, TreeError
 from tenantry.io import swap
@@ -179,12 +179,15 @@ def _inventory(place: Path) -> dict[str, str] | None:
         data = json.loads((place / INVENTORY).read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
+    return data["files"] if is_inventory(data) else None
+
+
+def is_inventory(data: Any) -> bool:
+    """Whether a value is the content of an inventory that this version understands."""
     if not isinstance(data, dict) or not str(data.get("formatVersion", "")).startswith("1."):
-        return None
+        return False
     files = data.get("files")
-    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-        return None
-    return files
+    return isinstance(files, dict) and all(isinstance(value, str) for value in files.values())
 
 
 def _present(place: Path) -> set[str]:
