@@ -164,3 +164,25 @@ def test_only_the_platform_team_administers_argo_cd() -> None:
 
     assert rbac["policy"] == "g, gpu-admins, role:admin\ng, sre, role:admin\n"
     assert rbac["defaultPolicy"] == ""
+
+
+def test_argo_cd_itself_is_pinned_and_not_synced_by_itself() -> None:
+    compilation, _ = compiled(two_tenants())
+    bootstrap = Outputs(piece for piece in compilation.pieces if piece.component == "bootstrap")
+
+    spec = bootstrap.one("Subscription", "openshift-gitops-operator")["spec"]
+
+    chosen = compilation.cluster.operators["openshift-gitops"]
+    assert (spec["startingCSV"], spec["installPlanApproval"]) == (chosen.csv, "Manual")
+    assert [app["spec"]["source"]["path"] for app in bootstrap.kind("Application")] == ["apps"]
+
+
+def test_a_chart_that_drives_nodes_waits_for_the_change_windows_too() -> None:
+    """Before 26.7 the chart of the GPU Operator owns the ClusterPolicy."""
+    builder = cluster().kubernetes().operator("gpu-operator", "25.10.1").gitops(changeWindows=[WINDOW])
+    compilation, outputs = compiled(builder)
+
+    [window] = outputs.one("AppProject", "platform")["spec"]["syncWindows"]
+
+    assert "gpu-operator" in {chart.component for chart in compilation.charts}
+    assert "chart-gpu-operator" in window["applications"]

@@ -164,8 +164,6 @@ def test_removing_an_operator_waits_for_a_person() -> None:
 def test_what_delivers_the_tree_is_not_installed_by_it() -> None:
     outputs = run(operators, lab())
     assert not [body for body in outputs if body["metadata"].get("namespace") == "openshift-gitops-operator"]
-    note = outputs.note("NOTE-GITOPS-BOOTSTRAP")
-    assert "package openshift-gitops-operator" in note.action
 
 
 def test_the_scheduler_without_olm_package_comes_as_a_chart_on_openshift_too() -> None:

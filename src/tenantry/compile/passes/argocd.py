@@ -33,6 +33,7 @@ COMPONENTS: tuple[Component, ...] = (
 """Components that are not Applications themselves: the root is applied once by hand and delivers ``apps``."""
 
 SERVER = "https://kubernetes.default.svc"
+GITOPS_OPERATOR = "openshift-gitops"
 
 # Operators and charts bring kinds of their own; a chart's Application may create these besides what is compiled.
 CHART_KINDS: tuple[tuple[str, str], ...] = (
@@ -102,6 +103,7 @@ def argocd(draft: Compilation) -> Iterable[Piece | Note]:
     yield Piece("argocd", "projects", _tenants_project(draft, scopes))
     yield from (Piece("argocd", "settings", body) for body in _settings(cluster))
     yield Piece("bootstrap", "root", _root(cluster))
+    yield from (Piece("bootstrap", GITOPS_OPERATOR, body) for body in _operator(cluster))
     for component in draft.components:
         if component.name not in {"bootstrap", "apps", "argocd"}:
             yield from _component_application(draft, component)
@@ -194,6 +196,36 @@ def _root(cluster: Cluster) -> Body:
     return _wrap(cluster, root, cluster.name, source, cluster.argocd_namespace)
 
 
+def _operator(cluster: Cluster) -> Iterable[Body]:
+    """Yield what installs Argo CD itself on OpenShift; applied once by hand, and not by Argo CD.
+
+    It is not part of the tree that Argo CD syncs: a cluster may have it already, and a second OperatorGroup in its
+    namespace would stop it.
+    """
+    chosen = cluster.operators.get(GITOPS_OPERATOR)
+    package = chosen.operator.olm if chosen else None
+    if chosen is None or package is None or not cluster.openshift:
+        return
+    namespace = package.namespace
+    yield manifest("v1", "Namespace", namespace)
+    yield manifest("operators.coreos.com/v1", "OperatorGroup", package.package, namespace=namespace, spec={})
+    subscription = {
+        "name": package.package,
+        "source": package.source,
+        "sourceNamespace": "openshift-marketplace",
+        "channel": chosen.channel,
+        "startingCSV": chosen.csv or None,
+        "installPlanApproval": "Manual",
+    }
+    yield manifest(
+        "operators.coreos.com/v1alpha1",
+        "Subscription",
+        package.package,
+        namespace=namespace,
+        spec={key: value for key, value in subscription.items() if value is not None},
+    )
+
+
 class _Scopes:
     """Kinds and namespaces that the compiled objects of each project need, and nothing else."""
 
@@ -276,7 +308,7 @@ def _platform_project(draft: Compilation, scopes: _Scopes) -> Body:
         "namespaceResourceWhitelist": [{"group": "*", "kind": "*"}],
         "orphanedResources": {"warn": False},
     }
-    disruptive = sorted(component.name for component in draft.components if component.disruptive)
+    disruptive = _disruptive(draft)
     if gitops.change_windows and disruptive:
         spec["syncWindows"] = [
             {
@@ -291,6 +323,13 @@ def _platform_project(draft: Compilation, scopes: _Scopes) -> Body:
             for window in gitops.change_windows
         ]
     return _project(cluster, "platform", "The platform itself; administrators only", spec)
+
+
+def _disruptive(draft: Compilation) -> list[str]:
+    """Names of the Applications that may drain or reboot nodes, those of charts included."""
+    names = {component.name for component in draft.components if component.disruptive}
+    names.update(f"chart-{chart.release}" for chart in draft.charts if chart.component in set(names))
+    return sorted(names)
 
 
 def _tenants_project(draft: Compilation, scopes: _Scopes) -> Body:

@@ -33,8 +33,8 @@ def operators(cluster: Cluster) -> Iterable[Output]:
         chosen = cluster.operators[name]
         package = chosen.operator.olm
         if name == GITOPS:
-            yield _gitops_note(cluster)
-        elif package is not None and by_olm(cluster, chosen):
+            continue  # it delivers this tree, so it is installed before the tree and not by it
+        if package is not None and by_olm(cluster, chosen):
             for body in install(cluster, name, chosen, package):
                 yield Piece(COMPONENT, name, body)
             if not chosen.csv:
@@ -73,19 +73,6 @@ def _chart_namespace(cluster: Cluster, chart: Chart) -> Iterable[Piece]:
                 spec={"hard": {"pods": "1000"}, "scopeSelector": {"matchExpressions": [scope]}},
             ),
         )
-
-
-def _gitops_note(cluster: Cluster) -> Note:
-    chosen = cluster.operators[GITOPS]
-    package = chosen.operator.olm
-    where = f"package {package.package}, source {package.source}, namespace {package.namespace}" if package else ""
-    return Note(
-        "NOTE-GITOPS-BOOTSTRAP",
-        "OpenShift GitOps",
-        "it delivers this tree, so it is installed before the tree and not by it; a second OperatorGroup beside that "
-        "of an existing installation would stop it",
-        f"install it once: {where}, channel {chosen.channel}, startingCSV {chosen.csv}, Manual approval",
-    )
 
 
 def _build_note(cluster: Cluster, name: str) -> Note:

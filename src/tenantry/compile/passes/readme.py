@@ -85,7 +85,8 @@ def _layout(draft: Compilation) -> str:
         lines.append(f"| {waves[0]} | tenant-&lt;name&gt; | `tenants/<name>/` | |")
     lines += [
         "",
-        "`inventory.json` lists every file with its SHA-256; `tenantry compile --check` compares the tree with the spec.",
+        "`inventory.json` lists every file with its SHA-256; `tenantry compile --check` compares the tree with the",
+        "spec.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -95,11 +96,11 @@ def _bootstrap(cluster: Cluster) -> str:
     lines = ["## Bootstrap, once per cluster", ""]
     if cluster.openshift:
         lines += [
-            "1. Install OpenShift GitOps from the file that later keeps it at its pinned version, and approve its first",
-            "   InstallPlan (later ones are approved by Git, see below):",
+            "1. Install OpenShift GitOps, unless the cluster has it, and approve its InstallPlan (later ones too: it",
+            "   does not upgrade itself):",
             "",
             "   ```sh",
-            "   oc apply -f platform/operators/openshift-gitops.yaml",
+            "   oc apply -f bootstrap/openshift-gitops.yaml",
             "   plan=$(oc -n openshift-gitops-operator get installplan -o name)",
             '   oc -n openshift-gitops-operator patch $plan --type merge -p \'{"spec":{"approved":true}}\'',
             "   ```",
@@ -138,8 +139,9 @@ def _promotion(cluster: Cluster) -> str:
     if cluster.openshift:
         lines += [
             "",
-            "Operators are installed with manual approval. An upgrade is a commit that changes `startingCSV` and the list",
-            "of approved ClusterServiceVersions together; a job approves the InstallPlans whose every entry is listed.",
+            "Operators are installed with manual approval. An upgrade is a commit that changes `startingCSV` and the",
+            "list of approved ClusterServiceVersions together; a job approves the InstallPlans of which every entry is",
+            "listed.",
         ]
     if gitops.change_windows:
         windows = gitops.change_windows
