@@ -118,7 +118,7 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         inner.map(lambda part: f"sum by (a, b) ({part})"),
         inner.map(lambda part: f"max_over_time(({part})[1h:5m])"),
         inner.map(lambda part: f'label_replace({part}, "a", "$1", "b", "(.*)")'),
-        inner.map(lambda part: f"count({part}) without (c) # {part}\n"),
+        inner.map(lambda part: f"count({part}) without (c) # {part.replace(chr(10), ' ')}\n"),
     )  # fmt: skip
 
 
