@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Body
 
 ROOT = Path(os.environ.get("TENANTRY_SHARED") or Path(__file__).parents[2] / ".." / "shared")
-FOLDERS = ("kai/*queues.yaml", "kai/*shards.yaml", "kueue/*.yaml", "mellanox/*.yaml", "sriov/*.yaml")
+FOLDERS = (
+    "kai/*queues.yaml",
+    "kai/*shards.yaml",
+    "kueue/*.yaml",
+    "mellanox/*.yaml",
+    "netpol/*.yaml",
+    "openshift/*clusterresourcequotas*.yaml",
+    "sriov/*.yaml",
+)
 
 
 @cache
