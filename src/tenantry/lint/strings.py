@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tenantry.errors import YamlError
+from tenantry.errors import InputError, YamlError
 
 ParseYaml = Callable[[str], Any]
 
@@ -56,8 +56,12 @@ def parse_yaml_text(text: str, parse: ParseYaml) -> Parsed:
     try:
         return Parsed(parse(text))
     except YamlError as error:
+        if type(error) is not YamlError:
+            return Parsed(None)  # YAML that the reader refuses to expand: nothing can be said about it
         place = f" (line {error.line} column {error.column} of the text)" if error.line else ""
         return Parsed(None, f"{error.reason}{place}")
+    except InputError as error:
+        return Parsed(None, str(error))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ CNI = "k8s.cni.cncf.io"
 
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_NODE_TEXT = re.compile(r"(?m)^\s*(?:- )?[\"']?kind[\"']?:\s*[\"']?Node[\"']?\s*,?$")
+_NODE_TEXT = re.compile(r"(?m)[\"']?\bkind[\"']?\s*:\s*[\"']?Node[\"']?\s*(?:[,}]|$)")
 
 
 def networks(index: Index) -> list[Manifest]:

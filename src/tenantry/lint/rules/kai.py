@@ -188,7 +188,7 @@ def _shards(index: Index) -> Iterator[Hit]:
 )
 def _pod_queue(index: Index) -> Iterator[Hit]:
     known = {queue.key.name for queue in queues(index)}
-    inner = {_parent(queue) for queue in queues(index)}
+    inner = {_parent(queue) for queue in queues(index)} - {""}
     for pod in index.pods:
         name = pod.labels.get(KAI_QUEUE, "")
         path = _queue_path(pod)

@@ -154,7 +154,7 @@ def advertised_gpus(index: Index, scope: int) -> frozenset[str]:
         for holder in mig_texts(index):
             if holder.manifest.key.name in named:
                 for name, entries in layouts(holder.value).items():
-                    for entry in items({"entries": entries}, "entries") if name in picked else ():
+                    for entry in _list(entries) if name in picked else ():
                         found |= {_resource_of(profile) for profile in entry_profiles(entry)}
         found |= {_resource_of(name) for layout in picked for name in _static_profiles(index, layout)}
     defaults = {text(policy.values, "devicePlugin", "config", "default") for policy in near}
@@ -300,16 +300,37 @@ def _unoffered(index: Index, plain: str, offers: frozenset[str], prefixes: Mappi
     if plain in offers or short in vf_resources(index):
         return None  # a VF under another prefix is the prefix rule's business
     if is_gpu(plain):
-        if not index.complete or not offers & {GPU_RESOURCE}:
-            return None
-        zero_shared = plain == SHARED_GPU_RESOURCE or plain.startswith(MIG_RESOURCE_PREFIX)
-        return Severity.WARNING if zero_shared else None
+        return Severity.WARNING if _never_parted(index, plain, offers) else None
     likely = domain in prefixes or (not prefixes and domain == UPSTREAM_PREFIX)
     if likely and vf_resources(index) and (domain != NVIDIA_PREFIX or nearest_name(plain, offers)):
         return Severity.ERROR if index.complete else Severity.WARNING
     if domain == "rdma" and any(name.startswith("rdma/") for name in plugin_resources(index)):
         return None if plain in plugin_resources(index) else Severity.WARNING
     return None
+
+
+def _never_parted(index: Index, plain: str, offers: frozenset[str]) -> bool:
+    """Whether no configuration of the set makes a MIG or shared resource, though one is in charge of it.
+
+    Nodes may choose any layout by labels that are set elsewhere, so every layout of the set counts as possible; layouts
+    that the operator ships count when the set does not replace them.
+    """
+    if GPU_RESOURCE not in offers:
+        return False
+    named = {text(found.values, "migManager", "config", "name") for found in settings(index)}
+    if plain.startswith(MIG_RESOURCE_PREFIX):
+        own = [found for found in mig_texts(index) if found.manifest.key.name in named]
+        entries = [entry for found in own for listed in layouts(found.value).values() for entry in _list(listed)]
+        return bool(own) and plain not in {
+            _resource_of(profile) for entry in entries for profile in entry_profiles(entry)
+        }
+    texts_found = plugin_texts(index)
+    shared = {name for found in texts_found for name in _shared_names(found.value)}
+    return plain == SHARED_GPU_RESOURCE and plain not in shared and (bool(texts_found) or index.complete)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 RULES: tuple[Rule, ...] = (
