@@ -104,9 +104,10 @@ def argocd(draft: Compilation) -> Iterable[Piece | Note]:
     yield from (Piece("argocd", "settings", body) for body in _settings(cluster))
     yield Piece("bootstrap", "root", _root(cluster))
     yield from (Piece("bootstrap", GITOPS_OPERATOR, body) for body in _operator(cluster))
+    with_objects = {piece.component for piece in draft.pieces}
     for component in draft.components:
         if component.name not in {"bootstrap", "apps", "argocd"}:
-            yield from _component_application(draft, component)
+            yield from _component_application(draft, component, with_objects)
     argocd_component = next(item for item in PLATFORM_COMPONENTS if item.name == "argocd")
     yield Piece("apps", "00-argocd", _application(cluster, argocd_component))
     for tenant in cluster.tenants:
@@ -122,10 +123,10 @@ def argocd(draft: Compilation) -> Iterable[Piece | Note]:
         )
 
 
-def _component_application(draft: Compilation, component: Component) -> Iterable[Piece]:
+def _component_application(draft: Compilation, component: Component, with_objects: set[str]) -> Iterable[Piece]:
     cluster = draft.cluster
     prefix = f"{component.wave:02d}-{component.name}"
-    if any(piece.component == component.name for piece in draft.pieces):
+    if component.name in with_objects:
         yield Piece("apps", prefix, _application(cluster, component))
     for chart in draft.charts:
         if chart.component == component.name:
