@@ -40,20 +40,6 @@ LIST_FORM = r"^([a-z0-9-]+/)?[a-z0-9.-]+(@[a-zA-Z0-9._-]+)?$"
 def networks(cluster: Cluster) -> Iterable[Guard]:
     """Yield the guard of attachments to secondary networks."""
     del cluster
-    values = "variables.compact"
-    names = f'{values}.split(\'"name":"\')'
-    spaces = f'{values}.split(\'"namespace":"\')'
-    as_json = (
-        f"{values}.matches({text(JSON_FORM)}) && "
-        # The first part lies before the first name; every object must have one.
-        f"{names}.size() > {values}.split('}}').size() - 1 && "
-        f"{names}.all(p, p.startsWith('[') || p.split('\"')[0] in variables.networks) && "
-        f"{spaces}.all(p, p.startsWith('[') || p.split('\"')[0] in ['', request.namespace])"
-    )
-    as_list = (
-        f"variables.attached.split(',').all(p, p.trim().matches({text(LIST_FORM)}) && "
-        "p.trim().split('@')[0] in variables.networks + variables.networks.map(n, request.namespace + '/' + n))"
-    )
     plugin = one_of_prefixes("k", PLUGIN_PREFIXES)
     kept = (
         "request.operation == 'UPDATE' && oldObject.metadata.?annotations[?k].orValue('') == "
@@ -65,8 +51,7 @@ def networks(cluster: Cluster) -> Iterable[Guard]:
         (PODS,),
         (
             Validation(
-                f"variables.unchanged_networks || variables.attached == '' || "
-                f"(variables.attached.matches('[\\\\[{{\"]') ? ({as_json}) : ({as_list}))",
+                f"variables.unchanged_networks || variables.attached == '' || {_only_granted()}",
                 "a network is not one this namespace may attach to",
                 f"'annotation {NETWORKS_ANNOTATION} may name, in this namespace, [' + "
                 "variables.networks.join(', ') + '], as a list or as JSON with name, namespace and interface'",
@@ -90,3 +75,22 @@ def networks(cluster: Cluster) -> Iterable[Guard]:
             ),
         ),
     )
+
+
+def _only_granted() -> str:
+    """CEL: whether the annotation, in either form, names granted networks only."""
+    values = "variables.compact"
+    names = f'{values}.split(\'"name":"\')'
+    spaces = f'{values}.split(\'"namespace":"\')'
+    as_json = (
+        f"{values}.matches({text(JSON_FORM)}) && "
+        # The first part lies before the first name; every object must have one.
+        f"{names}.size() > {values}.split('}}').size() - 1 && "
+        f"{names}.all(p, p.startsWith('[') || p.split('\"')[0] in variables.networks) && "
+        f"{spaces}.all(p, p.startsWith('[') || p.split('\"')[0] in ['', request.namespace])"
+    )
+    as_list = (
+        f"variables.attached.split(',').all(p, p.trim().matches({text(LIST_FORM)}) && "
+        "p.trim().split('@')[0] in variables.networks + variables.networks.map(n, request.namespace + '/' + n))"
+    )
+    return f"(variables.attached.matches('[\\\\[{{\"]') ? ({as_json}) : ({as_list}))"
