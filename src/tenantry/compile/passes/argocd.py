@@ -64,10 +64,14 @@ TENANT_FORBIDDEN_KINDS: tuple[tuple[str, str], ...] = (
     ("argoproj.io", "Application"),
     ("argoproj.io", "ApplicationSet"),
     ("discovery.k8s.io", "EndpointSlice"),
+    ("gateway.networking.k8s.io", "ReferenceGrant"),
     ("infrastructure.opendatahub.io", "HardwareProfile"),
     ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
     ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"),
     ("k8s.ovn.org", "EgressFirewall"),
+    ("k8s.ovn.org", "EgressQoS"),
+    ("k8s.ovn.org", "EgressService"),
+    ("k8s.ovn.org", "NetworkQoS"),
     ("k8s.ovn.org", "UserDefinedNetwork"),
     ("kueue.x-k8s.io", "LocalQueue"),
     ("networking.k8s.io", "NetworkPolicy"),
@@ -77,8 +81,9 @@ TENANT_FORBIDDEN_KINDS: tuple[tuple[str, str], ...] = (
     ("rbac.authorization.k8s.io", "RoleBinding"),
     ("resource.k8s.io", "ResourceClaim"),
     ("resource.k8s.io", "ResourceClaimTemplate"),
-    ("sriovnetwork.openshift.io", "SriovIBNetwork"),
-    ("sriovnetwork.openshift.io", "SriovNetwork"),
+    ("scheduling.run.ai", "BindRequest"),
+    ("scheduling.run.ai", "PodGroup"),
+    ("sriovnetwork.openshift.io", "*"),
 )
 
 RETRY: dict[str, Any] = {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}}
