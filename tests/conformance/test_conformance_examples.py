@@ -87,9 +87,8 @@ def test_the_order_of_documents_does_not_matter(name: str, tmp_path: Path) -> No
     assert compile_spec(tmp_path).files == compile_spec(source).files
 
 
-def test_nothing_machine_specific_is_in_a_tree(tmp_path: Path) -> None:
-    del tmp_path
+def test_nothing_machine_specific_is_in_a_tree() -> None:
     for name, environment in ALL:
         for path, text in compile_spec(example(name), environment).files.items():
-            assert str(Path.home()) not in text, path
+            assert f"{Path.home()}/" not in text, path
             assert str(Path(__file__).parents[2]) not in text, path
