@@ -1,0 +1,12 @@
+"""The channels: every way in which one tenant could act on another, one module per family.
+
+What lives here: a tuple ``CHANNELS`` per module and all of them in one tuple, in the order reports show them. What may
+not: shared analyses (they belong beside :mod:`tenantry.safe.view`) and wording of outputs.
+"""
+
+from __future__ import annotations
+
+from tenantry.safe.channels.channel import Channel
+
+CHANNELS: tuple[Channel, ...] = ()
+"""Every channel, in the order reports show them."""
