@@ -85,7 +85,7 @@ def _infiniband_partition_shared(index: Index) -> Iterator[Hit]:
 @rule(
     "LINT-SRIOV-IB-ISOLATION",
     Severity.ERROR,
-    "rdmaIsolation and the rdma plugin at once",
+    "Both rdmaIsolation and the rdma plugin",
     why="Both move the RDMA device into the pod; the second finds it gone and the pod does not start.",
     source="ib-sriov-cni, README (rdmaIsolation)",
 )

@@ -141,7 +141,7 @@ def _automatic_approval(index: Index) -> Iterator[Hit]:
 @rule(
     "LINT-OLM-STARTING-CSV",
     Severity.ERROR,
-    "startingCSV does not belong to the package or the channel",
+    "The startingCSV does not belong to the package or the channel",
     why="OLM finds no such version in the channel and installs nothing (ResolutionFailed).",
     source="operator-lifecycle-manager, Subscription (spec.startingCSV)",
 )
