@@ -67,6 +67,15 @@ TABLE: dict[str, tuple[tuple[str, str], dict[str, Any] | None, str]] = {
     "attachment of an operator without conditions": (("sriovnetwork.openshift.io", "SriovNetwork"), None, "Healthy"),
     "child application healthy": (("argoproj.io", "Application"), {"health": {"status": "Healthy"}}, "Healthy"),
     "child application degraded": (("argoproj.io", "Application"), {"health": {"status": "Degraded"}}, "Degraded"),
+    "child application that waits for a hook": (
+        ("argoproj.io", "Application"),
+        {"health": {"status": "Healthy"}, "operationState": {"phase": "Running"}}, "Progressing"),
+    "child application whose sync failed": (
+        ("argoproj.io", "Application"),
+        {"health": {"status": "Healthy"}, "operationState": {"phase": "Failed", "message": "x"}}, "Degraded"),
+    "child application synced": (
+        ("argoproj.io", "Application"),
+        {"health": {"status": "Healthy"}, "operationState": {"phase": "Succeeded"}}, "Healthy"),
     "child application new": (("argoproj.io", "Application"), None, "Progressing"),
     "install plan to approve": (("operators.coreos.com", "InstallPlan"), {"phase": "RequiresApproval"}, "Suspended"),
     "install plan done": (("operators.coreos.com", "InstallPlan"), {"phase": "Complete"}, "Healthy"),

@@ -24,6 +24,7 @@ from tenantry.compile.passes import (
     readme,
     runai,
     sriov,
+    sriov_readiness,
     tenants,
 )
 from tenantry.model.cluster import COMPONENT_LABEL
@@ -43,6 +44,7 @@ PASSES: tuple[Callable[[Cluster], Iterable[Output]], ...] = (
     node_features.node_features,
     network_operator.network_operator,
     sriov.sriov,
+    sriov_readiness.sriov_readiness,
     gpu_operator.gpu_operator,
     openshift_ai.openshift_ai,
     kai.kai,
@@ -94,8 +96,9 @@ class Compilation:
 def compile_cluster(cluster: Cluster) -> Compilation:
     """Run all passes over a cluster that has no problems."""
     draft = _collect(cluster, [output for step in PASSES for output in step(cluster)])
-    finished = [output for step in FINISHING for output in step(draft)]
-    return _collect(cluster, [*draft.pieces, *draft.charts, *draft.notes, *draft.texts, *finished])
+    for step in FINISHING:
+        draft = _collect(cluster, [*draft.pieces, *draft.charts, *draft.notes, *draft.texts, *step(draft)])
+    return draft
 
 
 def _collect(cluster: Cluster, outputs: Iterable[Output]) -> Compilation:

@@ -94,7 +94,15 @@ return {{status = "Progressing", message = text(good)}}
 """
 
 
+# Health alone forgets hooks: a sync that still waits for a Job, or has failed, is not a wave that is done.
 _APPLICATION = """
+local operation = obj.status ~= nil and obj.status.operationState or nil
+if operation ~= nil and (operation.phase == "Failed" or operation.phase == "Error") then
+  return {status = "Degraded", message = "sync failed: " .. (operation.message or "")}
+end
+if operation ~= nil and operation.phase == "Running" then
+  return {status = "Progressing", message = operation.message or "syncing"}
+end
 if obj.status ~= nil and obj.status.health ~= nil and obj.status.health.status ~= nil then
   return {status = obj.status.health.status, message = obj.status.health.message or ""}
 end
