@@ -64,12 +64,12 @@ def _is_plugin(source: str) -> bool:
 
 def _texts(index: Index, recognise: Any, section: str) -> Iterator[Text]:
     for manifest, key, source in index.config_texts:
-        if recognise(source):
+        if recognise(source) and index.yaml(source).known:
             yield _text(index, manifest, ("data", key), key, source)
     for manifest, chart, values in helm_sources(index):
         if chart == "gpu-operator":
             for key, source in string_map(values, section, "config", "data").items():
-                if recognise(source):
+                if recognise(source) and index.yaml(source).known:
                     yield _text(index, manifest, ("spec",), key, source)
 
 

@@ -20,10 +20,12 @@ class Parsed:
     Attributes:
         value: the parsed value; None when it cannot be read.
         error: why it cannot be read, empty when it can.
+        known: whether anything can be said about it; False for YAML the reader refuses to expand.
     """
 
     value: Any
     error: str = ""
+    known: bool = True
 
 
 class _UnreadableError(Exception):
@@ -57,7 +59,7 @@ def parse_yaml_text(text: str, parse: ParseYaml) -> Parsed:
         return Parsed(parse(text))
     except YamlError as error:
         if type(error) is not YamlError:
-            return Parsed(None)  # YAML that the reader refuses to expand: nothing can be said about it
+            return Parsed(None, known=False)
         place = f" (line {error.line} column {error.column} of the text)" if error.line else ""
         return Parsed(None, f"{error.reason}{place}")
     except InputError as error:

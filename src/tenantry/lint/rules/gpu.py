@@ -99,7 +99,7 @@ def _image_triple(index: Index) -> Iterator[Hit]:
 @rule(
     "LINT-GPU-POD-DELETION",
     Severity.ERROR,
-    "gpuPodDeletion is the name of a chart value",
+    "The upgrade policy uses the name of a chart value, gpuPodDeletion",
     why="In ClusterPolicy and NVIDIADriver the field is podDeletion; the API server drops the other name, and pods "
     "that hold a GPU block the driver upgrade.",
     source="NVIDIA gpu-operator, config/crd/bases/nvidia.com_clusterpolicies.yaml and templates/clusterpolicy.yaml",

@@ -152,7 +152,7 @@ def _unknown(
 @rule(
     "LINT-NIC-IB-KUBERNETES",
     Severity.ERROR,
-    "ibKubernetes lacks what it needs to hand out partition keys",
+    "Partition keys cannot be handed out: ibKubernetes lacks what it needs",
     why="Without the range of GUIDs and the credentials of the subnet manager no pod joins its partition.",
     source="network-operator, api/v1alpha1 (IBKubernetesSpec); ib-kubernetes, README",
 )

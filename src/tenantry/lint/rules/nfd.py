@@ -80,11 +80,11 @@ def workers(index: Index) -> list[Worker]:
 def _workers(index: Index) -> Iterator[Worker]:
     for manifest in index.of(NFD, "NodeFeatureDiscovery"):
         source = at(manifest.body, "spec", "workerConfig", "configData")
-        if isinstance(source, str):
+        if isinstance(source, str) and index.yaml(source).known:
             yield _worker(index, manifest, ("spec", "workerConfig", "configData"), source)
     for manifest in index.of("", "ConfigMap"):
         source = string_map(manifest.body, "data").get("nfd-worker.conf")
-        if source is not None:
+        if source is not None and index.yaml(source).known:
             yield _worker(index, manifest, ("data", "nfd-worker.conf"), source)
     for manifest, chart, values in helm_sources(index):
         if chart in {"gpu-operator", "network-operator", "node-feature-discovery"}:
