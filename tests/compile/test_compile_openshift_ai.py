@@ -63,8 +63,9 @@ def test_profiles_go_to_the_nodes_of_their_pool() -> None:
 
 def test_with_kueue_profiles_go_to_the_queue_of_their_pool() -> None:
     # A profile names a queue or nodes, never both (HardwareProfile validation).
-    found = profiles(run(openshift_ai, lab().scheduler("kueue")))
+    found = profiles(run(openshift_ai, lab().scheduler("kueue").tenant("vision", pool="serving", guaranteed=1)))
     assert found["serving-gpu"]["scheduling"] == {"type": "Queue", "kueue": {"localQueueName": "serving"}}
+    assert {name.partition("-")[0] for name in found} == {"serving"}, "nobody has a queue in the other pools"
 
 
 def test_profiles_lie_where_the_dashboard_looks_and_carry_its_words() -> None:

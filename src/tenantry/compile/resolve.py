@@ -271,7 +271,8 @@ def _tenant(
             )
         elif quota.pool in pools:
             entitlements.extend(_entitlements(pools[quota.pool], quota))
-    limits = dict.fromkeys(resources, 0)
+    # Nodes offer whole GPUs until their sharing is configured, so these are bounded whatever the pools are set to.
+    limits = dict.fromkeys(sorted({*resources, GPU_RESOURCE}), 0)
     for item in entitlements:
         limits[item.resource] = limits.get(item.resource, 0) + item.limit
     _add_vf_limits(tenant, pools, entitlements, limits)

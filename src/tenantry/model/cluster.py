@@ -197,7 +197,8 @@ class ClusterTenant:
     Attributes:
         spec: the document as written.
         entitlements: per pool and resource, ordered by pool then resource; only pools named in its quotas.
-        limits: most units per resource over all pools, for **every** extended resource of the cluster, 0 included.
+        limits: most units per resource over all pools, for **every** extended resource of the cluster, 0 included, and
+            for whole GPUs, which nodes offer until their sharing is configured.
         priorities: names of the priority tiers it may use, its default first.
     """
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 RESERVED_NAMESPACE = re.compile(
     r"^(default|kube-.*|openshift|openshift-.*|redhat-ods-.*|rhods-.*|tenantry-.*|argocd|monitoring"
-    r"|gpu-operator|nvidia-.*|node-feature-discovery|sriov-network-operator|kueue-system|kai-.*|runai|runai-.*|grafana)$"
+    r"|gpu-operator|nvidia-.*|node-feature-discovery|sriov-network-operator|kueue-.*|kai-.*|runai|runai-.*"
+    r"|grafana|grafana-.*|cert-manager|cert-manager-.*|istio-.*|knative-.*|amazon-.*|gke-.*|gmp-.*|aks-.*|calico-.*"
+    r"|tigera-operator|cilium|cilium-.*|multus|olm)$"
 )
 """Namespaces of the cluster, its operators and Argo CD, which no tenant may own."""
 

@@ -33,6 +33,8 @@ COMPONENTS: tuple[Component, ...] = (
 """Components that are not Applications themselves: the root is applied once by hand and delivers ``apps``."""
 
 SERVER = "https://kubernetes.default.svc"
+DEFAULT_INSTANCE = "openshift-gitops"
+"""Namespace in which OpenShift GitOps makes an instance by itself."""
 GITOPS_OPERATOR = "openshift-gitops"
 
 # Operators and charts bring kinds of their own; a chart's Application may create these besides what is compiled.
@@ -214,6 +216,8 @@ def _operator(cluster: Cluster) -> Iterable[Body]:
         return
     namespace = package.namespace
     yield manifest("v1", "Namespace", namespace)
+    if cluster.argocd_namespace != DEFAULT_INSTANCE:
+        yield manifest("v1", "Namespace", cluster.argocd_namespace)
     yield manifest("operators.coreos.com/v1", "OperatorGroup", package.package, namespace=namespace, spec={})
     subscription = {
         "name": package.package,
@@ -222,6 +226,7 @@ def _operator(cluster: Cluster) -> Iterable[Body]:
         "channel": chosen.channel,
         "startingCSV": chosen.csv or None,
         "installPlanApproval": "Manual",
+        "config": _instance_namespace(cluster),
     }
     yield manifest(
         "operators.coreos.com/v1alpha1",
@@ -230,6 +235,17 @@ def _operator(cluster: Cluster) -> Iterable[Body]:
         namespace=namespace,
         spec={key: value for key, value in subscription.items() if value is not None},
     )
+
+
+def _instance_namespace(cluster: Cluster) -> dict[str, Any] | None:
+    """Return what lets an instance outside the default namespace manage the whole cluster, and no other one run.
+
+    Source: OpenShift GitOps operator, documented environment variables.
+    """
+    if cluster.argocd_namespace == DEFAULT_INSTANCE:
+        return None
+    env = {"ARGOCD_CLUSTER_CONFIG_NAMESPACES": cluster.argocd_namespace, "DISABLE_DEFAULT_ARGOCD_INSTANCE": "true"}
+    return {"env": [{"name": name, "value": value} for name, value in env.items()]}
 
 
 class _Scopes:
@@ -357,8 +373,9 @@ def _tenant_project(cluster: Cluster, tenant: ClusterTenant) -> Body:
     """Return the closed project a tenant deploys from: its repositories, its namespaces, nothing of the cluster."""
     name = f"tenant-{tenant.name}"
     grants = tenant.spec.spec.access
-    may_sync = sorted(grant.group for grant in grants if grant.role is not AccessRole.VIEW)
-    may_look = sorted(grant.group for grant in grants if grant.role is AccessRole.VIEW)
+    # A project that names a group twice in one role is refused as a whole.
+    may_sync = sorted({grant.group for grant in grants if grant.role is not AccessRole.VIEW})
+    may_look = sorted({grant.group for grant in grants if grant.role is AccessRole.VIEW} - set(may_sync))
     roles = []
     if may_sync:
         actions = ("get", "sync", "action/apps/Deployment/restart")
@@ -423,8 +440,13 @@ def _tenant_applications(cluster: Cluster, tenant: ClusterTenant) -> Body:
 
 
 def _access_rules(cluster: Cluster) -> str:
-    groups = cluster.spec.platform.spec.gitops.admin_groups
-    return "".join(f"g, {group}, role:admin\n" for group in sorted(groups))
+    groups = set(cluster.spec.platform.spec.gitops.admin_groups)
+    return "".join(f"g, {_csv_field(group)}, role:admin\n" for group in sorted(groups))
+
+
+def _csv_field(text: str) -> str:
+    """Quote a name for a line of access rules, which Argo CD reads as CSV: names of directories hold commas."""
+    return '"' + text.replace('"', '""') + '"' if set(text) & {",", '"'} else text
 
 
 def _settings(cluster: Cluster) -> Iterable[Body]:

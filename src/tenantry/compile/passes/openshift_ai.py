@@ -55,7 +55,11 @@ def openshift_ai(cluster: Cluster) -> Iterable[Output]:
         return
     yield Piece(COMPONENT, "initialization", _initialization(cluster))
     yield Piece(COMPONENT, "components", _components(cluster))
+    queued = {name for tenant in cluster.tenants for name in tenant.pools}
+    kueue = cluster.spec.platform.spec.scheduler.type is SchedulerType.KUEUE
     for pool in cluster.pools:
+        if kueue and pool.name not in queued:
+            continue  # no namespace has the queue its profiles would name, so what chooses them would wait for ever
         for resource in pool.gpu_resources:
             yield Piece(COMPONENT, f"profiles-{pool.name}", _profile(cluster, pool, resource))
 
