@@ -1,7 +1,8 @@
 """The exception tree and the exit codes.
 
 Problems in the user's data are values (:class:`~tenantry.model.problem.SpecProblem`,
-:class:`~tenantry.model.finding.Finding`), collected and returned together. An exception means the job could not be done:
+:class:`~tenantry.model.finding.Finding`), collected and returned together. An exception means the job could not be
+done:
 
     TenantryError                 exit 1
     ├── InputError                exit 4: the call or the data it names cannot be used at all

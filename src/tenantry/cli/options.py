@@ -37,7 +37,7 @@ class Output:
     file: Path | None
 
 
-class OutputType(click.ParamType):
+class OutputType(click.ParamType[Output]):
     """``FORMAT`` or ``FORMAT=FILE``."""
 
     name = "output"

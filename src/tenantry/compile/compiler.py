@@ -115,7 +115,7 @@ def _collect(cluster: Cluster, outputs: Iterable[Output]) -> Compilation:
             notes.add(output)
         else:
             texts.append(output)
-    used = {item.component for item in (*pieces, *charts)}
+    used = {piece.component for piece in pieces} | {chart.component for chart in charts}
     known = [*COMPONENTS, *argocd.COMPONENTS, *(tenant_component(tenant.name) for tenant in cluster.tenants)]
     components = tuple(component for component in known if component.name in used)
     missing = used - {component.name for component in components}

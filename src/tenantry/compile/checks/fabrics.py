@@ -152,7 +152,7 @@ def addresses(cluster: Cluster) -> Iterable[SpecProblem]:
                 rule="SPEC-FABRIC-ADDRESSES",
             )
         for name, other in networks:
-            if network.overlaps(other):  # type: ignore[arg-type]
+            if network.overlaps(other):
                 yield at(
                     platform,
                     path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -36,7 +36,7 @@ class ContractException(SpecModel):
     """Ports such as ``TCP/8443``."""
     reason: Annotated[str, Field(min_length=3)]
     """Why it is wanted."""
-    expires: date
+    expires: dt.date
     """Last day on which it holds."""
 
 
@@ -67,9 +67,9 @@ class Fact(SpecModel):
     """Where it can be seen: a ticket, a configuration, a command and its output."""
     signed_by: Annotated[str, Field(min_length=2)]
     """Person who stands for it."""
-    date: date
+    date: dt.date
     """Day it was checked."""
-    expires: date | None = None
+    expires: dt.date | None = None
     """Day after which it must be checked again."""
 
 
@@ -100,7 +100,7 @@ class WaiverSpec(SpecModel):
     """Why it is accepted."""
     approved_by: str = ""
     """Who accepted it."""
-    expires: date
+    expires: dt.date
     """Last day on which it is accepted."""
 
 
