@@ -178,6 +178,11 @@ def references(body: Body, namespace: str) -> Iterator[tuple[str, str, str]]:
             yield "ServiceAccount", namespace, value["serviceAccountName"]
         if isinstance(value.get("priorityClassName"), str):
             yield "PriorityClass", "", value["priorityClassName"]
+    yield from queue_references(body)
+
+
+def queue_references(body: Body) -> Iterator[tuple[str, str, str]]:
+    """Yield what guards and queues name."""
     if body["kind"] == "ValidatingAdmissionPolicyBinding":
         yield "ValidatingAdmissionPolicy", "", body["spec"]["policyName"]
     if body["kind"] == "LocalQueue":

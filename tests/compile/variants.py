@@ -249,7 +249,7 @@ VARIANTS: dict[str, ClusterBuilder] = {
                 "trustyai",
                 "modelregistry",
                 "trainingoperator",
-            ]  # fmt: skip
+            ]
         }
     ),
     "OpenShift AI with Kueue": _two_teams(_training()).platform(openshiftAI={}).scheduler("kueue"),
