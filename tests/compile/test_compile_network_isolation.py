@@ -374,3 +374,43 @@ def test_objects_of_a_tenant_lie_in_its_own_component() -> None:
         owner = piece.body["metadata"].get("labels", {}).get("tenantry.dev/tenant")
         assert piece.component == (f"tenant-{owner}" if owner else piece.component)
         assert owner or piece.component in {"admission", "gpu-operator"}
+
+
+# --- addresses of the cluster itself ---------------------------------------------------------------------------------
+
+
+def egress_blocks(builder: ClusterBuilder) -> list[dict[str, Any]]:
+    policy = run(network_isolation, builder).one("NetworkPolicy", "allow-egress")
+    return [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"]]
+
+
+def anywhere() -> ClusterBuilder:
+    return cluster().kubernetes().tenant("vision", network={"egress": [{"to": ["0.0.0.0/0"]}]})
+
+
+def test_stated_ranges_are_left_out_of_wide_egress_and_nothing_more() -> None:
+    stated = {"pods": ["10.244.0.0/16"], "services": ["10.96.0.0/12"]}
+
+    [block] = egress_blocks(anywhere().platform(network=stated))
+
+    assert block["except"] == ["10.96.0.0/12", "10.244.0.0/16", "169.254.0.0/16"]
+
+
+def test_unknown_services_keep_private_ranges_closed() -> None:
+    [block] = egress_blocks(anywhere().platform(network={"pods": ["10.244.0.0/16"]}))
+
+    assert "10.0.0.0/8" in block["except"]
+
+
+def test_pods_call_the_api_servers_only_where_they_are_named() -> None:
+    named = {"apiServers": {"addresses": ["10.1.0.12/32", "10.1.0.11/32"], "port": 6443}}
+    without = run(network_isolation, cluster().tenant("vision"))
+    outputs = run(network_isolation, cluster().platform(network=named).tenant("vision"))
+
+    [rule] = outputs.one("NetworkPolicy", "allow-api-server")["spec"]["egress"]
+
+    assert rule["to"] == [{"ipBlock": {"cidr": "10.1.0.11/32"}}, {"ipBlock": {"cidr": "10.1.0.12/32"}}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 6443}]
+    assert not [note for note in outputs.notes if note.id == "NOTE-NETWORK-API-SERVER"]
+    assert not [body for body in without.kind("NetworkPolicy") if body["metadata"]["name"] == "allow-api-server"]
+    assert without.note("NOTE-NETWORK-API-SERVER")

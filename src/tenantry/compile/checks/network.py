@@ -1,4 +1,4 @@
-"""Addresses and ports that tenants and the contract name."""
+"""Addresses and ports that the platform, tenants and the contract name."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ def egress(cluster: Cluster) -> Iterable[SpecProblem]:
         for index, rule in enumerate(tenant.spec.network.egress):
             path: DocPath = ("spec", "network", "egress", index)
             for position, prefix in enumerate(rule.to):
-                try:
-                    ipaddress.ip_network(prefix)
-                except ValueError as error:
-                    yield at(
-                        tenant,
-                        (*path, "to", position),
-                        f"{prefix} is not an IP prefix: {error}",
-                        expected="a prefix such as 10.20.0.0/16, without host bits",
-                        found=prefix,
-                        rule="SPEC-PREFIX",
-                    )
+                yield from _prefix(tenant, (*path, "to", position), prefix)
             for position, port in enumerate(rule.ports):
                 yield from _port(tenant, (*path, "ports", position), port)
     if cluster.spec.contract is not None:
         for index, item in enumerate(cluster.spec.contract.spec.exceptions):
             for position, port in enumerate(item.ports):
                 yield from _port(cluster.spec.contract, ("spec", "exceptions", index, "ports", position), port)
+
+
+def _prefix(document: Document, path: DocPath, prefix: str) -> Iterable[SpecProblem]:
+    try:
+        ipaddress.ip_network(prefix)
+    except ValueError as error:
+        yield at(
+            document,
+            path,
+            f"{prefix} is not an IP prefix: {error}",
+            expected="a prefix such as 10.20.0.0/16, without host bits",
+            found=prefix,
+            rule="SPEC-PREFIX",
+        )
 
 
 def _port(document: Document, path: DocPath, text: str) -> Iterable[SpecProblem]:
@@ -53,4 +57,16 @@ def _port(document: Document, path: DocPath, text: str) -> Iterable[SpecProblem]
         )
 
 
-CHECKS = (egress,)
+def cluster_addresses(cluster: Cluster) -> Iterable[SpecProblem]:
+    """Addresses of the cluster itself are IP prefixes."""
+    network = cluster.spec.platform.spec.network
+    path: DocPath = ("spec", "network")
+    stated = [((*path, "pods"), network.pods), ((*path, "services"), network.services)]
+    if network.api_servers is not None:
+        stated.append(((*path, "apiServers", "addresses"), network.api_servers.addresses))
+    for where, prefixes in stated:
+        for position, prefix in enumerate(prefixes):
+            yield from _prefix(cluster.spec.platform, (*where, position), prefix)
+
+
+CHECKS = (egress, cluster_addresses)

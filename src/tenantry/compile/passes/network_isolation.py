@@ -40,7 +40,8 @@ ADMIN_TIER_PLUGINS = frozenset({"ovn-kubernetes"})
 LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
 AWS_METADATA_V6 = "fd00:ec2::254/128"
 # Pods and Services of OpenShift unless its installation says otherwise.
-OPENSHIFT_RANGES = ("10.128.0.0/14", "172.30.0.0/16")
+OPENSHIFT_PODS = ("10.128.0.0/14",)
+OPENSHIFT_SERVICES = ("172.30.0.0/16",)
 PRIVATE_RANGES = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 # Source: Google Cloud documentation, firewall rules of load balancers and health checks.
@@ -202,12 +203,15 @@ def _tenant(
 ) -> Iterator[Body]:
     own = [{"namespaceSelector": _tenant_selector(tenant.name)}]
     dns = _dns(cluster)
+    api_servers = _api_servers(cluster)
     egress = [rule for item in tenant.spec.spec.network.egress if (rule := _egress(cluster, item))]
     for namespace in tenant.namespaces:
         yield _policy(tenant, namespace, "default-deny")
         yield _policy(tenant, namespace, "allow-dns", egress=[dns])
         yield _policy(tenant, namespace, "allow-same-tenant", ingress=[{"from": own}], egress=[{"to": own}])
         yield _policy(tenant, namespace, "allow-platform", ingress=platform)
+        if api_servers:
+            yield _policy(tenant, namespace, "allow-api-server", egress=[api_servers])
         if egress:
             yield _policy(tenant, namespace, "allow-egress", egress=egress)
         for item in outgoing:
@@ -260,6 +264,14 @@ def _dns(cluster: Cluster) -> dict[str, Any]:
     return {"to": to, "ports": [{"protocol": protocol, "port": number} for protocol in ("TCP", "UDP")]}
 
 
+def _api_servers(cluster: Cluster) -> dict[str, Any] | None:
+    servers = cluster.spec.platform.spec.network.api_servers
+    if servers is None:
+        return None
+    blocks = [{"cidr": str(ipaddress.ip_network(item))} for item in sorted(servers.addresses, key=_prefix_order)]
+    return {"to": [{"ipBlock": block} for block in blocks], "ports": [{"protocol": "TCP", "port": servers.port}]}
+
+
 def _platform_rules(cluster: Cluster) -> list[dict[str, Any]]:
     """Return who of the platform reaches tenants: monitoring, ingress, the controllers of workbenches."""
     rules = [{"from": [{"namespaceSelector": _namespaces(monitoring_namespaces(cluster))}]}]
@@ -279,7 +291,7 @@ def _egress(cluster: Cluster, rule: EgressRule) -> dict[str, Any] | None:
     blocks = [
         _block(prefix, excluded)
         for prefix in sorted(set(rule.to), key=_prefix_order)
-        if (excluded := _excluded(prefix, cluster.openshift)) is not None
+        if (excluded := _excluded(prefix, _own_ranges(cluster))) is not None
     ]
     if not blocks:
         return None
@@ -292,6 +304,15 @@ def _block(prefix: str, excluded: tuple[str, ...]) -> dict[str, Any]:
     return {"cidr": cidr, "except": list(excluded)} if excluded else {"cidr": cidr}
 
 
+def _own_ranges(cluster: Cluster) -> tuple[str, ...]:
+    """Ranges of pods and Services, empty unless both are known."""
+    network = cluster.spec.platform.spec.network
+    pods, services = tuple(network.pods), tuple(network.services)
+    if cluster.openshift:
+        return (*(pods or OPENSHIFT_PODS), *(services or OPENSHIFT_SERVICES))
+    return (*pods, *services) if pods and services else ()
+
+
 @lru_cache(maxsize=4096)
 def _prefix_order(prefix: str) -> tuple[int, int, int]:
     network = ipaddress.ip_network(prefix)
@@ -299,17 +320,21 @@ def _prefix_order(prefix: str) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=4096)
-def _excluded(prefix: str, openshift: bool) -> tuple[str, ...] | None:
+def _excluded(prefix: str, own: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the parts of a prefix that are not outside the cluster, or None when all of it is not.
 
     Where the ranges of the cluster are not known, a prefix wide enough to hold a whole private range means the Internet
     and leaves private ranges out; a private prefix written by itself is taken at its word.
+
+    Args:
+        prefix: what a tenant asks for.
+        own: ranges of pods and Services; empty when they are not known.
     """
     network = ipaddress.ip_network(prefix)
-    closed = (*LINK_LOCAL, AWS_METADATA_V6, *(OPENSHIFT_RANGES if openshift else ()))
+    closed = (*LINK_LOCAL, AWS_METADATA_V6, *own)
     if any(_within(network, ipaddress.ip_network(item)) for item in closed):
         return None
-    wide = closed if openshift else (*closed, *PRIVATE_RANGES)
+    wide = closed if own else (*closed, *PRIVATE_RANGES)
     inside = [item for item in map(ipaddress.ip_network, wide) if item != network and _within(item, network)]
     outermost = [item for item in inside if not any(item != other and _within(item, other) for other in inside)]
     return tuple(str(item) for item in sorted(outermost, key=lambda item: _prefix_order(str(item))))
@@ -431,13 +456,13 @@ def _notes(cluster: Cluster, *, admin_tier: bool) -> Iterator[Note]:
             "which their roles cannot write",
             "state the fact cni as ovn-kubernetes where that plugin runs",
         )
-    if cluster.tenants:
+    if cluster.tenants and cluster.spec.platform.spec.network.api_servers is None:
         yield Note(
             "NOTE-NETWORK-API-SERVER",
             "egress of tenants",
-            "pods of tenants reach DNS and their own tenant only; the API server has addresses of nodes, which the "
-            "spec does not know",
-            "list the API server's addresses with TCP/6443 (or TCP/443) in the egress of tenants whose pods call it",
+            "pods of tenants reach DNS and their own tenant only; the API servers have addresses of nodes, which the "
+            "spec does not state",
+            "name them in spec.network.apiServers of the Platform where pods of tenants call the API (workbenches do)",
         )
     yield from _egress_notes(cluster)
 
@@ -455,7 +480,7 @@ def _egress_notes(cluster: Cluster) -> Iterator[Note]:
     guessed: set[str] = set()
     for tenant in cluster.tenants:
         for prefix in sorted({prefix for rule in tenant.spec.spec.network.egress for prefix in rule.to}):
-            excluded = _excluded(prefix, cluster.openshift)
+            excluded = _excluded(prefix, _own_ranges(cluster))
             if excluded is None:
                 yield Note(
                     "NOTE-EGRESS-CLOSED",
@@ -469,6 +494,7 @@ def _egress_notes(cluster: Cluster) -> Iterator[Note]:
         yield Note(
             "NOTE-EGRESS-PRIVATE",
             f"egress to {', '.join(sorted(guessed))}",
-            "the ranges of pods and Services are not known here, so private ranges are left out of these prefixes",
-            "list private destinations as prefixes of their own",
+            "the ranges of pods and Services are not stated, so private ranges are left out of these prefixes",
+            "state spec.network.pods and services in the Platform, or list private destinations as prefixes of their "
+            "own",
         )

@@ -7,6 +7,8 @@ document and the catalog, live in :mod:`tenantry.compile.checks`.
 from tenantry.model.spec.base import API_VERSION, Document, SpecModel
 from tenantry.model.spec.exceptions import Contract, ContractException, Fact, Facts, Waiver
 from tenantry.model.spec.platform import (
+    ApiServers,
+    ClusterNetwork,
     Distribution,
     Driver,
     Fabric,
@@ -46,6 +48,8 @@ __all__ = [
     "AccessGrant",
     "AccessRole",
     "AnyDocument",
+    "ApiServers",
+    "ClusterNetwork",
     "Contract",
     "ContractException",
     "Distribution",

@@ -192,6 +192,26 @@ class Fabric(SpecModel):
     """VFs are made outside the SR-IOV operator; required when the NIC carries the node's primary network."""
 
 
+class ApiServers(SpecModel):
+    """Where the Kubernetes API is reached from pods."""
+
+    addresses: Annotated[list[PrefixText], Field(min_length=1)]
+    """Addresses of the API servers as prefixes, for example ``10.1.0.11/32``."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 6443
+    """Port the API servers listen on; 443 on most managed services."""
+
+
+class ClusterNetwork(SpecModel):
+    """Addresses of the cluster itself, which no manifest shows."""
+
+    pods: list[PrefixText] = []
+    """Prefixes of pods; those of a default installation on OpenShift, unknown elsewhere when empty."""
+    services: list[PrefixText] = []
+    """Prefixes of Services; likewise."""
+    api_servers: ApiServers | None = None
+    """API servers; pods of tenants may call them only when they are named."""
+
+
 class OperatorPin(SpecModel):
     """A version of one operator."""
 
@@ -327,6 +347,8 @@ class PlatformSpec(SpecModel):
     """Repository, administrators and change windows."""
     node_pools: Annotated[list[NodePool], Field(min_length=1)]
     """Pools of servers."""
+    network: ClusterNetwork = ClusterNetwork()
+    """Addresses of the cluster itself."""
     fabrics: list[Fabric] = []
     """High-speed networks."""
     operators: dict[str, OperatorPin] = {}
