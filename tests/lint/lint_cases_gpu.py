@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lint_network_bases import NAMESPACES, NCP, POLICY, both, helm
-from lint_platform_bases import CLUSTER_POLICY, DRIVER, GPU_SUBSCRIPTION, LAYOUTS, MPS, NODES, SHARING
+from lint_platform_bases import CLUSTER_POLICY, DRIVER, GPU_SUBSCRIPTION, LAYOUTS, MPS, NODES, POD, SHARING
 from lint_support import Case, error, info, warning
 
 CASES: tuple[Case, ...] = (
@@ -154,6 +154,13 @@ CASES: tuple[Case, ...] = (
         both(CLUSTER_POLICY.replace("kernelModuleType: open", "kernelModuleType: proprietary"), POLICY),
         ("proprietary", "open"),
         at="spec.driver.kernelModuleType",
+    ),
+    error(
+        "LINT-GPU-HOST-USERS",
+        "user namespace beside a GPU",
+        POD.replace("spec:\n", "spec:\n  hostUsers: false\n"),
+        ("hostUsers: false", "hostUsers: true"),
+        at="spec.hostUsers",
     ),
     error(
         "LINT-GPU-ACCESS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lint_network_bases import (
     CONFIG,
+    HOST_DEVICE,
     IB_KUBERNETES,
     IB_NETWORK,
     IB_POLICY,
@@ -272,6 +273,27 @@ CASES: tuple[Case, ...] = (
         at="spec.containers[0].securityContext.capabilities.add",
     ),
     # NicClusterPolicy
+    warning(
+        "LINT-NIC-HOSTDEV",
+        "mistyped device",
+        both(SRIOV_PLUGIN, HOST_DEVICE.replace("resourceName: hostdev", "resourceName: hostdevs")),
+        ("hostdevs", "hostdev"),
+        at="spec.resourceName",
+    ),
+    info(
+        "LINT-SRIOV-PF-RENAMED",
+        "name that the driver changes",
+        both(NCP, POLICY),
+        ("pfNames: [ens1f0]", 'rootDevices: ["0000:18:00.0"]'),
+        at="spec.nicSelector.pfNames",
+    ),
+    error(
+        "LINT-NET-UNKNOWN",
+        "network of a JSON annotation made in another namespace",
+        both(NETWORK, POD.replace(": a-rail0}", """: '[{"name": "a-rail0", "namespace": "team-b"}]'}""")),
+        ('"team-b"', '"team-a"'),
+        at="metadata.annotations.k8s.v1.cni.cncf.io/networks",
+    ),
     error(
         "LINT-NIC-CONFIG",
         "hyphen in a name of the SR-IOV plugin",

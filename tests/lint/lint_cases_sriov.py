@@ -50,6 +50,13 @@ CASES: tuple[Case, ...] = (
         at="spec.config -> plugins[0].ipam.addresses[0]",
     ),
     error(
+        "LINT-EMBED-CAPABILITIES",
+        "switch in words",
+        NETWORK + """  capabilities: '{"mac": "yes"}'\n""",
+        ('"yes"', "true"),
+        at="spec.capabilities",
+    ),
+    error(
         "LINT-EMBED-METAPLUGINS",
         "an array where objects are pasted",
         NETWORK + """  metaPlugins: '[{"type": "rdma"}]'\n""",

@@ -112,6 +112,12 @@ IB_KUBERNETES = """
     pKeyGUIDPoolRangeStart: "02:00:00:00:00:00:00:00"
     pKeyGUIDPoolRangeEnd: "02:FF:FF:FF:FF:FF:FF:FF"
 """
+HOST_DEVICE = """
+apiVersion: mellanox.com/v1alpha1
+kind: HostDeviceNetwork
+metadata: {name: hostdev}
+spec: {networkNamespace: default, resourceName: hostdev, ipam: '{"type": "nv-ipam", "poolName": "rail0"}'}
+"""
 IPPOOL = """
 apiVersion: nv-ipam.nvidia.com/v1alpha1
 kind: IPPool

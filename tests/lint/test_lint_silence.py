@@ -81,10 +81,10 @@ def test_overlays_of_two_clusters_do_not_contradict_each_other() -> None:
     assert issue.manifest.location.file.startswith("clusters/b/")
 
 
-def test_samples_that_define_one_object_twice_are_alternatives() -> None:
-    first = "\n# file: samples/one.yaml" + platform.CLUSTER_POLICY
-    second = "\n# file: samples/two.yaml" + platform.CLUSTER_POLICY.replace("gpu-cluster-policy", "cluster-policy")
-    third = "\n# file: samples/three.yaml" + platform.CLUSTER_POLICY
+def test_files_that_define_one_object_twice_are_alternatives() -> None:
+    first = "\n# file: parts/one.yaml" + platform.CLUSTER_POLICY
+    second = "\n# file: parts/two.yaml" + platform.CLUSTER_POLICY.replace("gpu-cluster-policy", "cluster-policy")
+    third = "\n# file: parts/three.yaml" + platform.CLUSTER_POLICY
     assert of(run(first + second), "LINT-SINGLE-TWO")
     assert not of(run(first + second + third), "LINT-SINGLE-TWO")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, TypeVar
@@ -43,9 +43,13 @@ class Index:
         self.partial = frozenset(context.partial)
         self.complete = context.complete
         self._kinds: dict[tuple[str, str], list[Manifest]] = defaultdict(list)
+        self._groups: dict[str, list[Manifest]] = defaultdict(list)
         for manifest in self.manifests:
             key = manifest.key
             self._kinds[key.group, key.kind].append(manifest)
+            self._groups[key.group].append(manifest)
+        self._sorted: dict[tuple[str, str], dict[int, list[Manifest]]] = {}
+        self._nearest: dict[tuple[str, int], tuple[object, str]] = {}
         self._parsed: dict[tuple[str, str], Parsed] = {}
         self._shared: dict[str, Any] = {}
 
@@ -59,9 +63,9 @@ class Index:
         """Return the objects of some kinds without fragments."""
         return [manifest for manifest in self.of(group, *kinds) if manifest not in self.partial]
 
-    def groups(self) -> set[str]:
-        """Return the API groups present."""
-        return {group for group, _ in self._kinds}
+    def group(self, group: str) -> list[Manifest]:
+        """Return the objects of an API group, fragments included, in the order read."""
+        return self._groups.get(group, [])
 
     def shared(self, name: str, build: Callable[[Index], T]) -> T:
         """Return a value that several rules need, built on first use."""
@@ -103,7 +107,15 @@ class Index:
     def beside(self, manifest: Manifest, group: str, *kinds: str) -> list[Manifest]:
         """Return the objects of some kinds in the deployment of ``manifest``, fragments included."""
         scope = self.scope(manifest)
-        return [other for other in self.of(group, *kinds) if self.scope(other) == scope]
+        return [other for kind in kinds for other in self._by_scope(group, kind).get(scope, ())]
+
+    def _by_scope(self, group: str, kind: str) -> dict[int, list[Manifest]]:
+        if (group, kind) not in self._sorted:
+            parts: dict[int, list[Manifest]] = defaultdict(list)
+            for manifest in self.of(group, kind):
+                parts[self.scope(manifest)].append(manifest)
+            self._sorted[group, kind] = dict(parts)
+        return self._sorted[group, kind]
 
     @cached_property
     def pods(self) -> tuple[PodSpec, ...]:
@@ -156,17 +168,24 @@ class Index:
             for key, value in string_map(manifest.body, "data").items()
         )
 
-    def dangling(self, name: str, known: Iterable[str]) -> tuple[Severity, str] | None:
-        """Judge a reference to a name that should be among ``known``.
+    def dangling(self, name: str, known: Collection[str]) -> tuple[Severity, str] | None:
+        """Judge a reference to a name that should be among ``known``; pass the same collection for the same question.
 
         Returns:
             None when the name is known, or when nothing of that kind is in the set and the set is not complete.
             Otherwise the severity (an error only in a complete set) and the nearest known name, or an empty string.
         """
-        names = set(known)
-        if name in names or (not names and not self.complete):
+        if name in known or (not known and not self.complete):
             return None
-        return (Severity.ERROR if self.complete else Severity.WARNING), nearest_name(name, names) or ""
+        return (Severity.ERROR if self.complete else Severity.WARNING), self.nearest(name, known)
+
+    def nearest(self, name: str, known: Collection[str]) -> str:
+        """Return the name of a collection that is closest to ``name``, looked up once per name and collection."""
+        key = name, id(known)
+        if key not in self._nearest:
+            # The collection is kept beside the answer, so that its id is not given to another one.
+            self._nearest[key] = known, nearest_name(name, known) or ""
+        return self._nearest[key][1]
 
 
 def built_in_namespace(name: str) -> bool:

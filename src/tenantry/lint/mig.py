@@ -102,6 +102,10 @@ class Settings:
 
 def settings(index: Index) -> list[Settings]:
     """Return the settings of the GPU operator: every ClusterPolicy and every release of its chart."""
+    return index.shared("settings", _settings)
+
+
+def _settings(index: Index) -> list[Settings]:
     found = [
         Settings(manifest, ("spec",), mapping(manifest.body, "spec"))
         for manifest in index.of("nvidia.com", "ClusterPolicy")

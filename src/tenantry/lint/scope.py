@@ -2,8 +2,8 @@
 
 A repository often holds alternatives side by side: overlays per cluster, folders of samples. Two objects contradict
 each other only when both are applied. A folder is taken as one deployment unless it defines one object in two files;
-then its files and sub-folders are judged apart, by the same test. Everything is one deployment when the caller says
-that the set is complete.
+then its files and sub-folders are judged apart, by the same test. In folders called samples or examples every file
+stands for itself. Everything is one deployment when the caller says that the set is complete.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence, Set
 from tenantry.model.manifest import Manifest, ManifestKey
 
 Parts = tuple[str, ...]
+
+_COLLECTIONS = frozenset({"sample", "samples", "example", "examples", "testdata"})
 
 
 def scopes(manifests: Sequence[Manifest], *, partial: Set[Manifest], complete: bool) -> dict[str, int]:
@@ -33,9 +35,25 @@ def scopes(manifests: Sequence[Manifest], *, partial: Set[Manifest], complete: b
     if complete:
         return dict.fromkeys(sorted(keys), 0)
     answer: dict[str, int] = {}
-    for number, group in enumerate(_split({tuple(file.split("/")): file for file in keys}, keys, 0)):
+    files = {tuple(file.split("/")): file for file in keys}
+    above = _common(files)
+    # What the user's own folders above are called says nothing; the folder that was asked for does.
+    alone = {parts for parts in files if _COLLECTIONS & set(parts[max(above - 1, 0) : -1])}
+    groups = [[files[parts]] for parts in sorted(alone)]
+    groups += _split({parts: file for parts, file in files.items() if parts not in alone}, keys, 0)
+    for number, group in enumerate(groups):
         answer.update(dict.fromkeys(group, number))
     return answer
+
+
+def _common(files: Iterable[Parts]) -> int:
+    """Return how many folders all files have in common."""
+    folders = [parts[:-1] for parts in files]
+    first, last = min(folders, default=()), max(folders, default=())
+    return next(
+        (depth for depth, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]),
+        min(len(first), len(last)),
+    )
 
 
 def _split(files: dict[Parts, str], keys: dict[str, set[ManifestKey]], depth: int) -> list[list[str]]:

@@ -81,7 +81,7 @@ def _dry_run(index: Index) -> Iterator[Hit]:
         if SKIP_DRY_RUN in text(manifest.body, "commonAnnotations", SYNC_OPTIONS)
     }
     for group, packages in _PROVIDERS.items():
-        for manifest in _of_group(index, group):
+        for manifest in index.group(group):
             if SKIP_DRY_RUN in object_options(manifest) or folder(manifest) in commons:
                 continue
             for subscription in (found for package in packages for found in places.get(package, ())):
@@ -92,15 +92,13 @@ def _dry_run(index: Index) -> Iterator[Hit]:
                     break
 
 
-def _of_group(index: Index, group: str) -> list[Manifest]:
-    return [manifest for manifest in index.manifests if manifest.key.group == group] if group in index.groups() else []
-
-
 def _one_sync(index: Index, manifest: Manifest, subscription: Manifest) -> bool:
-    """Whether one Application syncs both; without a match by path, whether both stand in one folder."""
+    """Whether one Application syncs both; without a match by path, whether both stand in one folder below one."""
     mine, theirs = coverage(index).of(manifest), coverage(index).of(subscription)
     if not mine and not theirs:
-        return folder(manifest) == folder(subscription)
+        here = folder(manifest)
+        above = any(_inside(here, folder(found.manifest)) for found in applications(index))
+        return here == folder(subscription) and above
     shared = [found for found in mine if any(other.manifest is found.manifest for other in theirs)]
     return any(SKIP_DRY_RUN not in found.options for found in shared)
 
@@ -117,11 +115,15 @@ def _wave_order(index: Index) -> Iterator[Hit]:
         for group, packages in _PROVIDERS.items():
             if text(subscription.body, "spec", "name") not in packages:
                 continue
-            for manifest in _of_group(index, group):
+            for manifest in index.group(group):
                 mine, theirs = _wave(manifest), _wave(subscription)
                 if mine < theirs and coverage(index).of(manifest) and _one_app(index, manifest, subscription):
                     message = f"wave {mine} is before wave {theirs} of {subscription.key}"
                     yield Hit(manifest, ("metadata", "annotations", WAVE), message, f"Write a wave above {theirs}.")
+
+
+def _inside(path: str, parent: str) -> bool:
+    return not parent or path == parent or path.startswith(f"{parent}/")
 
 
 def _one_app(index: Index, first: Manifest, second: Manifest) -> bool:

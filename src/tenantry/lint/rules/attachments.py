@@ -102,8 +102,8 @@ def _block_size(index: Index) -> Iterator[Hit]:
         name = text(network.body, "spec", "resourceName")
         resource = vf_resources(index).get(name)
         for pool in _pool_of(index, network) if resource else ():
-            vfs = max(_vfs_per_node(policy) for policy in resource.policies) if resource else 0
-            demand[pool][name] = vfs
+            if resource and name not in demand[pool]:
+                demand[pool][name] = max(_vfs_per_node(policy) for policy in resource.policies)
     for name in sorted(demand.keys() & pools.keys()):
         block = integer(pools[name].body, "spec", "perNodeBlockSize")
         vfs = sum(demand[name].values())
@@ -187,13 +187,18 @@ def vf_references(index: Index) -> Iterator[tuple[Manifest, tuple[str | int, ...
         yield manifest, ("metadata", "annotations", NAD_RESOURCE), name
 
 
-def attached(pod_text: str, namespace: str) -> list[tuple[str, str]]:
-    """Return the networks a plain annotation names, as namespace and name; a JSON annotation gives none."""
+def attached(index: Index, source: str, namespace: str) -> list[tuple[str, str]]:
+    """Return the networks an annotation names, plain or in JSON, as namespace and name."""
     found: list[tuple[str, str]] = []
-    for part in pod_text.split(","):
-        name = part.strip().partition("@")[0]
-        domain, _, short = name.rpartition("/")
-        if short and not name.startswith(("[", "{")):
+    if source.strip().startswith(("[", "{")):
+        entries = index.json(source).value
+        for entry in entries if isinstance(entries, list) else ():
+            if text(entry, "name"):
+                found.append((text(entry, "namespace") or namespace, text(entry, "name")))
+        return found
+    for part in source.split(","):
+        domain, _, short = part.strip().partition("@")[0].rpartition("/")
+        if short:
             found.append((domain or namespace, short))
     return found
 
@@ -212,10 +217,7 @@ def _network_unknown(index: Index) -> Iterator[Hit]:
     for namespace, name in known:
         homes[name].add(namespace)
     for pod in index.pods:
-        source = networks_of(pod)
-        if source.strip().startswith(("[", "{")):
-            continue
-        for namespace, name in attached(source, pod.namespace):
+        for namespace, name in attached(index, networks_of(pod), pod.namespace):
             if not namespace or (namespace, name) in known or "" in homes.get(name, ()):
                 continue
             path = (*pod.annotations_path, "k8s.v1.cni.cncf.io/networks")

@@ -141,6 +141,27 @@ def _ipam_fields(index: Index) -> Iterator[Hit]:
 
 
 @rule(
+    "LINT-EMBED-CAPABILITIES",
+    Severity.ERROR,
+    "The capabilities text of a network is not a JSON object of switches",
+    why="The text is pasted into the CNI configuration, which then cannot be read, or the capability is not passed on.",
+    source="sriov-network-operator, api/v1/helper.go (RenderNetAttDef); CNI specification, capabilities",
+    fragments=True,
+)
+def _capabilities_readable(index: Index) -> Iterator[Hit]:
+    path = ("spec", "capabilities")
+    for manifest in index.of(SRIOV, "SriovNetwork", "SriovIBNetwork", "OVSNetwork"):
+        source = text(manifest.body, *path)
+        parsed = index.json(source) if source.strip() else None
+        if parsed is None:
+            continue
+        if parsed.error:
+            yield Hit(manifest, path, f"capabilities is not JSON: {parsed.error}", 'Write {"mac": true}.')
+        elif not isinstance(parsed.value, dict) or not all(isinstance(value, bool) for value in parsed.value.values()):
+            yield Hit(manifest, path, "capabilities is no object of true and false", 'Write {"mac": true}.')
+
+
+@rule(
     "LINT-EMBED-METAPLUGINS",
     Severity.ERROR,
     "The metaPlugins text is not a comma-separated list of JSON objects with a type",
@@ -373,6 +394,7 @@ def _last_applied(index: Index) -> Iterator[Hit]:
 RULES: tuple[Rule, ...] = (
     _ipam_readable,
     _ipam_fields,
+    _capabilities_readable,
     _meta_plugins_readable,
     _attachment_readable,
     _networks_annotation,

@@ -293,6 +293,20 @@ def _peermem(index: Index) -> Iterator[Hit]:
 
 
 @rule(
+    "LINT-GPU-HOST-USERS",
+    Severity.ERROR,
+    "A pod with its own user namespace asks for a GPU",
+    why="The container toolkit cannot inject devices into a pod with hostUsers: false; it does not start.",
+    source="NVIDIA GPU Operator documentation, release notes (known limitations)",
+)
+def _host_users(index: Index) -> Iterator[Hit]:
+    for pod in index.pods:
+        if pod.spec.get("hostUsers") is False and pod.uses_gpu:
+            path = (*pod.path, "hostUsers")
+            yield Hit(pod.manifest, path, "hostUsers is false, which excludes GPUs", "Remove hostUsers.")
+
+
+@rule(
     "LINT-GPU-ACCESS",
     Severity.ERROR,
     "Toolkit and device plugin disagree about how a container gets its GPU",
@@ -349,6 +363,7 @@ RULES: tuple[Rule, ...] = (
     _node_key,
     _mig_strategy,
     _peermem,
+    _host_users,
     _access_path,
     _open_access,
 )

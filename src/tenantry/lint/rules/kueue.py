@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tenantry.lint.advertised import vf_resources
 from tenantry.lint.index import Index, hint
-from tenantry.lint.pods import KUEUE_QUEUE
+from tenantry.lint.pods import KUEUE_QUEUE, is_gpu
 from tenantry.lint.reading import at, items, labels, mapping, string_map, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
@@ -314,7 +315,10 @@ def _uncovered(index: Index) -> Iterator[Hit]:
         for name, path in pod.resources.items() if target in covered else ():
             if name not in covered[target] and not name.startswith(excluded):
                 message = f"ClusterQueue {target} does not cover {name}"
-                yield Hit(pod.manifest, path, message, "Cover it, or exclude its prefix.")
+                # The manager may turn a resource into covered ones; nobody does so with whole GPUs, slices and VFs.
+                known = is_gpu(name) or name.rpartition("/")[2] in vf_resources(index)
+                severity = None if known else Severity.INFO
+                yield Hit(pod.manifest, path, message, "Cover it, or exclude its prefix.", severity)
 
 
 def _excluded(index: Index) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tenantry.lint.index import Index
+from tenantry.lint.advertised import plugin_resources
+from tenantry.lint.index import Index, hint
 from tenantry.lint.reading import at, integer, items, mapping, string_map, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX, SRIOV
@@ -147,6 +148,24 @@ def _unknown(
             close = nearest_name(str(name), known)
             message = f"{section} does not know {name!r}" + (f"; did you mean {close!r}?" if close else "")
             yield Hit(manifest, ("spec", section, "config"), message, "Correct the key.", inner=(*inner, str(name)))
+
+
+@rule(
+    "LINT-NIC-HOSTDEV",
+    Severity.WARNING,
+    "A HostDeviceNetwork names a resource that no device plugin offers",
+    why="Pods that attach the network ask for a device nobody advertises and stay Pending.",
+    source="NVIDIA network operator documentation, host device network",
+)
+def _host_device(index: Index) -> Iterator[Hit]:
+    known = {name.rpartition("/")[2] for name in plugin_resources(index)}
+    for network in index.of(MELLANOX, "HostDeviceNetwork"):
+        name = text(network.body, "spec", "resourceName")
+        verdict = index.dangling(name, known) if name else None
+        if verdict:
+            severity, nearest = verdict
+            message = f"no device plugin of the set offers {name!r}{hint(nearest)}"
+            yield Hit(network, ("spec", "resourceName"), message, "Name a resource of sriovDevicePlugin.", severity)
 
 
 @rule(
@@ -346,6 +365,7 @@ def _template_vfs(index: Index) -> Iterator[Hit]:
 RULES: tuple[Rule, ...] = (
     _plugin_config,
     _plugin_config_keys,
+    _host_device,
     _ib_kubernetes,
     _two_plugins,
     _node_policy_overlap,

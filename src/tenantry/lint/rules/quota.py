@@ -190,8 +190,12 @@ def _shared_names(value: Mapping[str, object]) -> set[str]:
 
 def advertised(index: Index, scope: int) -> frozenset[str]:
     """Return every GPU, MIG, VF and shared RDMA resource one deployment advertises, by full name."""
+    return index.shared(f"advertised-{scope}", lambda found: _advertised(found, scope))
+
+
+def _advertised(index: Index, scope: int) -> frozenset[str]:
     prefixes = list(vf_prefixes(index)) or [UPSTREAM_PREFIX]
-    known = {name for _, _, name in vf_references(index)}
+    known = index.shared("named", lambda found: {name for _, _, name in vf_references(found)})
     found = set(advertised_gpus(index, scope))
     for name, resource in vf_resources(index).items():
         if any(index.scope(policy) == scope for policy in resource.policies):
@@ -289,7 +293,7 @@ def _resource_closure(index: Index) -> Iterator[Hit]:
             offers[scope] = advertised(index, scope)
         verdict = _unoffered(index, plain, offers[scope], known)
         if verdict:
-            nearest = nearest_name(plain, offers[scope]) or ""
+            nearest = index.nearest(plain, offers[scope])
             message = f"nothing in the set advertises {plain}{hint(nearest)}"
             yield Hit(manifest, path, message, "Correct the name, or add what advertises it.", verdict)
 
@@ -302,7 +306,7 @@ def _unoffered(index: Index, plain: str, offers: frozenset[str], prefixes: Mappi
     if is_gpu(plain):
         return Severity.WARNING if _never_parted(index, plain, offers) else None
     likely = domain in prefixes or (not prefixes and domain == UPSTREAM_PREFIX)
-    if likely and vf_resources(index) and (domain != NVIDIA_PREFIX or nearest_name(plain, offers)):
+    if likely and vf_resources(index) and (domain != NVIDIA_PREFIX or index.nearest(plain, offers)):
         return Severity.ERROR if index.complete else Severity.WARNING
     if domain == "rdma" and any(name.startswith("rdma/") for name in plugin_resources(index)):
         return None if plain in plugin_resources(index) else Severity.WARNING
@@ -317,16 +321,20 @@ def _never_parted(index: Index, plain: str, offers: frozenset[str]) -> bool:
     """
     if GPU_RESOURCE not in offers:
         return False
-    named = {text(found.values, "migManager", "config", "name") for found in settings(index)}
+    slices, shared = index.shared("possible-parts", _possible)
     if plain.startswith(MIG_RESOURCE_PREFIX):
-        own = [found for found in mig_texts(index) if found.manifest.key.name in named]
-        entries = [entry for found in own for listed in layouts(found.value).values() for entry in _list(listed)]
-        return bool(own) and plain not in {
-            _resource_of(profile) for entry in entries for profile in entry_profiles(entry)
-        }
-    texts_found = plugin_texts(index)
-    shared = {name for found in texts_found for name in _shared_names(found.value)}
-    return plain == SHARED_GPU_RESOURCE and plain not in shared and (bool(texts_found) or index.complete)
+        return slices is not None and plain not in slices
+    return plain == SHARED_GPU_RESOURCE and plain not in shared and (bool(plugin_texts(index)) or index.complete)
+
+
+def _possible(index: Index) -> tuple[frozenset[str] | None, frozenset[str]]:
+    """Return the MIG resources of all layouts, None when the operator's own are used, and the shared resources."""
+    named = {text(found.values, "migManager", "config", "name") for found in settings(index)}
+    own = [found for found in mig_texts(index) if found.manifest.key.name in named]
+    entries = [entry for found in own for listed in layouts(found.value).values() for entry in _list(listed)]
+    slices = frozenset(_resource_of(profile) for entry in entries for profile in entry_profiles(entry))
+    shared = frozenset(name for found in plugin_texts(index) for name in _shared_names(found.value))
+    return (slices if own else None), shared
 
 
 def _list(value: object) -> list[object]:

@@ -246,7 +246,7 @@ def _guard(index: Index) -> Iterator[Hit]:
     source="Kubernetes, Namespaces",
 )
 def _misplaced_guard(index: Index) -> Iterator[Hit]:
-    known = set(index.namespaces)
+    known = index.namespaces
     if not index.tenant_namespaces:
         return
     for manifest in [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import at
+from tenantry.lint.reading import at, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
 
@@ -57,7 +57,8 @@ def _two_of_a_kind(index: Index) -> Iterator[Hit]:
         for together in index.together(index.of(group, kind)):
             seen: dict[str, Manifest] = {}
             for manifest in together:
-                first = seen.setdefault(kind, manifest)
+                # The NFD operator keeps deployments apart by this field; the other kinds have none like it.
+                first = seen.setdefault(text(manifest.body, "spec", "instance"), manifest)
                 if (first.key.namespace, first.key.name) != (manifest.key.namespace, manifest.key.name):
                     message = f"there already is {first.key}; {consequence}"
                     yield Hit(manifest, ("metadata", "name"), message, "Keep one.")

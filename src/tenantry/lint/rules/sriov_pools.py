@@ -71,6 +71,26 @@ def _mofed_wait(index: Index) -> Iterator[Hit]:
 
 
 @rule(
+    "LINT-SRIOV-PF-RENAMED",
+    Severity.INFO,
+    "Functions are named by interface while the network driver is replaced",
+    why="The DOCA driver may rename interfaces (enp3s0f0 becomes enp3s0f0np0); the policy then matches nothing. PCI "
+    "addresses stay.",
+    source="NVIDIA network operator documentation, DOCA driver container; network-operator, example/udev",
+)
+def _renamed(index: Index) -> Iterator[Hit]:
+    for policy in index.of(SRIOV, "SriovNetworkNodePolicy"):
+        loads = any(
+            mapping(other.body, "spec", "ofedDriver")
+            for other in index.beside(policy, MELLANOX, "NicClusterPolicy", "NicNodePolicy")
+        )
+        selector = mapping(policy.body, "spec", "nicSelector")
+        if loads and selector.get("pfNames") and not selector.get("rootDevices"):
+            path = ("spec", "nicSelector", "pfNames")
+            yield Hit(policy, path, "interface names may change with the driver", "Select by rootDevices.")
+
+
+@rule(
     "LINT-SRIOV-POOL-SELECTOR",
     Severity.ERROR,
     "The node selector of a pool is a plain map",
@@ -129,6 +149,7 @@ RULES: tuple[Rule, ...] = (
     _drain_off,
     _systemd_mode,
     _mofed_wait,
+    _renamed,
     _pool_selector,
     _pool_overlap,
     _pool_offload,
