@@ -332,7 +332,7 @@ CASES = [
             ("spec", "gitops", "repository"),
             (8, 3),
             "is missing",
-            "Repository",
+            "repository",
             "",
             None,
         ),
@@ -344,7 +344,7 @@ CASES = [
             ("spec", "gitops", "repository"),
             (9, 17),
             "form",
-            "without a password",
+            "without a user or password",
             "https://…@git.example.com/platform.git",
             None,
         ),
@@ -430,7 +430,6 @@ def test_a_document_without_a_name_is_still_checked_whole(here: Path) -> None:
     text = tenant("a").replace("  name: a\nspec", "  nam: a\nspec").replace("guaranteed: 8", "guaranteed: -1")
     found = problems(here, {"p.yaml": PLATFORM, "t.yaml": text})
     assert [(item.path, item.nearest) for item in found] == [
-        (("metadata", "name"), None),
         (("metadata", "nam"), "name"),
         (("spec", "quotas", 0, "guaranteed"), None),
     ]

@@ -18,6 +18,7 @@ from tenantry.catalog.software import (
     images,
     job_image,
     kubernetes_minor,
+    openshift_versions,
     operators,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "kubernetes_minor",
     "metrics",
     "nics",
+    "openshift_versions",
     "operators",
     "servers",
 ]

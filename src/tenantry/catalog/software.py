@@ -101,6 +101,11 @@ def kubernetes_minor(distribution: str, version: str) -> str | None:
     return match[1] if match[1].startswith("1.") else None
 
 
+def openshift_versions() -> tuple[str, ...]:
+    """Return the OpenShift versions that are known, oldest first."""
+    return tuple(_openshift())
+
+
 @cache
 def _openshift() -> Mapping[str, str]:
     return MappingProxyType(read("kubernetes.toml")["openshift"])

@@ -86,13 +86,19 @@ def resolve(spec: Spec) -> tuple[Cluster, list[SpecProblem]]:
                 spec.platform,
                 ("spec", "version"),
                 f"{platform.distribution.value} {platform.version} is not a version this release knows",
-                expected="a version of the distribution such as 4.20 (OpenShift) or 1.33 (Kubernetes)",
+                expected=_known_versions(platform.distribution),
                 found=platform.version,
                 rule="SPEC-DISTRIBUTION",
             )
         )
         minor = "1.33"
     return Cluster(spec, ordered, fabrics, tenants, operators, resources, minor), problems
+
+
+def _known_versions(distribution: Distribution) -> str:
+    if distribution is Distribution.OPENSHIFT:
+        return f"one of {', '.join(catalog.openshift_versions())}"
+    return "a version of Kubernetes such as 1.33"
 
 
 def _hardware(spec: Spec, pool: NodePool, path: DocPath, problems: list[SpecProblem]) -> tuple[Server, Gpu, int] | None:

@@ -119,6 +119,30 @@ def load_spec(folder: Path, environment: str = "") -> LoadedSpec:
     return loader.finish(environment)
 
 
+def load_parts(paths: Sequence[Path], kinds: Sequence[str]) -> tuple[Document, ...]:
+    """Load documents that stand apart from a spec: signed facts or a contract for manifests of any origin.
+
+    Args:
+        paths: files and folders.
+        kinds: kinds of document that are wanted there; any other is a problem.
+
+    Returns:
+        Documents ordered by kind and name.
+
+    Raises:
+        InputError: if a path cannot be read.
+        SpecError: with every problem of every document, in file and line order.
+    """
+    for path in paths:
+        try:
+            path.stat()
+        except OSError as error:
+            raise InputError(f"{shown(path)}: {os_reason(error)}") from error
+    loader = _Loader(Path())
+    loader.read_parts(paths, kinds)
+    return loader.finish_parts()
+
+
 def _layers(folder: Path, environment: str) -> tuple[list[Path], list[Path]]:
     """Return the roots of the base and of the overlay."""
     try:
@@ -163,6 +187,19 @@ class _Loader:
             self._take(number, overlay=True, fresh=fresh)
         self._strays(base[0])
 
+    def read_parts(self, paths: Sequence[Path], kinds: Sequence[str]) -> None:
+        for number in self._sources(paths, base_only=False):
+            self._take(number, overlay=False)
+        for key, merged in self.places.merged.items():
+            if key[0] not in kinds:
+                message = f"a document of kind {key[0]} has no place here"
+                self._problem(key, ("kind",), merged.origin, message, expected=f"kind {' or '.join(kinds)}")
+
+    def finish_parts(self) -> tuple[Document, ...]:
+        documents = [self._validate(*key, merged) for key, merged in sorted(self.places.merged.items())]
+        self._raise_problems()
+        return tuple(item for item in documents if item is not None)
+
     def finish(self, environment: str) -> LoadedSpec:
         documents: list[Document] = []
         for (kind, name), merged in sorted(self.places.merged.items()):
@@ -170,8 +207,7 @@ class _Loader:
             if document is not None:
                 documents.append(document)
         self._check_counts()
-        if self.problems:
-            raise SpecError(sorted(self.problems, key=lambda item: (item.location, str(item.path), item.message)))
+        self._raise_problems()
         spec = Spec(
             platform=next(item for item in documents if isinstance(item, Platform)),
             tenants=tuple(item for item in documents if isinstance(item, Tenant)),
@@ -182,6 +218,10 @@ class _Loader:
             environment=environment,
         )
         return LoadedSpec(spec, shown(self.folder), self.places)
+
+    def _raise_problems(self) -> None:
+        if self.problems:
+            raise SpecError(sorted(self.problems, key=lambda item: (item.location, str(item.path), item.message)))
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
@@ -305,9 +345,9 @@ class _Loader:
             self._problem(subject, (field_name,), origin, f"{field_name} is missing", expected=expected)
             return
         message = f"{field_name} is not that of a spec document"
-        if field_name == "apiVersion" and "kind" in body and "tenantry" not in str(value):
-            message += "; other manifests do not belong into the folder of a spec"
         nearest = nearest_name(value, allowed) if isinstance(value, str) else None
+        if field_name == "apiVersion" and "kind" in body and nearest is None:
+            message += "; other manifests do not belong into the folder of a spec"
         self._problem(subject, (field_name,), origin, message, expected=expected, nearest=nearest)
 
     def _validate(self, kind: str, name: str, merged: _Merged) -> Document | None:

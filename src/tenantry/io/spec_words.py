@@ -12,35 +12,37 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 from pydantic import BaseModel, ValidationError
 
 from tenantry.model.problem import DocPath, dotted, nearest_name
+from tenantry.model.spec import base
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from tenantry.model.spec import Document
+    from tenantry.model.spec.base import SpecModel
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _PORT = "^(TCP|UDP|SCTP)/[0-9]{1,5}(-[0-9]{1,5})?$"
 PATTERN_WORDS: Final = {
     f"^{_LABEL}$": "lower-case letters, digits and hyphens, with a letter or digit at both ends",
-    rf"^{_LABEL}(\.{_LABEL})*$": "a host name: lower-case letters, digits, hyphens and dots",
+    rf"^{_LABEL}(\.{_LABEL})*$": "lower-case letters, digits, hyphens and dots, as in a host name",
     r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$": 'a quantity such as "64", 500m or 2Ti',
     r"^v?[0-9]+(\.[0-9]+){0,3}([-+][0-9A-Za-z.+-]+)?$": 'a version such as "26.7.0"',
-    r"^(https?|ssh|oci|git)://[^\s/@:]*(@?[^\s@]*)$|^git@[^\s:]+:[^\s]+$": (
-        "a repository address without a password, such as https://git.example.com/team/repo.git"
-    ),
-    r"^[0-9a-fA-F:.]+/[0-9]{1,3}$": "an IP prefix such as 10.20.0.0/16",
+    base.URL_PATTERN: "a repository address without a user or password, such as https://git.example.com/team/repo.git",
+    r"^https?://[^\s/@]+(/[^\s@]*)?$": "an address without a user or password, such as https://runai.example.com",
+    r"^[0-9a-fA-F:.]+/[0-9]{1,3}$": "an IP prefix such as 10.20.0.0/16, or 10.20.0.1/32 for one address",
     r"^([0-9]+(h|m|s))+$": "a duration such as 8h or 1h30m",
-    r"^[^\s:][^\s]*$": "a group name without spaces that does not start with a colon",
+    r"^[^\s:]([^\x00-\x1f\x7f]*[^\s])?$": "a group name on one line that does not start with a colon",
     _PORT: "a protocol and a port or range of ports, such as TCP/443 or UDP/5000-5010",
-    r"^[^@\s]+@[^@\s]+$": "an e-mail address",
+    base.EMAIL_PATTERN: "one e-mail address, such as team@example.com",
     r"^[a-z][a-z0-9.-]*$": "lower-case letters, digits, dots and hyphens, with a letter first",
     r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$": "a rule id such as LINT-SRIOV-SELECTOR",
-    r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$": 'a PCI address such as "0000:1a:00.0"',
+    r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$": 'a PCI address in lower case such as "0000:1a:00.0"',
     r"^[A-Za-z0-9_.-]{1,15}$": "an interface name of at most 15 letters, digits, dots, hyphens and underscores",
     r"^0x[0-9a-fA-F]{1,4}$": 'a P_Key of up to four hexadecimal digits in quotes, such as "0x8010"',
     r"^[A-Za-z0-9_]+$": "letters, digits and underscores",
     r"^\S+ \S+ \S+ \S+ \S+$": 'a cron expression of five fields, such as "0 22 * * 6"',
-    r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$": "a relative path such as clusters/prod",
+    base.FOLDER_PATTERN: "a relative path such as clusters/prod",
+    base.REVISION_PATTERN: "a branch or tag such as main",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits, hyphens, dots and underscores, with a letter or digit first",
 }
 """What the patterns of the spec models ask for. A test holds this complete."""
 
@@ -88,7 +90,7 @@ class Complaint:
     at_key: bool = False
 
 
-def complaints(model: type[Document], body: Any, error: ValidationError) -> list[Complaint]:
+def complaints(model: type[SpecModel], body: Any, error: ValidationError) -> list[Complaint]:
     """Put what pydantic reports about ``body`` into words, one complaint per place."""
     found: dict[DocPath, Complaint] = {}
     for detail in error.errors(include_url=False):
@@ -99,10 +101,12 @@ def complaints(model: type[Document], body: Any, error: ValidationError) -> list
         elif complaint.expected and complaint.expected not in known.expected:
             # The members of a union complain one by one about the same value.
             found[complaint.path] = replace(known, expected=f"{known.expected} or {complaint.expected}")
-    return list(found.values())
+    # A field that is there under a misspelt name is one mistake, not two.
+    misspelt = {(*item.path[:-1], item.nearest) for item in found.values() if item.at_key and item.nearest}
+    return [item for item in found.values() if not (item.missing and item.path in misspelt)]
 
 
-def _complaint(model: type[Document], body: Any, detail: ErrorDetails) -> Complaint:
+def _complaint(model: type[SpecModel], body: Any, detail: ErrorDetails) -> Complaint:
     kind, context = detail["type"], detail.get("ctx", {})
     path = _path(body, detail["loc"], keep_last=kind == "missing")
     name = dotted(path) or "the document"
@@ -121,28 +125,40 @@ def _complaint(model: type[Document], body: Any, detail: ErrorDetails) -> Compla
         pattern = str(context["pattern"])
         words = PATTERN_WORDS.get(pattern) or _description(model, path) or f"text of the form {pattern}"
         return Complaint(path, f"{name} is not of the form it must have", words)
+    if kind.startswith("int") and isinstance(detail["input"], int) and not isinstance(detail["input"], bool):
+        return Complaint(path, f"{name} is outside its bounds", "a number that a machine can count to")
     if kind in _LIMITS:
         words, key = _LIMITS[kind]
         limit = context[key]
         plural = "s" if kind == "too_short" and limit != 1 else ""
         return Complaint(path, f"{name} is outside its bounds", words.format(limit) + plural)
-    return _wrong_type(path, name, kind, detail)
+    return _wrong_type(model, path, name, detail)
 
 
-def _wrong_type(path: DocPath, name: str, kind: str, detail: ErrorDetails) -> Complaint:
+def _wrong_type(model: type[SpecModel], path: DocPath, name: str, detail: ErrorDetails) -> Complaint:
     value = detail["input"]
-    wanted = kind.partition("_")[0]
+    wanted = detail["type"].partition("_")[0]
     if value is None and wanted in _TYPES:
-        return Complaint(path, f"{name} has no value", _TYPES[wanted])
+        return Complaint(path, f"{name} has no value", _TYPES[wanted] + _inside(model, path))
     if wanted == "string" and isinstance(value, (bool, int, float)):
         what = "true or false" if isinstance(value, bool) else "a number"
         return Complaint(path, f"{name} must be text, YAML reads {what} here", "the value in quotes")
     if wanted in _TYPES:
-        return Complaint(path, f"{name} must be {_TYPES[wanted].removesuffix(' without quotes')}", _TYPES[wanted])
+        words = _TYPES[wanted]
+        return Complaint(path, f"{name} must be {words.removesuffix(' without quotes')}", words + _inside(model, path))
     return Complaint(path, f"{name}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
 
 
-def _unknown_field(model: type[Document], body: Any, path: DocPath) -> Complaint:
+def _inside(model: type[SpecModel], path: DocPath) -> str:
+    """Name the fields of the map that belongs at a path: those it must have, or else all; empty for anything else."""
+    wanted = _model_at(model, path)
+    if wanted is None:
+        return ""
+    required = [item.alias or name for name, item in wanted.model_fields.items() if item.is_required()]
+    return f" with {', '.join(required or _fields(wanted))}"
+
+
+def _unknown_field(model: type[SpecModel], body: Any, path: DocPath) -> Complaint:
     parent = path[:-1]
     fields = _fields(_model_at(model, parent))
     present = _value_at(body, parent)
@@ -238,4 +254,6 @@ def _allowed(model: Any, path: DocPath) -> list[str]:
 
 def _description(model: Any, path: DocPath) -> str:
     text = _annotation_at(model, path)[1].partition("\n\n")[0]
-    return " ".join(text.replace("``", "").split()).removesuffix(".")
+    words = " ".join(text.replace("``", "").split()).removesuffix(".")
+    # It goes on a sentence; abbreviations keep their capitals.
+    return words[:1].lower() + words[1:] if words[1:2].islower() or words[1:2] == " " else words

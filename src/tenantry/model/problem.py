@@ -33,7 +33,7 @@ class Subject:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}" if self.name else self.kind
+        return " ".join(part for part in (self.kind, self.name) if part) or "document"
 
 
 @dataclass(frozen=True, slots=True)

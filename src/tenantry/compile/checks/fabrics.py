@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from tenantry.compile.checks.network import prefix_problem
 from tenantry.compile.problems import at
 from tenantry.model.spec import FabricType
 
@@ -127,15 +128,8 @@ def addresses(cluster: Cluster) -> Iterable[SpecProblem]:
         path: DocPath = ("spec", "fabrics", _index(cluster, fabric), "subnet")
         try:
             network = ipaddress.ip_network(fabric.spec.subnet)
-        except ValueError as error:
-            yield at(
-                platform,
-                path,
-                f"{fabric.spec.subnet} is not an IP prefix: {error}",
-                expected="a prefix such as 10.100.0.0/16, without host bits",
-                found=fabric.spec.subnet,
-                rule="SPEC-PREFIX",
-            )
+        except ValueError:
+            yield from prefix_problem(platform, path, fabric.spec.subnet)
             continue
         # nv-ipam hands out blocks per node; the least that lets every VF of a node have an address.
         block = max(fabric.spec.vfs_per_rail, 2)

@@ -21,7 +21,7 @@ def egress(cluster: Cluster) -> Iterable[SpecProblem]:
         for index, rule in enumerate(tenant.spec.network.egress):
             path: DocPath = ("spec", "network", "egress", index)
             for position, prefix in enumerate(rule.to):
-                yield from _prefix(tenant, (*path, "to", position), prefix)
+                yield from prefix_problem(tenant, (*path, "to", position), prefix)
             for position, port in enumerate(rule.ports):
                 yield from _port(tenant, (*path, "ports", position), port)
     if cluster.spec.contract is not None:
@@ -30,18 +30,26 @@ def egress(cluster: Cluster) -> Iterable[SpecProblem]:
                 yield from _port(cluster.spec.contract, ("spec", "exceptions", index, "ports", position), port)
 
 
-def _prefix(document: Document, path: DocPath, prefix: str) -> Iterable[SpecProblem]:
+def prefix_problem(document: Document, path: DocPath, prefix: str) -> Iterable[SpecProblem]:
+    """Yield what is wrong with an IP prefix, if anything, with the prefix that was probably meant."""
     try:
         ipaddress.ip_network(prefix)
-    except ValueError as error:
-        yield at(
-            document,
-            path,
-            f"{prefix} is not an IP prefix: {error}",
-            expected="a prefix such as 10.20.0.0/16, without host bits",
-            found=prefix,
-            rule="SPEC-PREFIX",
-        )
+        return
+    except ValueError:
+        pass
+    try:
+        meant = str(ipaddress.ip_network(prefix, strict=False))
+    except ValueError:
+        meant = ""
+    yield at(
+        document,
+        path,
+        f"{prefix} has host bits set" if meant else f"{prefix} is not an IP prefix",
+        expected="a prefix such as 10.20.0.0/16, without host bits",
+        found=prefix,
+        nearest=meant or None,
+        rule="SPEC-PREFIX",
+    )
 
 
 def _port(document: Document, path: DocPath, text: str) -> Iterable[SpecProblem]:
@@ -66,7 +74,7 @@ def cluster_addresses(cluster: Cluster) -> Iterable[SpecProblem]:
         stated.append(((*path, "apiServers", "addresses"), network.api_servers.addresses))
     for where, prefixes in stated:
         for position, prefix in enumerate(prefixes):
-            yield from _prefix(cluster.spec.platform, (*where, position), prefix)
+            yield from prefix_problem(cluster.spec.platform, (*where, position), prefix)
 
 
 CHECKS = (egress, cluster_addresses)

@@ -27,8 +27,10 @@ def units(cluster: Cluster) -> Iterable[SpecProblem]:
 
 def _units(tenant: Tenant, quota: PoolQuota, pool: Pool, path: DocPath) -> Iterable[SpecProblem]:
     profiles = [item.profile for item in pool.gpu_resources if item.kind is ResourceKind.SLICE]
+    # A layout with a misspelt profile is reported where it stands; what it was meant to offer is unknown then.
+    doubtful = any(pool.gpu.profile(name) is None for layout in pool.spec.sharing.layouts for name in layout.profiles)
     for name, entry in quota.slices.items():
-        if name not in profiles:
+        if name not in profiles and not (doubtful and pool.gpu.profile(name)):
             yield unknown_name(
                 tenant,
                 (*path, "slices", name),

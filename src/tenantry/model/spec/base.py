@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 API_VERSION = "tenantry.dev/v1alpha1"
 
 # RFC 1123 label, as Kubernetes requires of namespaces and of most names; no path separators, so that a name can
 # become a file or folder name without escaping the tree.
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+# In an address of HTTP a user name is a token as often as not; SSH needs one.
+URL_PATTERN = (
+    r"^(https?|oci|git)://[^\s/@]+(/[^\s@]*)?$|^ssh://([^\s/@:]+@)?[^\s/@]+/[^\s@]*$|^[^\s/@:]+@[^\s:@/]+:[^\s]+$"
+)
+EMAIL_PATTERN = r"^[^@\s,;:<>()\[\]]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
+
+# No part is "." or "..", which would lead elsewhere.
+FOLDER_PATTERN = r"^(\.?[A-Za-z0-9_-][A-Za-z0-9_.-]*(/\.?[A-Za-z0-9_-][A-Za-z0-9_.-]*)*)?$"
+REVISION_PATTERN = r"^[^\s~^:?*\[\\\x00-\x1f]+$"
 
 Name = Annotated[str, Field(pattern=LABEL_PATTERN, max_length=63)]
 """Lower-case letters, digits and hyphens; at most 63 characters (an RFC 1123 label)."""
@@ -39,8 +52,25 @@ QuantityText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|K
 Version = Annotated[str, Field(pattern=r"^v?[0-9]+(\.[0-9]+){0,3}([-+][0-9A-Za-z.+-]+)?$")]
 """A version such as ``26.7.0``; quoted, since YAML would read 4.20 as the number 4.2."""
 
-Url = Annotated[str, Field(pattern=r"^(https?|ssh|oci|git)://[^\s/@:]*(@?[^\s@]*)$|^git@[^\s:]+:[^\s]+$")]
-"""A repository address without credentials."""
+Url = Annotated[str, Field(pattern=URL_PATTERN)]
+"""A repository address without credentials; the user name of SSH is none."""
+
+WebUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$")]
+"""An address of a web service without credentials."""
+
+GroupText = Annotated[str, Field(pattern=r"^[^\s:]([^\x00-\x1f\x7f]*[^\s])?$", max_length=253)]
+"""A group of the identity provider as it appears in tokens: one line of text."""
+
+
+def _date_only(value: Any) -> Any:
+    # Pydantic would also take a number of seconds, and a time of day.
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
+        return value
+    raise PydanticCustomError("date_type", "a date is needed")
+
+
+Day = Annotated[date, BeforeValidator(_date_only)]
+"""A day such as ``2027-06-30``."""
 
 PrefixText = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
 """An IP prefix such as ``10.20.0.0/16``."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tenantry.model.spec.base import Document, Name, SpecModel
+from tenantry.model.spec.base import Day, Document, Name, SpecModel
 
 PortText = Annotated[str, Field(pattern=r"^(TCP|UDP|SCTP)/[0-9]{1,5}(-[0-9]{1,5})?$")]
 
@@ -36,7 +35,7 @@ class ContractException(SpecModel):
     """Ports such as ``TCP/8443``."""
     reason: Annotated[str, Field(min_length=3)]
     """Why it is wanted."""
-    expires: dt.date
+    expires: Day
     """Last day on which it holds."""
 
 
@@ -67,9 +66,9 @@ class Fact(SpecModel):
     """Where it can be seen: a ticket, a configuration, a command and its output."""
     signed_by: Annotated[str, Field(min_length=2)]
     """Person who stands for it."""
-    date: dt.date
+    date: Day
     """Day it was checked."""
-    expires: dt.date | None = None
+    expires: Day | None = None
     """Day after which it must be checked again."""
 
 
@@ -100,7 +99,7 @@ class WaiverSpec(SpecModel):
     """Why it is accepted."""
     approved_by: str = ""
     """Who accepted it."""
-    expires: dt.date
+    expires: Day
     """Last day on which it is accepted."""
 
 

@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tenantry.model.spec.base import (
+    FOLDER_PATTERN,
+    REVISION_PATTERN,
     Count,
     Document,
     DurationText,
     Flag,
+    GroupText,
     Host,
     Name,
     Positive,
@@ -20,6 +23,7 @@ from tenantry.model.spec.base import (
     SpecModel,
     Url,
     Version,
+    WebUrl,
 )
 
 
@@ -65,9 +69,9 @@ class FabricType(StrEnum):
 class SliceLayout(SpecModel):
     """MIG profiles on some GPUs of every node of a pool."""
 
-    gpus: list[Count] | None = None
+    gpus: Annotated[list[Count], Field(min_length=1)] | None = None
     """Indices of the GPUs on each node; all GPUs when omitted."""
-    profiles: dict[str, Positive]
+    profiles: Annotated[dict[str, Positive], Field(min_length=1)]
     """Count per MIG profile on each of these GPUs, for example ``{"3g.71gb": 2}``."""
 
 
@@ -166,7 +170,7 @@ class Fabric(SpecModel):
     """``ethernet`` (RoCE) or ``infiniband``."""
     nic: str
     """NIC of the catalog, for example ``connectx-7``."""
-    pools: list[Name]
+    pools: Annotated[list[Name], Field(min_length=1)]
     """Node pools wired to the fabric."""
     rails: list[Rail] = []
     """Physical functions; those of the server model when omitted."""
@@ -249,9 +253,9 @@ class Scheduler(SpecModel):
     """How long a borrowing job runs before its GPUs may be reclaimed (KAI)."""
     preempt_min_runtime: DurationText | None = None
     """How long a job runs before a job of higher priority in its own queue may preempt it (KAI)."""
-    control_plane_url: Url | None = None
+    control_plane_url: WebUrl | None = None
     """Address of the Run:ai control plane (``runai``)."""
-    cluster_id: str | None = None
+    cluster_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=63)] | None = None
     """Identifier of this cluster in the Run:ai control plane (``runai``)."""
 
 
@@ -284,13 +288,13 @@ class GitOps(SpecModel):
 
     repository: Url
     """Repository the compiled tree is committed to."""
-    revision: str = "main"
+    revision: Annotated[str, Field(pattern=REVISION_PATTERN)] = "main"
     """Branch or tag Argo CD follows."""
-    path: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$")] = ""
+    path: Annotated[str, Field(pattern=FOLDER_PATTERN)] = ""
     """Folder of the tree inside the repository; the root when empty."""
     namespace: Name | None = None
     """Namespace of Argo CD; ``openshift-gitops`` on OpenShift, ``argocd`` elsewhere."""
-    admin_groups: list[str] = ["platform-admins"]
+    admin_groups: Annotated[list[GroupText], Field(min_length=1)] = ["platform-admins"]
     """Identity-provider groups of the platform team."""
     change_windows: list[ChangeWindow] = []
     """When disruptive applications may sync; any time when empty."""

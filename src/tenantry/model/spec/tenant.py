@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tenantry.model.spec.base import (
+    EMAIL_PATTERN,
     Count,
     Document,
+    GroupText,
     Host,
     Name,
     Positive,
@@ -33,7 +35,7 @@ class AccessRole(StrEnum):
 class AccessGrant(SpecModel):
     """A role for a group of the identity provider."""
 
-    group: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s:][^\s]*$")]
+    group: GroupText
     """Group name as it appears in tokens."""
     role: AccessRole
     """``admin`` (may restart, debug and read secrets), ``edit`` or ``view``."""
@@ -110,7 +112,7 @@ class Network(SpecModel):
 class StorageQuota(SpecModel):
     """Room in one storage class."""
 
-    storage_class: Name = Field(alias="class")
+    storage_class: Host = Field(alias="class")
     """StorageClass."""
     capacity: QuantityText
     """Sum of requests."""
@@ -136,7 +138,7 @@ class Contact(SpecModel):
 
     name: str
     """Person or list."""
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    email: Annotated[str, Field(pattern=EMAIL_PATTERN)] | None = None
     """Address."""
     chat: str | None = None
     """Chat channel."""
