@@ -1,4 +1,4 @@
-"""What every channel looks at: the objects with the implicit ones, who owns what, and shared analyses made on demand."""
+"""What every channel looks at: the objects, implicit ones included, who owns what, and analyses made on demand."""
 
 from __future__ import annotations
 
