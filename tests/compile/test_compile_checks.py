@@ -8,6 +8,7 @@ import pytest
 from builders import ClusterBuilder, cluster
 
 from tenantry.compile.checks import check
+from tenantry.compile.checks.delivery import cron_fault
 from tenantry.compile.resolve import resolve
 from tenantry.model.problem import dotted
 
@@ -283,6 +284,177 @@ CASES: dict[str, tuple[ClusterBuilder, str, str, str, ClusterBuilder]] = {
         "SPEC-PRIORITY-VALUE", "spec.priorityTiers[0].value", "a, b",
         training().platform(priorityTiers=[{"name": "a", "value": 5}, {"name": "b", "value": 6}]),
     ),
+    "fabrics whose rails would share an address pool": (
+        # roce-a + b and roce + a-b are both roce-a-b
+        fabric(rails=[{"name": "a-b", "pci": "0000:1a:00.0"}]).fabric(
+            "roce-a", subnet="10.30.0.0/16", resourceName="store", rails=[{"name": "b", "pci": "0000:3c:00.0"}]),
+        "SPEC-NAME-CLASH", "spec.fabrics[1].name", "roce-a-b",
+        fabric(rails=[{"name": "ab", "pci": "0000:1a:00.0"}]).fabric(
+            "roce-a", subnet="10.30.0.0/16", resourceName="store", rails=[{"name": "b", "pci": "0000:3c:00.0"}]),
+    ),
+    "a rail and a pool that join like another rail and pool": (
+        cluster().pool("x").pool("b-x").fabric("roce", pools=["x", "b-x"], rails=[
+            {"name": "a", "pci": "0000:1a:00.0"}, {"name": "a-b", "pci": "0000:3c:00.0"}]),
+        "SPEC-NAME-CLASH", "spec.fabrics[0].name", "rail a-b, node pool x",
+        cluster().pool("x").pool("b-x").fabric("roce", pools=["x", "b-x"], rails=[
+            {"name": "a", "pci": "0000:1a:00.0"}, {"name": "c", "pci": "0000:3c:00.0"}]),
+    ),
+    "resources of rails that another fabric has as a whole": (
+        # roce advertises store_rail0 for its rail
+        fabric(resourceName="store", resourcePerRail=True, rails=[RAIL]).fabric(
+            "storage", subnet="10.30.0.0/16", resourceName="store_rail0", rails=[{"name": "r", "pci": "0000:3c:00.0"}]),
+        "SPEC-FABRIC-RESOURCE", "spec.fabrics[1].resourceName", "store_rail0",
+        fabric(resourceName="store", resourcePerRail=True, rails=[RAIL]).fabric(
+            "storage", subnet="10.30.0.0/16", resourceName="store", rails=[{"name": "r", "pci": "0000:3c:00.0"}]),
+    ),
+    "namespace of an operator that is not installed by OLM": (
+        training().tenant("vision", namespaces=["grafana-operator"]),
+        "SPEC-NAMESPACE-RESERVED", "spec.namespaces[0].name", "belongs to the cluster",
+        training().tenant("vision", namespaces=["vision-grafana"]),
+    ),
+    "priority class that KAI brings": (
+        training().platform(priorityTiers=[{"name": "inference", "value": 5}]),
+        "SPEC-PRIORITY-NAME", "spec.priorityTiers[0].name", "KAI",
+        training().scheduler("kueue").platform(priorityTiers=[{"name": "inference", "value": 5}]),
+    ),
+    "priority class of Kubernetes": (
+        training().platform(priorityTiers=[{"name": "system-node-critical", "value": 5}]),
+        "SPEC-PRIORITY-NAME", "spec.priorityTiers[0].name", "Kubernetes",
+        training().platform(priorityTiers=[{"name": "node-critical", "value": 5}]),
+    ),
+    "group with two roles": (
+        training().tenant("a", access=[{"group": "ml", "role": "edit"}, {"group": "ml", "role": "view"}]),
+        "SPEC-DUPLICATE-NAME", "spec.access[1].group", "ml",
+        training().tenant("a", access=[{"group": "ml", "role": "edit"}, {"group": "ops", "role": "view"}]),
+    ),
+    "group that is every user": (
+        training().tenant("a", access=[{"group": "system:authenticated", "role": "view"}]),
+        "SPEC-GROUP", "spec.access[0].group", "far beyond",
+        training().tenant("a", access=[{"group": "authenticated", "role": "view"}]),
+    ),
+    "administrators that are every user": (
+        training().gitops(adminGroups=["ops", "system:authenticated"]),
+        "SPEC-GROUP", "spec.gitops.adminGroups[1]", "far beyond",
+        training().gitops(adminGroups=["ops"]),
+    ),
+    "storage class twice": (
+        training().tenant("a", storage=[{"class": "nfs", "capacity": "1Ti"}, {"class": "nfs", "capacity": "2Ti"}]),
+        "SPEC-DUPLICATE-NAME", "spec.storage[1].class", "nfs",
+        training().tenant("a", storage=[{"class": "nfs", "capacity": "1Ti"}, {"class": "nfs-fast", "capacity": "2Ti"}]),
+    ),
+    "label that is none": (
+        cluster().pool("training", labels={"rack number": "r1"}),
+        "SPEC-LABEL", "spec.nodePools[0].labels.rack number", "not a label key",
+        cluster().pool("training", labels={"example.com/rack_number": "r1"}),
+    ),
+    "label value that is none": (
+        cluster().pool("training", named=False, selector={"rack": "r 1"}),
+        "SPEC-LABEL", "spec.nodePools[0].selector.rack", "not a label value",
+        cluster().pool("training", named=False, selector={"rack": ""}),
+    ),
+    "label that the tree sets": (
+        cluster().pool("training", labels={"nvidia.com/mig.config": "all-disabled"}),
+        "SPEC-LABEL", "spec.nodePools[0].labels.nvidia.com/mig.config", "set by",
+        cluster().pool("training", labels={"node-role.kubernetes.io/gpu": ""}),
+    ),
+    "pod label in the contract that is none": (
+        training().tenant("vision").tenant("search").document("Contract", "c", {"exceptions": [
+            {"name": "x", "from": {"tenant": "vision"}, "to": {"tenant": "search", "pods": {"app": "-"}},
+             "ports": ["TCP/443"], "reason": "needed", "expires": "2030-01-01"}]}),
+        "SPEC-LABEL", "spec.exceptions[0].to.pods.app", "not a label value",
+        training().tenant("vision").tenant("search").document("Contract", "c", {"exceptions": [
+            {"name": "x", "from": {"tenant": "vision"}, "to": {"tenant": "search", "pods": {"app": "a"}},
+             "ports": ["TCP/443"], "reason": "needed", "expires": "2030-01-01"}]}),
+    ),
+    "host below that of another tenant": (
+        training().tenant("a", network={"hosts": ["shop.example.com"]})
+        .tenant("b", network={"hosts": ["api.shop.example.com"]}),
+        "SPEC-HOST-CLAIMED", "spec.network.hosts[0]", "tenant a",
+        training().tenant("a", network={"hosts": ["shop.example.com"]})
+        .tenant("b", network={"hosts": ["workshop.example.com"]}),
+    ),
+    "host below the domain of another tenant": (
+        training().platform(ingressDomain="apps.example.com").tenant("a")
+        .tenant("b", network={"hosts": ["x.a.apps.example.com"]}),
+        "SPEC-HOST-CLAIMED", "spec.network.hosts[0]", "a.apps.example.com",
+        training().platform(ingressDomain="apps.example.com").tenant("a")
+        .tenant("b", network={"hosts": ["x.b.apps.example.com"]}),
+    ),
+    "host above the domain of the platform": (
+        training().platform(ingressDomain="apps.example.com").tenant("a", network={"hosts": ["example.com"]}),
+        "SPEC-HOST-CLAIMED", "spec.network.hosts[0]", "every tenant",
+        training().platform(ingressDomain="apps.example.com").tenant("a", network={"hosts": ["a.example.com"]}),
+    ),
+    "hour that does not exist": (
+        training().gitops(changeWindows=[{"schedule": "0 24 * * *", "duration": "1h"}]),
+        "SPEC-CRON", "spec.gitops.changeWindows[0].schedule", "no hour (0 to 23)",
+        training().gitops(changeWindows=[{"schedule": "0 23 * * *", "duration": "1h"}]),
+    ),
+    "Sunday as 7": (
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 7", "duration": "1h"}]),
+        "SPEC-CRON", "spec.gitops.changeWindows[0].schedule", "no day of the week",
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 0", "duration": "1h"}]),
+    ),
+    "window of no length": (
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 0", "duration": "0h0m"}]),
+        "SPEC-CRON", "spec.gitops.changeWindows[0].duration", "ends when it begins",
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 0", "duration": "0h30m"}]),
+    ),
+    "time zone misspelt": (
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 0", "duration": "1h", "timeZone": "Europe/Amsterdm"}]),
+        "SPEC-TIME-ZONE", "spec.gitops.changeWindows[0].timeZone", "Europe/Amsterdam",
+        training().gitops(changeWindows=[{"schedule": "0 22 * * 0", "duration": "1h", "timeZone": "Europe/Amsterdam"}]),
+    ),
+    "platform named like an Application of the tree": (
+        cluster("gpu-operator"), "SPEC-NAME-CLASH", "metadata.name", "root Application", cluster("gpu-platform"),
+    ),
+    "field of another scheduler": (
+        training().scheduler("kueue", reclaimMinRuntime="15m"),
+        "SPEC-UNUSED", "spec.scheduler.reclaimMinRuntime", "means nothing to kueue",
+        training().scheduler("kai", reclaimMinRuntime="15m"),
+    ),
+    "operator pinned that is not installed": (
+        training().scheduler("kai").operator("kueue", "0.19.2"),
+        "SPEC-UNUSED", "spec.operators.kueue", "no effect",
+        training().kubernetes().scheduler("kueue").operator("kueue", "0.19.2"),
+    ),
+    "driver pinned as an operator": (
+        training().operator("nvidia-driver", "595.91.07"),
+        "SPEC-UNUSED", "spec.operators.nvidia-driver", "driver.version",
+        training().driver(version="595.91.07"),
+    ),
+    "channel without OLM": (
+        training().kubernetes().operator("gpu-operator", channel="stable"),
+        "SPEC-UNUSED", "spec.operators.gpu-operator.channel", "OLM",
+        training().operator("gpu-operator", channel="stable"),
+    ),
+    "OpenShift AI without OpenShift": (
+        training().kubernetes().platform(openshiftAI={"components": ["kserve"]}),
+        "SPEC-UNUSED", "spec.openshiftAI", "not on kubernetes",
+        training().kubernetes().platform(openshiftAI={"enabled": False}),
+    ),
+    "P_Keys on Ethernet": (
+        fabric(pKeys={"first": "0x8010", "last": "0x8020"}),
+        "SPEC-UNUSED", "spec.fabrics[0].pKeys", "no pKeys",
+        fabric(),
+    ),
+    "DMA-BUF with the proprietary module": (
+        fabric().driver(kernelModule="proprietary"),
+        "SPEC-GPUDIRECT", "spec.driver.kernelModule", "DMA-BUF",
+        fabric().driver(kernelModule="proprietary", gpudirect="peermem"),
+    ),
+    "fact that expires before it was checked": (
+        training().document("Facts", "f", {"facts": [
+            {"id": "cni", "value": "x", "evidence": "seen", "signedBy": "ops", "date": "2026-02-01",
+             "expires": "2026-01-31"}]}),
+        "SPEC-DATES", "spec.facts[0].expires", "2026-02-01",
+        training().document("Facts", "f", {"facts": [
+            {"id": "cni", "value": "x", "evidence": "seen", "signedBy": "ops", "date": "2026-02-01",
+             "expires": "2026-02-01"}]}),
+    ),
+    "unknown OpenShift version": (
+        cluster().openshift("4.99"), "SPEC-DISTRIBUTION", "spec.version", "4.20", cluster().openshift("4.20"),
+    ),
     "unknown fact": (
         training().document("Facts", "f", {"facts": [
             {"id": "cnii", "value": "ovn-kubernetes", "evidence": "seen", "signedBy": "ops", "date": "2026-01-01"}]}),
@@ -329,3 +501,40 @@ def test_every_problem_of_a_spec_is_reported_at_once() -> None:
         "SPEC-UNKNOWN-TIER",
         "SPEC-NAMESPACE-CLAIMED",
     }
+
+
+@pytest.mark.parametrize(
+    ("schedule", "fault"),
+    [
+        ("0 22 * * 1-4", ""),
+        ("*/15 0-6,20-23 1 JAN,jul MON-FRI", ""),
+        ("0 0 ? * 0/2", ""),
+        ("60 0 * * *", "'60' is no minute"),
+        ("0 0 0 * *", "'0' is no day of the month"),
+        ("0 0 * 13 *", "'13' is no month"),
+        ("0 0 * * FRI-MON", "'FRI-MON' is no day of the week"),
+        ("0 0 * * 5-2", "'5-2' is no day of the week"),
+        ("*/0 0 * * *", "'*/0' is no minute"),
+        ("0, 0 * * *", "'' is no minute"),
+        ("-1 0 * * *", "'-1' is no minute"),
+        ("daily at 8 oclock pm", "'daily' is no minute"),
+        ("0 0 * *", "4 fields"),
+    ],
+)
+def test_cron_expressions_are_those_argo_cd_reads(schedule: str, fault: str) -> None:
+    found = cron_fault(schedule)
+
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)
+
+
+def test_a_misspelt_profile_of_a_layout_is_one_problem_not_one_per_tenant() -> None:
+    builder = cluster().pool("serving", mig={"3g.17gb": 2}).tenant("a", pool="serving", slices={"3g.71gb": (1, 1)})
+
+    assert [(item.rule, item.nearest) for item in problems(builder)] == [("SPEC-UNKNOWN-PROFILE", "3g.71gb")]
+
+
+def test_a_prefix_with_host_bits_names_the_prefix_that_was_meant() -> None:
+    (found,) = problems(training().tenant("a", network={"egress": [{"to": ["10.40.0.5/24"]}]}))
+
+    assert found.nearest == "10.40.0.0/24"

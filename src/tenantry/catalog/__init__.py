@@ -21,6 +21,7 @@ from tenantry.catalog.software import (
     openshift_versions,
     operators,
 )
+from tenantry.catalog.time import time_zones
 
 __all__ = [
     "ExtraSchema",
@@ -40,4 +41,5 @@ __all__ = [
     "openshift_versions",
     "operators",
     "servers",
+    "time_zones",
 ]

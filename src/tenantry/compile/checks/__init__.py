@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.compile.checks import clashes, fabrics, names, network, quotas, references, sharing, versions
+from tenantry.compile.checks import (
+    access,
+    clashes,
+    delivery,
+    fabrics,
+    labels,
+    names,
+    network,
+    quotas,
+    references,
+    sharing,
+    unused,
+    versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +38,10 @@ CHECKS: tuple[Callable[[Cluster], Iterable[SpecProblem]], ...] = (
     *fabrics.CHECKS,
     *network.CHECKS,
     *versions.CHECKS,
+    *labels.CHECKS,
+    *access.CHECKS,
+    *delivery.CHECKS,
+    *unused.CHECKS,
 )
 
 

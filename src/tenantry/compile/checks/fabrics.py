@@ -92,7 +92,7 @@ def rails(cluster: Cluster) -> Iterable[SpecProblem]:
 
 def _claimed_twice(cluster: Cluster) -> Iterable[SpecProblem]:
     owner: dict[tuple[str, str], str] = {}
-    names: dict[tuple[str, str], str] = {}
+    names: dict[str, str] = {}
     for fabric in cluster.fabrics:
         index = _index(cluster, fabric)
         for pool in dict.fromkeys(fabric.spec.pools):
@@ -108,16 +108,17 @@ def _claimed_twice(cluster: Cluster) -> Iterable[SpecProblem]:
                             found=key,
                             rule="SPEC-FABRIC-RAILS",
                         )
-        other = names.setdefault(("", fabric.spec.resource_name), fabric.name)
-        if other != fabric.name:
-            yield at(
-                cluster.spec.platform,
-                ("spec", "fabrics", index, "resourceName"),
-                f"fabric {other} advertises its virtual functions as {fabric.spec.resource_name} too",
-                expected="another resourceName",
-                found=fabric.spec.resource_name,
-                rule="SPEC-FABRIC-RESOURCE",
-            )
+        for resource in fabric.resources:
+            other = names.setdefault(resource, fabric.name)
+            if other != fabric.name:
+                yield at(
+                    cluster.spec.platform,
+                    ("spec", "fabrics", index, "resourceName"),
+                    f"fabric {other} advertises its virtual functions as {resource} too",
+                    expected="another resourceName",
+                    found=fabric.spec.resource_name,
+                    rule="SPEC-FABRIC-RESOURCE",
+                )
 
 
 def addresses(cluster: Cluster) -> Iterable[SpecProblem]:

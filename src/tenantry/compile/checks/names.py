@@ -25,6 +25,10 @@ RESERVED_NAMESPACE = re.compile(
 """Namespaces of the cluster, its operators and Argo CD, which no tenant may own."""
 
 
+KAI_CLASSES = frozenset({"train", "build-preemptible", "build", "inference"})
+"""Priority classes that KAI and Run:ai install. Source: KAI scheduler, pkg/common/constants and its chart."""
+
+
 def duplicates(cluster: Cluster) -> Iterable[SpecProblem]:
     """Names inside one list are unique."""
     platform = cluster.spec.platform
@@ -42,6 +46,11 @@ def duplicates(cluster: Cluster) -> Iterable[SpecProblem]:
     for tenant in cluster.spec.tenants:
         quotas = [quota.pool for quota in tenant.spec.quotas]
         yield from _repeated(tenant, ("spec", "quotas"), "pool", quotas, "quota for node pool")
+        yield from _repeated(
+            tenant, ("spec", "access"), "group", [grant.group for grant in tenant.spec.access], "a role for group"
+        )
+        classes = [item.storage_class for item in tenant.spec.storage]
+        yield from _repeated(tenant, ("spec", "storage"), "class", classes, "storage class")
         attached = [item.name for item in tenant.spec.network.fabrics]
         yield from _repeated(tenant, ("spec", "network", "fabrics"), "name", attached, "attachment to fabric")
     if cluster.spec.contract is not None:
@@ -180,11 +189,14 @@ def priorities(cluster: Cluster) -> Iterable[SpecProblem]:
                 found=tier.value,
                 rule="SPEC-PRIORITY-VALUE",
             )
-        if tier.name.startswith("system-"):
+        owner = "Kubernetes" if tier.name.startswith("system-") else ""
+        if platform.spec.scheduler.type is not SchedulerType.KUEUE and tier.name in KAI_CLASSES:
+            owner = "KAI, which brings a PriorityClass of that name"
+        if owner:
             yield at(
                 platform,
                 ("spec", "priorityTiers", index, "name"),
-                "names beginning with system- belong to Kubernetes",
+                f"the name {tier.name} belongs to {owner}",
                 expected="another name",
                 found=tier.name,
                 rule="SPEC-PRIORITY-NAME",

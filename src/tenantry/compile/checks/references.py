@@ -112,6 +112,15 @@ def facts(cluster: Cluster) -> Iterable[SpecProblem]:
                     rule="SPEC-DUPLICATE-NAME",
                 )
             seen.add(fact.id)
+            if fact.expires is not None and fact.expires < fact.date:
+                yield at(
+                    document,
+                    (*path[:-1], "expires"),
+                    f"fact {fact.id} expires before the day it was checked, {fact.date}",
+                    expected=f"a day after {fact.date}",
+                    found=fact.expires,
+                    rule="SPEC-DATES",
+                )
 
 
 CHECKS = (tenants, contract, workloads, facts)
