@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "init": "Start a spec from an example",
     "compile": "Compile a spec into the GitOps tree that Argo CD syncs",
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
+    "verify": "Prove that no tenant can act on another, or show how it can",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",

@@ -44,11 +44,11 @@ footer{margin-top:40px;color:var(--dim);font-size:13px}
 """
 
 
-def page(title: str, body: str) -> str:
-    """Wrap a body into a complete HTML page."""
+def page(title: str, body: str, style: str = "") -> str:
+    """Wrap a body into a complete HTML page; ``style`` is added to the common one."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n{body}\n"
         f"<footer>Tenantry {escape(__version__)}</footer>\n</main>\n</body>\n</html>\n"
     )

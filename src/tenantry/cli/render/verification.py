@@ -1,0 +1,269 @@
+"""A verification for a terminal, in Markdown, and one finding in full."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from tenantry.app.verification import STRENGTH_WORDS
+from tenantry.cli.render.matrix import markdown_matrix, text_matrix
+from tenantry.io.yaml_write import dump
+from tenantry.model.finding import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tenantry.app.verification import Gap, SafeFinding, VerifyReport
+    from tenantry.model.claim import Step
+    from tenantry.model.problem import DocPath, Location
+    from tenantry.model.spec import Waiver
+    from tenantry.model.tenancy import Permission
+
+WIDTH = 110
+ALSO = 6
+"""Further pairs of a group of findings that are named."""
+GROUPS = 40
+"""Groups of violations a terminal shows in full."""
+
+
+def pointer(path: DocPath) -> str:
+    """Write a path inside an object as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def step_words(step: Step) -> str:
+    """Return what a step rests on: an object and a place in it, or what is missing."""
+    return f"{step.by} {pointer(step.pointer)}".rstrip() if step.by is not None else f"({step.missing})"
+
+
+def groups(findings: Iterable[SafeFinding]) -> list[list[SafeFinding]]:
+    """Put findings together that one change resolves: same channel, same objects at fault, same fix."""
+    found: dict[tuple[str, str, str], list[SafeFinding]] = {}
+    for finding in findings:
+        claim = finding.claim
+        fault = claim.fix or (str(claim.witness.steps[-1]) if claim.witness else "")
+        found.setdefault((claim.channel, fault, "waived" if finding.waived else ""), []).append(finding)
+    return list(found.values())
+
+
+# Terminal ------------------------------------------------------------------------------------------------------------
+
+
+def text(report: VerifyReport) -> str:
+    """Write a verification for a terminal: what is violated and missing first, then the picture, the verdict last."""
+    lines: list[str] = []
+    violated = groups(item for item in report.findings if item.claim.verdict is Verdict.VIOLATED)
+    for group in violated[:GROUPS]:
+        lines += [*_group(group), ""]
+    if len(violated) > GROUPS:
+        lines += [
+            f"and {len(violated) - GROUPS} more; --output json has all, --channel and --tenant narrow it down",
+            "",
+        ]
+    lines += _missing(report)
+    lines += _declared(report)
+    lines += _channels(report)
+    matrix = text_matrix(report)
+    lines += [*matrix, ""] if matrix else []
+    lines += _benchmark(report)
+    lines += [*(_wrap(f"note: {note}") for note in report.notes)]
+    lines += [_wrap(f"not read: {item}") for item in report.unread]
+    lines.append(f"{report.name}: {len(report.names)} tenants, {report.objects} objects, {report.looked_at}")
+    lines.append(report.headline)
+    return "\n".join(lines)
+
+
+def _wrap(line: str, indent: str = "    ") -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _group(group: Sequence[SafeFinding]) -> list[str]:
+    """Write the first finding of a group in full and name the others."""
+    first, *others = group
+    lines = finding_lines(first)
+    if others:
+        named = ", ".join(f"{item.subject} ({item.id})" for item in others[:ALSO])
+        more = f" and {len(others) - ALSO} more pairs" if len(others) > ALSO else ""
+        lines.append(_wrap(f"    the same: {named}{more}", "      "))
+    return lines
+
+
+def finding_lines(finding: SafeFinding) -> list[str]:
+    """Write one finding: what it is, its path, a line each, and the fix."""
+    claim = finding.claim
+    state = "WAIVED" if finding.waived else claim.verdict.value
+    lines = [f"{state} {claim.impact.name} {finding.subject}: {finding.title} ({claim.effect})  [{finding.id}]"]
+    lines.append(_wrap(f"    {finding.message}"))
+    lines += [f"    {line}" for line in _path(finding)]
+    if claim.fix:
+        lines.append(_wrap(f"    fix: {claim.fix}", "      "))
+    if finding.waiver is not None:
+        lines.append(_wrap(f"    {_waiver(finding.waiver, expired=not finding.waived)}", "      "))
+    return lines
+
+
+def _path(finding: SafeFinding) -> list[str]:
+    witness = finding.claim.witness
+    if witness is None:
+        return []
+    edges = [step.edge for step in witness.steps]
+    width = min(34, max(len(edge) for edge in edges))
+    lines = []
+    for number, step in enumerate(witness.steps, 1):
+        place = finding.places[number - 1] if number <= len(finding.places) else None
+        lines.append(f"{number}. {step.edge.ljust(width)}  {step_words(step)}{_place(place)}")
+    return lines
+
+
+def _place(place: Location | None) -> str:
+    return f"  {place.file}:{place.line}" if place is not None and place.line else ""
+
+
+def _missing(report: VerifyReport) -> list[str]:
+    if not report.gaps:
+        return []
+    lines = ["Not known, and what would decide it:"]
+    for gap in report.gaps:
+        lines += _gap(gap)
+    entries = [gap.entry for gap in report.gaps if gap.entry]
+    if entries:
+        lines += ["", "Once somebody has checked them, these entries of a Facts document supply them:", ""]
+        lines += [f"    {line}" for entry in entries for line in entry.rstrip().splitlines()]
+    return [*lines, ""]
+
+
+def _gap(gap: Gap) -> list[str]:
+    count = f"{gap.findings} finding{'' if gap.findings == 1 else 's'}"
+    head = f"  {gap.fact or 'no fact can say it'}: {', '.join(gap.channels)} ({count})"
+    lines = [_wrap(head, "      ")]
+    if gap.state:
+        lines.append(f"      {gap.state}")
+    shown = gap.how[:3]
+    lines += [_wrap(f"      {way}", "        ") for way in shown]
+    if len(gap.how) > len(shown):
+        lines.append(f"      and {len(gap.how) - len(shown)} more ways like these")
+    return lines
+
+
+def _declared(report: VerifyReport) -> list[str]:
+    lines = [_wrap(f"  {_permission(item)}", "      ") for item in report.permissions]
+    lines += [_wrap(f"  EXPIRED {_permission(item)}", "      ") for item in report.expired_permissions]
+    if lines:
+        lines = ["Exceptions of the contract:", *lines, ""]
+    waivers = [_wrap(f"  {item.spec.rule} {item.spec.subject}: {_waiver(item)}", "      ") for item in report.waivers]
+    waivers += [
+        _wrap(f"  {item.spec.rule} {item.spec.subject}: {_waiver(item, expired=True)}", "      ")
+        for item in report.expired_waivers
+    ]
+    if waivers:
+        lines += ["Waivers:", *waivers, ""]
+    return lines
+
+
+def permission_ports(item: Permission) -> str:
+    """Return the ports of an exception in words."""
+    return ", ".join(f"{name}/{first}" + (f"-{last}" if last != first else "") for name, first, last in item.ports)
+
+
+def _permission(item: Permission) -> str:
+    return f"{item.name}: {item.source} -> {item.target} {permission_ports(item)} until {item.expires}: {item.reason}"
+
+
+def _waiver(item: Waiver, *, expired: bool = False) -> str:
+    by = f" by {item.spec.approved_by}" if item.spec.approved_by else ""
+    state = "EXPIRED on" if expired else "until"
+    return f"waived{by} {state} {item.spec.expires}: {item.spec.reason}"
+
+
+def _channels(report: VerifyReport) -> list[str]:
+    open_rows = [item for item in report.channels if item.verdict is not Verdict.PROVED]
+    proved = [item for item in report.channels if item.verdict is Verdict.PROVED]
+    lines = []
+    if open_rows:
+        width = max(len(item.title) for item in open_rows)
+        lines.append(f"{'channel'.ljust(width + 5)}      violated  unknown  proved  (pairs)")
+        for item in open_rows:
+            counts = f"{item.violated:>8}  {item.unknown:>7}  {item.proved:>6}"
+            lines.append(f"{item.id.ljust(4)} {item.title.ljust(width)}  {item.impact.name}  {counts}")
+        lines.append("")
+    if proved:
+        names = " ".join(item.id for item in proved)
+        lines += [_wrap(f"proved for every pair ({len(proved)} of {len(report.channels)} channels): {names}"), ""]
+    return lines
+
+
+def _benchmark(report: VerifyReport) -> list[str]:
+    if not report.benchmark:
+        return []
+    lines = []
+    for name, result in sorted(report.benchmark.items()):
+        failed = f"; not: {', '.join(result.failed)}" if result.failed else ""
+        lines.append(_wrap(f"{name}: multi-tenancy benchmark {result.passed}/{result.total}{failed}"))
+    return [*lines, ""]
+
+
+def explain(finding: SafeFinding) -> str:
+    """Write one finding in full: path, concrete example, assumptions, fix."""
+    lines = finding_lines(finding)
+    witness = finding.claim.witness
+    if witness is not None:
+        for name, value in witness.details:
+            if isinstance(value, dict | list | tuple):
+                lines += ["", f"    {name}:", *(f"      {line}" for line in dump(value).rstrip().splitlines())]
+            else:
+                lines += [f"    {name}: {value}"]
+        if witness.assumes:
+            lines += ["", "    taken for granted:", *(f"      {item}" for item in witness.assumes)]
+    for item in finding.claim.missing:
+        lines.append(_wrap(f"    missing: {item.fact or 'nothing that can be signed'}", "      "))
+    return "\n".join(lines)
+
+
+# Markdown ------------------------------------------------------------------------------------------------------------
+
+
+def markdown(report: VerifyReport) -> str:
+    """Write a verification as Markdown."""
+    lines = [f"**{report.headline}**", "", f"{report.name}: {len(report.names)} tenants, {report.objects} objects, "]
+    lines[-1] += f"{report.looked_at}; strength: {STRENGTH_WORDS[report.strength]}."
+    lines += ["", *markdown_matrix(report)]
+    violated = [item for item in report.findings if item.claim.verdict is Verdict.VIOLATED]
+    if violated:
+        lines += ["| who | what | path | fix | finding |", "|---|---|---|---|---|"]
+        for group in groups(violated):
+            lines.append(_row(group))
+        lines.append("")
+    if report.gaps:
+        lines += ["| not known | decides | cheapest way to supply it |", "|---|---|---|"]
+        for gap in report.gaps:
+            lines.append(f"| {cell(gap.fact or '')} | {', '.join(gap.channels)} | {cell('; '.join(gap.how[:3]))} |")
+        lines.append("")
+    for title, items in (("Exceptions of the contract", report.permissions), ("Expired", report.expired_permissions)):
+        if items:
+            lines += [f"{title}:", "", *(f"- {cell(_permission(item))}" for item in items), ""]
+    waivers = [(item, False) for item in report.waivers] + [(item, True) for item in report.expired_waivers]
+    if waivers:
+        lines += ["Waivers:", ""]
+        lines += [
+            f"- {item.spec.rule} `{item.spec.subject}`: {cell(_waiver(item, expired=old))}" for item, old in waivers
+        ]
+        lines.append("")
+    lines += [f"- not read: {cell(item)}" for item in report.unread]
+    lines += [f"- {cell(line)}" for line in _benchmark(report) if line]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(group: Sequence[SafeFinding]) -> str:
+    first = group[0]
+    who = "<br>".join(cell(item.subject) for item in group[:ALSO])
+    who += f"<br>and {len(group) - ALSO} more" if len(group) > ALSO else ""
+    steps = first.claim.witness.steps if first.claim.witness else ()
+    path = "<br>".join(f"{number}. {cell(step.edge)}: {cell(step_words(step))}" for number, step in enumerate(steps, 1))
+    state = " (waived)" if first.waived else ""
+    what = f"{first.claim.impact.name} {cell(first.title)}{state}: {cell(first.message)}"
+    return f"| {who} | {what} | {path} | {cell(first.claim.fix)} | {first.id} |"
+
+
+def cell(value: str) -> str:
+    """Return text that cannot break out of a cell of a Markdown table."""
+    return value.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,105 @@
+"""Runs every channel over one view and puts the claims in order.
+
+Nothing is believed that a rule does not back: a violation without a witness, a proof without a reason and a pair that a
+rule passes over in silence all become UNKNOWN, so that a gap in the verifier can never read as safety.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Claim, Missing
+from tenantry.model.finding import Verdict
+from tenantry.safe.channels import CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tenantry.safe.channels.channel import Channel
+    from tenantry.safe.view import View
+
+RANK = {Verdict.VIOLATED: 0, Verdict.UNKNOWN: 1, Verdict.PROVED: 2}
+"""Verdicts, worst first."""
+
+
+def verify(
+    view: View, channels: Sequence[Channel] | None = None, progress: Callable[[str], None] = lambda text: None
+) -> tuple[Claim, ...]:
+    """Return what every channel claims, for every ordered pair of tenants.
+
+    Args:
+        view: the objects, their owners and the strength of the proof.
+        channels: rules to run; all when None.
+        progress: told the title of each channel before it runs.
+
+    Returns:
+        Claims in the order of the channels, then of source and target, worst verdict first; each claim once.
+    """
+    claims: list[Claim] = []
+    for channel in CHANNELS if channels is None else channels:
+        progress(channel.title)
+        ordered = sorted(_decided(channel, view), key=_order)
+        claims.extend(claim for index, claim in enumerate(ordered) if not index or claim != ordered[index - 1])
+    return tuple(claims)
+
+
+def _decided(channel: Channel, view: View) -> Iterator[Claim]:
+    names = [tenant.name for tenant in view.tenants]
+    try:
+        claims = [_backed(claim) for claim in channel.decide(view)]
+    # Rules meet objects nobody foresaw. One rule that fails must not hide what the others found, nor count as a proof.
+    except Exception as error:
+        how = f"this is a bug in Tenantry: rule {channel.id} failed on these objects: {type(error).__name__}: {error}"
+        yield from (_unknown(channel, name, "", how) for name in names)
+        return
+    yield from claims
+    yield from _silent(channel, names, claims)
+
+
+def _backed(claim: Claim) -> Claim:
+    """Return a claim as it is when it carries what its verdict needs, else as UNKNOWN."""
+    if claim.verdict is Verdict.PROVED and claim.reason:
+        return claim
+    if claim.verdict is Verdict.VIOLATED and claim.witness is not None and claim.witness.steps:
+        return claim
+    if claim.verdict is Verdict.UNKNOWN and claim.missing:
+        return claim
+    needed = {Verdict.PROVED: "a reason", Verdict.VIOLATED: "a witness", Verdict.UNKNOWN: "the fact that is missing"}
+    how = f"this is a bug in Tenantry: rule {claim.channel} claims {claim.verdict} without {needed[claim.verdict]}"
+    return replace(claim, verdict=Verdict.UNKNOWN, witness=None, missing=(Missing("", how),))
+
+
+def _silent(channel: Channel, names: Sequence[str], claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Yield a claim for every pair a rule says nothing about."""
+    spoken: dict[str, set[str]] = {}
+    for claim in claims:
+        spoken.setdefault(claim.source, set()).add(claim.target)
+    how = f"this is a bug in Tenantry: rule {channel.id} says nothing about this pair"
+    for source in names:
+        targets = spoken.get(source, set())
+        if "" in targets:
+            continue
+        if not targets:
+            yield _unknown(channel, source, "", how)
+            continue
+        yield from (_unknown(channel, source, name, how) for name in names if name not in targets and name != source)
+
+
+def _unknown(channel: Channel, source: str, target: str, how: str) -> Claim:
+    missing = (Missing("", how),)
+    return Claim(channel.id, source, target, Verdict.UNKNOWN, channel.effect, channel.impact, missing=missing)
+
+
+def _order(claim: Claim) -> tuple[str, str, int, int, str, str, str]:
+    """Order of claims of one channel: source, target, verdict, impact, then what backs it."""
+    witness = repr(claim.witness) if claim.witness else ""
+    return (
+        claim.source,
+        claim.target,
+        RANK[claim.verdict],
+        claim.impact,
+        claim.effect.value,
+        f"{claim.reason}{claim.missing}",
+        witness,
+    )
