@@ -315,3 +315,43 @@ def test_published_samples_have_no_unreadable_manifest() -> None:
     read = read_manifests([shared / "samples", shared / "crds", shared / "conformance" / "netpol"])
     assert len(read.manifests) > 100
     assert {finding.rule for finding in read.findings if finding.severity > Severity.INFO} == set()
+
+
+TEMPLATES = {
+    "a chart's deployment": "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\n",
+    "an operator's role": "{{ if eq .Distribution 1 }}\napiVersion: v1\nkind: ServiceAccount\n{{ end }}\n",
+    "an item": "apiVersion: v1\nkind: List\nitems:\n  - {{ .Values.item }}\n",
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_passed_over_with_a_note(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(TEMPLATES[name])
+
+    read = read_manifests([tmp_path])
+
+    assert [(item.rule, item.severity) for item in read.findings] == [("LINT-TEMPLATE", Severity.INFO)]
+
+
+def test_an_unquoted_action_of_an_alert_is_a_mistake(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\ndata:\n  summary: {{ $labels.pod }} is idle\n"
+    (tmp_path / "t.yaml").write_text(text)
+
+    assert [item.severity for item in read_manifests([tmp_path]).findings] == [Severity.ERROR]
+
+
+@pytest.mark.parametrize("name", ["patches/webhook.yaml", "manager_config_patch.yaml", "patch-cm.yaml"])
+def test_a_patch_that_no_kustomization_uses_is_a_patch_by_its_name(name: str, tmp_path: Path) -> None:
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {replicas: 2}\n")
+
+    read = read_manifests([tmp_path])
+
+    assert [item in read.partial for item in read.manifests] == [True]
+
+
+def test_a_file_whose_name_only_holds_the_letters_is_no_patch(tmp_path: Path) -> None:
+    (tmp_path / "dispatcher.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
+
+    assert not read_manifests([tmp_path]).partial

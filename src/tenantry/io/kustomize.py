@@ -41,7 +41,8 @@ def is_kustomization(body: Any) -> bool:
     if not isinstance(body, dict):
         return False
     version = body.get("apiVersion")
-    return isinstance(version, str) and version.startswith("kustomize.config.k8s.io/")
+    # Settings of kustomize's own transformers and generators have the version "builtin".
+    return isinstance(version, str) and (version.startswith("kustomize.config.k8s.io/") or version == "builtin")
 
 
 def _patches(body: dict[str, Any]) -> Iterator[str]:
@@ -60,7 +61,7 @@ def _data(body: dict[str, Any]) -> Iterator[str]:
                 for name in [*_items(item, "files"), *_items(item, "envs"), item.get("env")]:
                     if isinstance(name, str):
                         yield name.rpartition("=")[2]
-    for key in ("configurations", "crds"):
+    for key in ("configurations", "crds", "transformers", "generators", "validators"):
         yield from (item for item in _items(body, key) if isinstance(item, str))
     yield from _texts(body, "replacements", "path")
     yield from _texts(body, "helmCharts", "valuesFile")

@@ -6,6 +6,7 @@ other configuration are passed over with a note at most, since a repository of m
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,10 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 _CHART: Final = frozenset(("Chart.yaml", "Chart.lock", "requirements.yaml"))
 _PATCH_OPERATIONS: Final = frozenset(("add", "remove", "replace", "move", "copy", "test"))
+_PATCH_NAME: Final = re.compile(r"(^|[-_.])patch([-_.]|$)")
+# A line that begins with an action of a Go or Jinja template, or has one for an unquoted value. Actions that begin with
+# a dollar sign are those of alerts, where an unquoted one is a mistake.
+_TEMPLATE: Final = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?\{\{-?\s*[A-Za-z.\"/(]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,8 @@ class _File:
             data = read_file(path)
             return cls(path, load_documents(data, shown(path)))
         except YamlError as error:
-            reader.unreadable(path, error, looks_like_manifest=b"apiVersion" in data)
+            template = _TEMPLATE.search(data) is not None
+            reader.unreadable(path, error, looks_like_manifest=b"apiVersion" in data, template=template)
         except InputError as error:
             reader.find("LINT-UNREADABLE", Severity.ERROR, Location(shown(path)), f"{shown(path)} {error}")
         return cls(path, None)
@@ -179,9 +185,13 @@ class _Reader:
         self.find("LINT-HELM-TEMPLATE", Severity.INFO, Location(place), message, fix=fix)
         return False
 
-    def unreadable(self, path: Path, error: YamlError, *, looks_like_manifest: bool) -> None:
+    def unreadable(self, path: Path, error: YamlError, *, looks_like_manifest: bool, template: bool) -> None:
         """Report text that cannot be read; configuration of other tools may be beyond this reader."""
         place = Location(shown(path), error.line, error.column)
+        if template:
+            message = "a template, which is no YAML before it is rendered; skipped"
+            self.find("LINT-TEMPLATE", Severity.INFO, place, message, fix="render it and check the result")
+            return
         other = not looks_like_manifest and (isinstance(error, DialectError) or path.suffix.lower() == ".json")
         if other and error.line:
             self.find("LINT-SKIPPED", Severity.INFO, place, f"no manifest and skipped: {error.reason}")
@@ -201,7 +211,7 @@ class _Reader:
         real = str(file.path.resolve())
         if real in self.named.data:
             return
-        patch = real in self.named.patches
+        patch = real in self.named.patches or _called_patch(file.path)
         beside = any(_is_object(document.value) for document in file.documents)
         for document in file.documents:
             location = Location(shown(file.path), document.line, 1)
@@ -280,6 +290,11 @@ class _Reader:
             self.find("LINT-NOT-OBJECT", Severity.ERROR, location, message, path=_pointer(pointer), fix=fix)
         else:
             self.find("LINT-SKIPPED", Severity.INFO, location, f"no manifest (it is {what}); skipped")
+
+
+def _called_patch(path: Path) -> bool:
+    """Whether a file is called a patch: kustomizations keep patches that they do not use at the moment."""
+    return path.parent.name == "patches" or _PATCH_NAME.search(path.stem) is not None
 
 
 def _is_text(value: Any) -> bool:
