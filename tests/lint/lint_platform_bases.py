@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-CLUSTER_POLICY = """
+from lint_support import Doc
+
+CLUSTER_POLICY = Doc("""
 apiVersion: nvidia.com/v1
 kind: ClusterPolicy
 metadata: {name: gpu-cluster-policy}
@@ -23,8 +25,8 @@ spec:
     version: "595.91.07"
     kernelModuleType: open
     upgradePolicy: {autoUpgrade: true, maxParallelUpgrades: 1, drain: {enable: false}}
-"""
-DRIVER = """
+""")
+DRIVER = Doc("""
 apiVersion: nvidia.com/v1alpha1
 kind: NVIDIADriver
 metadata: {name: gold}
@@ -35,8 +37,8 @@ spec:
   image: driver
   version: "595.91.07"
   nodeSelector: {tier: gold}
-"""
-LAYOUTS = """
+""")
+LAYOUTS = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: layouts, namespace: nvidia-gpu-operator}
@@ -52,8 +54,8 @@ data:
           device-filter: "0x233510DE"
           mig-enabled: true
           mig-devices: {"1g.18gb": 2, "2g.35gb": 1, "3g.71gb": 1}
-"""
-SHARING = """
+""")
+SHARING = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: sharing, namespace: nvidia-gpu-operator}
@@ -70,8 +72,8 @@ data:
         resources:
           - name: nvidia.com/gpu
             replicas: 4
-"""
-MPS = """
+""")
+MPS = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: sharing, namespace: nvidia-gpu-operator}
@@ -80,8 +82,8 @@ data:
     version: v1
     flags: {migStrategy: none}
     sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}
-"""
-NODES = """
+""")
+NODES = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: nodes, namespace: tools}
@@ -90,8 +92,8 @@ data:
     apiVersion: v1
     kind: Node
     metadata: {name: gpu-01, labels: {nvidia.com/mig.config: serving, nvidia.com/device-plugin.config: sliced}}
-"""
-CSV = """
+""")
+CSV = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: metrics, namespace: nvidia-gpu-operator}
@@ -101,8 +103,8 @@ data:
     DCGM_FI_DEV_GPU_TEMP, gauge, GPU temperature (in C).
     DCGM_FI_PROF_GR_ENGINE_ACTIVE, gauge, Ratio of time the graphics engine is active.
     DCGM_FI_DEV_XID_ERRORS, gauge, Value of the last XID error.
-"""
-ALERT = """
+""")
+ALERT = Doc("""
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata: {name: gpu, namespace: nvidia-gpu-operator}
@@ -112,22 +114,22 @@ spec:
     rules:
     - alert: Hot
       expr: max by (hostname) (DCGM_FI_DEV_GPU_TEMP) > 85
-"""
-DASHBOARD = """
+""")
+DASHBOARD = Doc("""
 apiVersion: grafana.integreatly.org/v1beta1
 kind: GrafanaDashboard
 metadata: {name: gpu, namespace: grafana}
 spec:
   instanceSelector: {matchLabels: {a: b}}
   json: '{"title": "GPU", "panels": [{"targets": [{"expr": "DCGM_FI_DEV_GPU_TEMP"}]}]}'
-"""
-MONITOR = """
+""")
+MONITOR = Doc("""
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata: {name: dcgm, namespace: nvidia-gpu-operator}
 spec: {selector: {matchLabels: {app: nvidia-dcgm-exporter}}, endpoints: [{port: gpu-metrics}]}
-"""
-GPU_SUBSCRIPTION = """
+""")
+GPU_SUBSCRIPTION = Doc("""
 apiVersion: operators.coreos.com/v1alpha1
 kind: Subscription
 metadata: {name: gpu-operator-certified, namespace: nvidia-gpu-operator}
@@ -138,14 +140,14 @@ spec:
   channel: v26.7
   installPlanApproval: Manual
   startingCSV: gpu-operator-certified.v26.7.0
-"""
-GROUP = """
+""")
+GROUP = Doc("""
 apiVersion: operators.coreos.com/v1
 kind: OperatorGroup
 metadata: {name: gpu, namespace: nvidia-gpu-operator}
 spec: {targetNamespaces: [nvidia-gpu-operator]}
-"""
-APP = """
+""")
+APP = Doc("""
 apiVersion: argoproj.io/v1alpha1
 kind: Application
 metadata: {name: gpu, namespace: openshift-gitops}
@@ -157,16 +159,16 @@ spec:
     automated: {prune: true}
     retry: {limit: 5}
     syncOptions: [ServerSideApply=true]
-"""
-PROJECT = """
+""")
+PROJECT = Doc("""
 apiVersion: argoproj.io/v1alpha1
 kind: AppProject
 metadata: {name: tenant-vision, namespace: openshift-gitops}
 spec:
   sourceRepos: [https://git.example.com/vision.git]
   destinations: [{server: https://kubernetes.default.svc, namespace: vision}]
-"""
-APPSET = """
+""")
+APPSET = Doc("""
 apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
 metadata: {name: tenants, namespace: openshift-gitops}
@@ -180,8 +182,8 @@ spec:
       project: '{{.name}}'
       destination: {server: https://kubernetes.default.svc, namespace: '{{.name}}'}
       source: {repoURL: https://git.example.com/fleet.git, path: 'tenants/{{.name}}', targetRevision: main}
-"""
-ARGO_CM = """
+""")
+ARGO_CM = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: argocd-cm, namespace: argocd}
@@ -190,15 +192,15 @@ data:
     hs = {}
     hs.status = "Progressing"
     return hs
-"""
-QUOTA = """
+""")
+QUOTA = Doc("""
 apiVersion: v1
 kind: ResourceQuota
 metadata: {name: devices, namespace: team-a}
 spec:
   hard: {requests.nvidia.com/gpu: "8", requests.nvidia.com/mig-1g.18gb: "4"}
-"""
-POD = """
+""")
+POD = Doc("""
 apiVersion: v1
 kind: Pod
 metadata: {name: train, namespace: team-a}
@@ -206,9 +208,9 @@ spec:
   containers:
   - name: main
     resources: {limits: {nvidia.com/gpu: 1}, requests: {nvidia.com/gpu: 1}}
-"""
+""")
 CPU_POD = POD.replace("{limits: {nvidia.com/gpu: 1}, requests: {nvidia.com/gpu: 1}}", "{limits: {cpu: 1}}")
-CLUSTER_QUEUE = """
+CLUSTER_QUEUE = Doc("""
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: ClusterQueue
 metadata: {name: team-a}
@@ -220,32 +222,32 @@ spec:
     flavors:
     - name: h200
       resources: [{name: cpu, nominalQuota: 64}, {name: nvidia.com/gpu, nominalQuota: 8, borrowingLimit: 8}]
-"""
-LOCAL_QUEUE = """
+""")
+LOCAL_QUEUE = Doc("""
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: LocalQueue
 metadata: {name: h200, namespace: team-a}
 spec: {clusterQueue: team-a}
-"""
-FLAVOR = """
+""")
+FLAVOR = Doc("""
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: ResourceFlavor
 metadata: {name: h200}
 spec: {nodeLabels: {pool: h200}, topologyName: racks}
-"""
-TOPOLOGY = """
+""")
+TOPOLOGY = Doc("""
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: Topology
 metadata: {name: racks}
 spec: {levels: [{nodeLabel: rack}]}
-"""
-KUEUE = """
+""")
+KUEUE = Doc("""
 apiVersion: kueue.openshift.io/v1
 kind: Kueue
 metadata: {name: cluster}
 spec: {config: {integrations: {frameworks: [BatchJob]}}}
-"""
-MANAGER = """
+""")
+MANAGER = Doc("""
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: kueue-manager-config, namespace: kueue-system}
@@ -255,30 +257,30 @@ data:
     kind: Configuration
     manageJobsWithoutQueueName: true
     integrations: {frameworks: [batch/job, kubeflow.org/pytorchjob]}
-"""
+""")
 
 
-def cohort(name: str, parent: str) -> str:
-    return f"""
+def cohort(name: str, parent: str) -> Doc:
+    return Doc(f"""
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: Cohort
 metadata: {{name: {name}}}
 spec: {{parentName: {parent}}}
-"""
+""")
 
 
-def default_deny(namespace: str) -> str:
-    return f"""
+def default_deny(namespace: str) -> Doc:
+    return Doc(f"""
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {{name: deny, namespace: {namespace}}}
 spec: {{podSelector: {{}}}}
-"""
+""")
 
 
-def queue(name: str, parent: str = "", *, quota: int = 4, limit: str = "-1", shard: str = "h200") -> str:
+def queue(name: str, parent: str = "", *, quota: int = 4, limit: str = "-1", shard: str = "h200") -> Doc:
     amounts = f"{{quota: {quota}, limit: {limit}, overQuotaWeight: 1}}"
-    return f"""
+    return Doc(f"""
 apiVersion: scheduling.run.ai/v2
 kind: Queue
 metadata: {{name: {name}, labels: {{kai.scheduler/node-pool: {shard}}}}}
@@ -288,33 +290,33 @@ spec:
     gpu: {amounts}
     cpu: {{quota: -1, limit: -1, overQuotaWeight: 1}}
     memory: {{quota: -1, limit: -1, overQuotaWeight: 1}}
-"""
+""")
 
 
-SHARD = """
+SHARD = Doc("""
 apiVersion: kai.scheduler/v1
 kind: SchedulingShard
 metadata: {name: h200}
 spec: {partitionLabelValue: h200}
-"""
+""")
 KAI_POD = POD.replace("namespace: team-a}", "namespace: team-a, labels: {kai.scheduler/queue: vision}}").replace(
     "spec:\n", "spec:\n  schedulerName: kai-scheduler\n"
 )
 FRACTION = CPU_POD.replace("namespace: team-a}", 'namespace: team-a, annotations: {gpu-fraction: "0.5"}}')
-ROLE = """
+ROLE = Doc("""
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: dev, namespace: team-a}
 rules: [{apiGroups: [""], resources: [pods, resourcequotas], verbs: [get, create]}]
-"""
-BINDING = """
+""")
+BINDING = Doc("""
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: everyone}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: Group, name: system:authenticated}]
-"""
-GUARD = """
+""")
+GUARD = Doc("""
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: devices}
@@ -324,14 +326,14 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata: {name: devices}
 spec: {policyName: devices, validationActions: [Deny]}
-"""
-DSC = """
+""")
+DSC = Doc("""
 apiVersion: datasciencecluster.opendatahub.io/v2
 kind: DataScienceCluster
 metadata: {name: default-dsc}
 spec: {components: {kueue: {managementState: Unmanaged}}}
-"""
-PROFILE = """
+""")
+PROFILE = Doc("""
 apiVersion: infrastructure.opendatahub.io/v1
 kind: HardwareProfile
 metadata: {name: h200, namespace: redhat-ods-applications}
@@ -340,5 +342,5 @@ spec:
   - {displayName: CPU, identifier: cpu, minCount: 1, defaultCount: 2, maxCount: 8, resourceType: CPU}
   - {displayName: GPU, identifier: nvidia.com/gpu, minCount: 1, defaultCount: 1, maxCount: 8, resourceType: Accelerator}
   scheduling: {type: Queue, kueue: {localQueueName: h200}}
-"""
+""")
 LIMIT = "spec.containers[0].resources.limits"

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 from tenantry.io.yaml_read import load_documents
 from tenantry.lint import LintContext, LintIssue, lint
 from tenantry.model.finding import Severity
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location, dotted
+
+
+class Doc(str):
+    """A text of manifests whose edits must change it, so that no case tests something else than it says."""
+
+    __slots__ = ()
+
+    def replace(self, old: str, new: str, count: SupportsIndex = -1) -> Doc:
+        assert old in self, f"{old!r} is not in the text"
+        return Doc(super().replace(old, new, count))
+
+    def __add__(self, other: str) -> Doc:
+        return Doc(super().__add__(other))
+
+    def __radd__(self, other: str) -> Doc:
+        return Doc(other.__add__(str(self)))
 
 
 def parse(text: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tenantry.lint.advertised import NVIDIA_PREFIX, UPSTREAM_PREFIX, plugin_resources, vf_prefixes, vf_resources
-from tenantry.lint.index import Index, hint
+from tenantry.lint.index import Index, hint, slip
 from tenantry.lint.mig import (
     MIG_CONFIG,
     PLUGIN_CONFIG,
@@ -306,7 +306,7 @@ def _unoffered(index: Index, plain: str, offers: frozenset[str], prefixes: Mappi
     if is_gpu(plain):
         return Severity.WARNING if _never_parted(index, plain, offers) else None
     likely = domain in prefixes or (not prefixes and domain == UPSTREAM_PREFIX)
-    if likely and vf_resources(index) and (domain != NVIDIA_PREFIX or index.nearest(plain, offers)):
+    if likely and vf_resources(index) and (domain != NVIDIA_PREFIX or slip(plain, offers)):
         return Severity.ERROR if index.complete else Severity.WARNING
     if domain == "rdma" and any(name.startswith("rdma/") for name in plugin_resources(index)):
         return None if plain in plugin_resources(index) else Severity.WARNING
