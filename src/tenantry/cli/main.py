@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "compile": "Compile a spec into the GitOps tree that Argo CD syncs",
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
     "verify": "Prove that no tenant can act on another, or show how it can",
+    "connectivity": "List who may connect to whom under the network policies of a folder",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",

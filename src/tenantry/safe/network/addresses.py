@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Final
@@ -28,8 +29,7 @@ class AddressSet:
     intervals: Intervals
 
     def __contains__(self, address: IPv4Address | IPv6Address) -> bool:
-        number = int(address)
-        return address.version == self.version and any(first <= number <= last for first, last in self.intervals)
+        return address.version == self.version and self._holds(int(address))
 
     def __sub__(self, other: AddressSet) -> AddressSet:
         if other.version != self.version:
@@ -37,7 +37,16 @@ class AddressSet:
         return AddressSet(self.version, subtract(self.intervals, other.intervals))
 
     def __le__(self, other: AddressSet) -> bool:
-        return self.version == other.version and not subtract(self.intervals, other.intervals)
+        if self.version != other.version:
+            return False
+        # Most sets that are compared differ in their first address already.
+        return all(other._holds(first) for first, _ in self.intervals[:1]) and not subtract(
+            self.intervals, other.intervals
+        )
+
+    def _holds(self, number: int) -> bool:
+        index = bisect_right(self.intervals, number, key=lambda interval: interval[0]) - 1
+        return index >= 0 and number <= self.intervals[index][1]
 
     def __bool__(self) -> bool:
         return bool(self.intervals)

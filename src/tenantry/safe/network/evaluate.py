@@ -29,6 +29,7 @@ from tenantry.safe.network.rules import (
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
+    from ipaddress import IPv4Address, IPv6Address
 
     from tenantry.model.manifest import ManifestKey
     from tenantry.safe.network.addresses import AddressSet
@@ -54,6 +55,8 @@ class Pod:
         labels: its labels.
         ports: ports its containers declare, in the order written.
         host_network: whether it shares the network of its node.
+        addresses: its addresses on this network, as far as known.
+        machine: whether it is a virtual machine.
     """
 
     namespace: str
@@ -62,6 +65,8 @@ class Pod:
     labels: dict[str, str]
     ports: tuple[ContainerPort, ...] = ()
     host_network: bool = False
+    addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    machine: bool = False
 
     @cached_property
     def traits(self) -> Hashable:
@@ -72,6 +77,8 @@ class Pod:
             frozenset(self.labels.items()),
             self.ports,
             self.host_network,
+            self.addresses,
+            self.machine,
         )
 
 
@@ -123,8 +130,17 @@ class Evaluator:
         for policy in ordered:
             if policy.tier is Tier.NAMESPACE:
                 self.by_namespace.setdefault(policy.subject.namespace, []).append(policy)
-        self._selected: dict[tuple[Hashable, Direction], _Selected] = {}
-        self._allowed: dict[tuple[Hashable, Hashable, Direction], ConnectionSet] = {}
+        self._kinds: dict[Hashable, int] = {}
+        self._kind_of: dict[Endpoint, int] = {}
+        self._selected: dict[tuple[int, Direction], _Selected] = {}
+        self._allowed: dict[tuple[int, int, Direction], ConnectionSet] = {}
+
+    def kind(self, endpoint: Endpoint) -> int:
+        """Return the number of the class of endpoints that no network policy can tell from this one."""
+        found = self._kind_of.get(endpoint)
+        if found is None:
+            found = self._kind_of[endpoint] = self._kinds.setdefault(endpoint.traits, len(self._kinds))
+        return found
 
     def allowed(self, source: Endpoint, target: Endpoint) -> ConnectionSet:
         """Return the connections from one endpoint to another; a pod always reaches itself."""
@@ -139,7 +155,7 @@ class Evaluator:
 
     def direction_allowed(self, captured: Pod, other: Endpoint, direction: Direction) -> ConnectionSet:
         """Return what the network policies of one end allow in one direction."""
-        key = (captured.traits, other.traits, direction)
+        key = (self.kind(captured), self.kind(other), direction)
         found = self._allowed.get(key)
         if found is None:
             found = union(share.connections for share in self.shares(captured, other, direction) if share.allowed)
@@ -191,7 +207,7 @@ class Evaluator:
             yield Share(rest, allowed=False, isolated_by=selected.isolating)
 
     def _select(self, captured: Pod, direction: Direction) -> _Selected:
-        key = (captured.traits, direction)
+        key = (self.kind(captured), direction)
         found = self._selected.get(key)
         if found is None:
             isolating = [
@@ -250,6 +266,23 @@ class Evaluator:
         """Return the connections a port name means at the pod that is connected to; none when it has no such port."""
         del rule
         return named_connections(port, target.ports) if isinstance(target, Pod) else NONE
+
+
+class SecondaryEvaluator(Evaluator):
+    """Decides connections on a secondary network, where MultiNetworkPolicies apply.
+
+    Address ranges mean the addresses pods have on that network, and virtual machines are known by these alone.
+
+    Source: k8snetworkplumbingwg multi-networkpolicy, ``scheme.yml`` and README.
+    """
+
+    def matches_peer(self, rule: Rule, peer: Peer, other: Endpoint) -> bool:
+        """Whether one peer of a rule is the endpoint at the other end."""
+        if isinstance(peer, AddressPeer) and isinstance(other, Pod):
+            return any(address in peer.addresses for address in other.addresses)
+        if isinstance(peer, PodPeer) and isinstance(other, Pod) and other.machine:
+            return False
+        return super().matches_peer(rule, peer, other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe.network.addresses import AddressSet, parse_cidr
-from tenantry.safe.network.rules import EVERYTHING, RuleProblem
+from tenantry.safe.network.rules import EVERYTHING, RuleProblem, Trouble
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import ManifestKey
@@ -26,9 +26,9 @@ class Fields:
     key: ManifestKey
     problems: list[RuleProblem] = field(default_factory=list)
 
-    def problem(self, at: DocPath, message: str, *, rejected: bool = True) -> None:
+    def problem(self, at: DocPath, message: str, trouble: Trouble = Trouble.UNREADABLE) -> None:
         """Note a problem at a place."""
-        self.problems.append(RuleProblem(self.key, at, message, rejected))
+        self.problems.append(RuleProblem(self.key, at, message, trouble))
 
     def map_at(self, body: dict[str, Any], path: tuple[str, ...], base: DocPath = ()) -> dict[str, Any]:
         """Return the map at a path; empty when it is absent, null or, with a problem, something else."""

@@ -28,6 +28,7 @@ from tenantry.safe.network.rules import (
     Rule,
     RuleProblem,
     Tier,
+    Trouble,
 )
 
 if TYPE_CHECKING:
@@ -60,12 +61,18 @@ class NetworkPolicies:
         return iter(self.policies)
 
 
-def read_policies(manifests: Iterable[Manifest]) -> NetworkPolicies:
+def read_policies(manifests: Iterable[Manifest], *, validated: bool = True) -> NetworkPolicies:
     """Read all network policies among the manifests; other objects are passed over.
 
     Besides what each object shows by itself this reports admin network policies of one tier with one priority, whose
     order is undefined.
+
+    Args:
+        manifests: the objects, whatever they are.
+        validated: leave out what the API server refuses although its meaning is plain; what has no meaning is left out
+            in any case.
     """
+    worst = Trouble.DOUBTFUL if validated else Trouble.REFUSED
     found: list[NetworkRules] = []
     problems: list[RuleProblem] = []
     for manifest in manifests:
@@ -75,7 +82,7 @@ def read_policies(manifests: Iterable[Manifest]) -> NetworkPolicies:
         fields = Fields(manifest.key)
         policy = reader(fields, manifest.body)
         problems.extend(fields.problems)
-        if policy is not None and not any(problem.rejected for problem in fields.problems):
+        if policy is not None and all(problem.trouble <= worst for problem in fields.problems):
             found.append(policy)
     found.sort(key=lambda item: (item.tier, item.priority, item.key.kind, item.key.namespace, item.key.name))
     problems.extend(_same_priority(found))
@@ -97,7 +104,7 @@ def _same_priority(policies: list[NetworkRules]) -> Iterable[RuleProblem]:
         first, *others = group
         for other in others:
             message = f"has priority {other.priority} as {first.key.name} has; which comes first is undefined"
-            yield RuleProblem(other.key, ("spec", "priority"), message, rejected=False)
+            yield RuleProblem(other.key, ("spec", "priority"), message, Trouble.DOUBTFUL)
 
 
 def _namespace_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | None:
@@ -123,9 +130,8 @@ def _namespace_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | No
         priority=0,
         subject=PodPeer(namespace=namespace, pods=pods, pointer=("spec", "podSelector")),
         directions=frozenset(directions),
-        # Rules of a direction that is not among the types have no effect.
-        ingress=rules[Direction.INGRESS] if Direction.INGRESS in directions else (),
-        egress=rules[Direction.EGRESS] if Direction.EGRESS in directions else (),
+        ingress=rules[Direction.INGRESS],
+        egress=rules[Direction.EGRESS],
         networks=_policy_for(annotations.get(POLICY_FOR), namespace) if fields.key.group == MULTI_GROUP else (),
     )
 
@@ -299,7 +305,8 @@ class _NamespaceRule:
             if hole is None:
                 continue
             if not (hole <= whole and hole != whole):
-                fields.problem((*at, "except", index), f"{entry} must lie inside {item.get('cidr')} and be smaller")
+                message = f"{entry} must lie inside {item.get('cidr')} and be smaller"
+                fields.problem((*at, "except", index), message, Trouble.REFUSED)
             left = left - hole
         return AddressPeer(left, at)
 
@@ -360,7 +367,8 @@ class _AdminRule:
     def _named(self, peers: list[Peer] | None, at: DocPath) -> None:
         for peer in peers or ():
             if not isinstance(peer, PodPeer):
-                self.fields.problem(at, "a named port needs pods at the other end, not addresses, nodes or domains")
+                message = "a named port needs pods at the other end, not addresses, nodes or domains"
+                self.fields.problem(at, message, Trouble.REFUSED)
                 return
 
     def _peers(self, item: object, at: DocPath) -> list[Peer] | None:
@@ -375,7 +383,7 @@ class _AdminRule:
         extra = sorted(map(str, set(item) - known))
         if extra or not item:
             what = f"unknown field {', '.join(extra)}" if extra else "no field that is known"
-            fields.problem(at, f"the peer has {what}, so the rule fails closed", rejected=False)
+            fields.problem(at, f"the peer has {what}, so the rule fails closed", Trouble.DOUBTFUL)
             return None
         if len(item) > 1:
             fields.problem(at, f"expected exactly one field, found {', '.join(sorted(item))}")
@@ -396,6 +404,7 @@ class _AdminRule:
 
 _READERS: Final[dict[tuple[str, str], Callable[[Fields, dict[str, Any]], NetworkRules | None]]] = {
     ("networking.k8s.io", "NetworkPolicy"): _namespace_policy,
+    ("extensions", "NetworkPolicy"): _namespace_policy,
     (MULTI_GROUP, "MultiNetworkPolicy"): _namespace_policy,
     (ADMIN_GROUP, "AdminNetworkPolicy"): _admin_policy,
     (ADMIN_GROUP, "BaselineAdminNetworkPolicy"): _admin_policy,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.safe.network.ports import FIRST_PORT, LAST_PORT, PROTOCOLS
-from tenantry.safe.network.rules import Port, PortName, PortRange
+from tenantry.safe.network.rules import Port, PortName, PortRange, Trouble
 
 if TYPE_CHECKING:
     from tenantry.model.problem import DocPath
@@ -94,9 +94,11 @@ def _protocol(fields: Fields, item: dict[str, Any], at: DocPath) -> str | None:
 
 
 def _named(fields: Fields, value: object, at: DocPath, protocol: str | None) -> PortName | None:
-    if not isinstance(value, str) or not _PORT_NAME.fullmatch(value):
+    if not isinstance(value, str) or not value:
         fields.problem(at, f"expected a port number or name, found {value!r}")
         return None
+    if not _PORT_NAME.fullmatch(value):
+        fields.problem(at, f"a port name has lower-case letters, digits and hyphens, found {value!r}", Trouble.REFUSED)
     return PortName(value, protocol)
 
 

@@ -170,8 +170,8 @@ class NetworkRules:
         priority: its priority inside the tier; 0 for the namespace tier and for a BaselineAdminNetworkPolicy.
         subject: the pods it applies to.
         directions: for the namespace tier the directions in which it isolates; else those for which it has rules.
-        ingress: rules for connections to the subject, in order.
-        egress: rules for connections from the subject, in order.
+        ingress: rules for connections to the subject, in order; without effect when not among ``directions``.
+        egress: rules for connections from the subject, in order; likewise.
         networks: for a MultiNetworkPolicy the networks it is for, as ``namespace/name``; empty otherwise.
     """
 
@@ -189,6 +189,17 @@ class NetworkRules:
         return self.ingress if direction is Direction.INGRESS else self.egress
 
 
+class Trouble(IntEnum):
+    """How bad a problem of a network policy is; larger is worse."""
+
+    DOUBTFUL = 0
+    """A cluster takes the object, but what it does is undefined or not what it says."""
+    REFUSED = 1
+    """What the object means is plain, but the API server refuses it."""
+    UNREADABLE = 2
+    """The object has no meaning, and the API server refuses it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleProblem:
     """Something wrong with a network policy.
@@ -197,13 +208,18 @@ class RuleProblem:
         key: the object.
         pointer: the place inside it.
         message: one sentence.
-        rejected: whether the API server would not have taken the object; it is then not among the network policies.
+        trouble: how bad it is.
     """
 
     key: ManifestKey
     pointer: DocPath
     message: str
-    rejected: bool = True
+    trouble: Trouble = Trouble.UNREADABLE
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the API server would not have taken the object."""
+        return self.trouble is not Trouble.DOUBTFUL
 
     def __str__(self) -> str:
         place = "/".join(str(step) for step in self.pointer)
