@@ -50,8 +50,14 @@ def hosts(cluster: Cluster) -> Iterable[SpecProblem]:
                 continue
             other = next((item for item in owned if item[1] != tenant.name and _meet(host, item[0])), None)
             if other is not None:
-                yield _taken(tenant, path, host, f"{host} meets {other[0]}, which belongs to tenant {other[1]}")
+                yield _taken(tenant, path, host, _conflict(host, *other))
             owned.append((host, tenant.name))
+
+
+def _conflict(host: str, other: str, owner: str) -> str:
+    if host == other:
+        return f"host {host} belongs to tenant {owner} already"
+    return f"{host} lies {'below' if _within(host, other) else 'above'} {other}, which belongs to tenant {owner}"
 
 
 def _within(inner: str, outer: str) -> bool:
