@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from tenantry.safe.network.addresses import ALL_IPV4, AddressSet, classes, text
 from tenantry.safe.network.evaluate import Evaluator, Outside, Pod, SecondaryEvaluator
-from tenantry.safe.network.policies import KINDS, MULTI_GROUP, NetworkPolicies, read_policies, undefined_order
+from tenantry.safe.network.policies import (
+    ADMIN_GROUP,
+    KINDS,
+    MULTI_GROUP,
+    NetworkPolicies,
+    read_policies,
+    undefined_order,
+)
 from tenantry.safe.network.ports import ConnectionSet
 from tenantry.safe.network.rules import (
     AddressPeer,
@@ -26,7 +33,15 @@ from tenantry.safe.network.rules import (
     Trouble,
 )
 from tenantry.safe.network.services import IngressTargets, read_ingress
-from tenantry.safe.network.topology import POD_NETWORK, Network, NetworkKind, Topology, read_topology
+from tenantry.safe.network.topology import (
+    NAD_GROUP,
+    POD_NETWORK,
+    UDN_GROUP,
+    Network,
+    NetworkKind,
+    Topology,
+    read_topology,
+)
 from tenantry.safe.network.workloads import NAME_LABEL, Workload, Workloads, read_workloads
 
 if TYPE_CHECKING:
@@ -118,9 +133,15 @@ def list_connectivity(
         several_networks: whether user-defined and secondary networks and virtual machines count; otherwise all
             workloads are taken to be on the pod network alone and machines are passed over.
     """
-    chosen = list(manifests)
+    written = list(manifests)
+    chosen = [_regrouped(item) for item in written]
     scene = _Scene.of(chosen, several_networks=several_networks)
     found = Listing(problems=scene.problems, notes=scene.notes)
+    found.notes.extend(
+        f"{new.key} has API version {old.key.api_version}; it is read as {new.key.api_version}"
+        for old, new in zip(written, chosen, strict=True)
+        if old is not new
+    )
     if found.problems:
         return found
     if several_networks:
@@ -144,6 +165,25 @@ def list_connectivity(
         key=lambda row: (row.source, row.target, row.network.name),
     )
     return found
+
+
+_API_OF: Final = {
+    "UserDefinedNetwork": f"{UDN_GROUP}/v1",
+    "ClusterUserDefinedNetwork": f"{UDN_GROUP}/v1",
+    "NetworkAttachmentDefinition": f"{NAD_GROUP}/v1",
+    "MultiNetworkPolicy": f"{MULTI_GROUP}/v1beta1",
+    "VirtualMachine": "kubevirt.io/v1",
+    "AdminNetworkPolicy": f"{ADMIN_GROUP}/v1alpha1",
+    "BaselineAdminNetworkPolicy": f"{ADMIN_GROUP}/v1alpha1",
+}
+"""Kinds whose name says enough: a listing shows what is meant, so they are read whatever group is written."""
+
+
+def _regrouped(manifest: Manifest) -> Manifest:
+    api_version = _API_OF.get(manifest.key.kind)
+    if api_version is None or manifest.key.group == api_version.partition("/")[0]:
+        return manifest
+    return replace(manifest, body={**manifest.body, "apiVersion": api_version})
 
 
 def _missing(focus: Focus, workloads: Workloads, ingress: IngressTargets) -> list[str]:

@@ -195,7 +195,8 @@ def _read(manifest: Manifest, found: Workloads, *, machines: bool) -> Workload |
     )
     attachments = _machine_networks(fields, template, at, namespace) if machine else _networks(fields, template, at)
     found.problems.extend(fields.problems)
-    if fields.problems:
+    if any(place in problem.pointer for problem in fields.problems for place in ("labels", NETWORKS)):
+        # Without its labels or networks nothing true can be said about it; a port less is only a name less.
         return None
     return Workload(namespace, name, kind, pod, attachments, key)
 
