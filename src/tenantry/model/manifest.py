@@ -5,7 +5,7 @@ Typed Kubernetes models are not used: they drop unknown fields without a word, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tenantry.model.problem import Location
@@ -46,11 +46,11 @@ class Manifest:
     location: Location
     document: int = 0
     pointer: tuple[str | int, ...] = ()
+    key: ManifestKey = field(init=False, repr=False)
+    """API version, kind, namespace and name; missing parts are empty strings."""
 
-    @property
-    def key(self) -> ManifestKey:
-        """API version, kind, namespace and name; missing parts are empty strings."""
-        return key_of(self.body)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.body))
 
 
 def key_of(body: Body) -> ManifestKey:
