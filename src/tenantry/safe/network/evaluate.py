@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tenantry.safe.network.addresses import AddressSet, join
 from tenantry.safe.network.ports import ALL, NONE, ConnectionSet, union
 from tenantry.safe.network.rules import (
     Action,
@@ -28,11 +29,10 @@ from tenantry.safe.network.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Generator, Hashable, Iterable, Iterator
     from ipaddress import IPv4Address, IPv6Address
 
     from tenantry.model.manifest import ManifestKey
-    from tenantry.safe.network.addresses import AddressSet
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,6 +134,9 @@ class Evaluator:
         self._kind_of: dict[Endpoint, int] = {}
         self._selected: dict[tuple[int, Direction], _Selected] = {}
         self._allowed: dict[tuple[int, int, Direction], ConnectionSet] = {}
+        # Rules are told apart by identity: they live as long as the evaluator, and comparing them is slow.
+        self._matches: dict[tuple[int, int], bool] = {}
+        self._addresses: dict[tuple[int, int], AddressSet] = {}
 
     def kind(self, endpoint: Endpoint) -> int:
         """Return the number of the class of endpoints that no network policy can tell from this one."""
@@ -172,6 +175,16 @@ class Evaluator:
         """
         selected = self._select(captured, direction)
         target = captured if direction is Direction.INGRESS else other
+        rest = yield from self._admin_shares(selected, other, target)
+        if selected.isolating:
+            yield from self._namespace_shares(selected, other, target, rest)
+        else:
+            yield from self._baseline_shares(selected, other, target, rest)
+
+    def _admin_shares(
+        self, selected: _Selected, other: Endpoint, target: Endpoint
+    ) -> Generator[Share, None, ConnectionSet]:
+        """Yield what the admin tier decides and return what it leaves to the next."""
         rest, passed = ALL, NONE
         for rule in selected.admin:
             matched = self._matched(rule, other, target, rest)
@@ -182,18 +195,7 @@ class Evaluator:
                 passed = passed | matched
             else:
                 yield Share(matched, rule.action is Action.ALLOW, rule)
-        rest = rest | passed
-        if selected.isolating:
-            yield from self._namespace_shares(selected, other, target, rest)
-            return
-        for rule in selected.baseline:
-            matched = self._matched(rule, other, target, rest)
-            if matched:
-                rest = rest - matched
-                # Passing on from the last tier is allowing, as nothing comes after it.
-                yield Share(matched, rule.action is not Action.DENY, rule)
-        if rest:
-            yield Share(rest, allowed=True)
+        return rest | passed
 
     def _namespace_shares(
         self, selected: _Selected, other: Endpoint, target: Endpoint, rest: ConnectionSet
@@ -205,6 +207,18 @@ class Evaluator:
                 yield Share(matched, allowed=True, rule=rule)
         if rest:
             yield Share(rest, allowed=False, isolated_by=selected.isolating)
+
+    def _baseline_shares(
+        self, selected: _Selected, other: Endpoint, target: Endpoint, rest: ConnectionSet
+    ) -> Iterator[Share]:
+        for rule in selected.baseline:
+            matched = self._matched(rule, other, target, rest)
+            if matched:
+                rest = rest - matched
+                # Passing on from the last tier is allowing, as nothing comes after it.
+                yield Share(matched, rule.action is not Action.DENY, rule)
+        if rest:
+            yield Share(rest, allowed=True)
 
     def _select(self, captured: Pod, direction: Direction) -> _Selected:
         key = (self.kind(captured), direction)
@@ -228,9 +242,13 @@ class Evaluator:
         return tuple(rule for policy in policies if self.selects(policy, captured) for rule in policy.rules(direction))
 
     def _matched(self, rule: Rule, other: Endpoint, target: Endpoint, rest: ConnectionSet) -> ConnectionSet:
-        if not rest or not self.matches(rule, other):
+        if not rest:
             return NONE
-        return self.connections(rule, target) & rest
+        key = (id(rule), self.kind(other))
+        found = self._matches.get(key)
+        if found is None:
+            found = self._matches[key] = self.matches(rule, other)
+        return self.connections(rule, target) & rest if found else NONE
 
     def selects(self, policy: NetworkRules, pod: Pod) -> bool:
         """Whether a network policy applies to a pod."""
@@ -238,17 +256,28 @@ class Evaluator:
 
     def matches(self, rule: Rule, other: Endpoint) -> bool:
         """Whether a rule is about the endpoint at the other end."""
-        return rule.peers is None or any(self.matches_peer(rule, peer, other) for peer in rule.peers)
+        if rule.peers is None:
+            return True
+        if isinstance(other, Outside):
+            return other.addresses <= self._addresses_of(rule, other.addresses.version)
+        return any(self.matches_peer(rule, peer, other) for peer in rule.peers)
 
-    def matches_peer(self, rule: Rule, peer: Peer, other: Endpoint) -> bool:
-        """Whether one peer of a rule is the endpoint at the other end.
+    def _addresses_of(self, rule: Rule, version: int) -> AddressSet:
+        """Return all addresses a rule names: as no rule divides the outside ends, one range need not hold them."""
+        key = (id(rule), version)
+        found = self._addresses.get(key)
+        if found is None:
+            named = [peer.addresses for peer in rule.peers or () if isinstance(peer, AddressPeer)]
+            found = self._addresses[key] = join(named, version)
+        return found
+
+    def matches_peer(self, rule: Rule, peer: Peer, other: Pod) -> bool:
+        """Whether one peer of a rule is the pod at the other end.
 
         Here addresses never mean pods, and nodes and domain names mean nothing.
         """
         del rule
-        if isinstance(peer, PodPeer):
-            return isinstance(other, Pod) and peer.matches(other.namespace, other.namespace_labels, other.labels)
-        return isinstance(peer, AddressPeer) and isinstance(other, Outside) and other.addresses <= peer.addresses
+        return isinstance(peer, PodPeer) and peer.matches(other.namespace, other.namespace_labels, other.labels)
 
     def connections(self, rule: Rule, target: Endpoint) -> ConnectionSet:
         """Return the connections a rule is about, given who is connected to."""
@@ -276,11 +305,11 @@ class SecondaryEvaluator(Evaluator):
     Source: k8snetworkplumbingwg multi-networkpolicy, ``scheme.yml`` and README.
     """
 
-    def matches_peer(self, rule: Rule, peer: Peer, other: Endpoint) -> bool:
-        """Whether one peer of a rule is the endpoint at the other end."""
-        if isinstance(peer, AddressPeer) and isinstance(other, Pod):
+    def matches_peer(self, rule: Rule, peer: Peer, other: Pod) -> bool:
+        """Whether one peer of a rule is the pod at the other end."""
+        if isinstance(peer, AddressPeer):
             return any(address in peer.addresses for address in other.addresses)
-        if isinstance(peer, PodPeer) and isinstance(other, Pod) and other.machine:
+        if isinstance(peer, PodPeer) and other.machine:
             return False
         return super().matches_peer(rule, peer, other)
 

@@ -115,10 +115,6 @@ def _namespace_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | No
     for index, item in enumerate(types):
         if item not in tuple(Direction):
             fields.problem(("spec", "policyTypes", index), f"expected Ingress or Egress, found {item!r}")
-    if types:
-        directions = {direction for direction in Direction if direction.value in types}
-    else:
-        directions = {Direction.INGRESS, *([Direction.EGRESS] if spec.get("egress") else [])}
     rules = {
         direction: _rules(fields, spec, direction, _NamespaceRule(fields, direction, namespace).read)
         for direction in Direction
@@ -129,11 +125,18 @@ def _namespace_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | No
         tier=Tier.NAMESPACE,
         priority=0,
         subject=PodPeer(namespace=namespace, pods=pods, pointer=("spec", "podSelector")),
-        directions=frozenset(directions),
+        directions=_isolated(types, egress=bool(rules[Direction.EGRESS])),
         ingress=rules[Direction.INGRESS],
         egress=rules[Direction.EGRESS],
         networks=_policy_for(annotations.get(POLICY_FOR), namespace) if fields.key.group == MULTI_GROUP else (),
     )
+
+
+def _isolated(types: list[Any], *, egress: bool) -> frozenset[Direction]:
+    """Return the directions in which pods are isolated: those listed, or incoming and, with rules for it, outgoing."""
+    if types:
+        return frozenset(direction for direction in Direction if direction.value in types)
+    return frozenset(Direction) if egress else frozenset((Direction.INGRESS,))
 
 
 def _policy_for(value: object, namespace: str) -> tuple[str, ...]:
