@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tenantry.app.spec import load
 from tenantry.compile.compiler import compile_cluster
+from tenantry.errors import InputError
+from tenantry.io.spec_folder import BASE, ENVIRONMENTS
 from tenantry.io.tree import check_tree, write_tree
 from tenantry.io.yaml_write import dump_all
 from tenantry.model.manifest import key_of
@@ -59,6 +61,20 @@ def render(compilation: Compilation) -> dict[str, str]:
     files = {path: HEADER + dump_all(bodies) for path, bodies in compilation.files().items()}
     files.update((text.path, text.content) for text in compilation.texts)
     return dict(sorted(files.items()))
+
+
+def keep_apart(spec: Path, target: Path) -> None:
+    """Refuse a target that a write would replace the spec with, or that would be read as part of the spec.
+
+    Raises:
+        InputError: if the target is the spec, holds it, or lies where the spec is read from.
+    """
+    source, place = spec.resolve(), target.resolve()
+    if source == place or place in source.parents:
+        raise InputError(f"{target} {'is' if source == place else 'holds'} the spec, which the tree would replace")
+    read = [source / name for name in (BASE, ENVIRONMENTS)] if (source / BASE).is_dir() else [source]
+    if source.is_dir() and any(folder == place or folder in place.parents for folder in read):
+        raise InputError(f"{target} lies inside the spec, which would then be read with the tree in it")
 
 
 def write(tree: CompiledTree, target: Path, *, force: bool = False) -> None:

@@ -23,8 +23,12 @@ def examples_folder() -> Path:
 
 
 def example_names() -> list[str]:
-    """Return the names of the examples, sorted."""
-    return sorted(path.name for path in examples_folder().iterdir() if path.is_dir())
+    """Return the names of the examples that are specs, sorted; others hold manifests to look at."""
+    return sorted(path.name for path in examples_folder().iterdir() if _is_spec(path))
+
+
+def _is_spec(folder: Path) -> bool:
+    return any((place / "platform.yaml").is_file() for place in (folder, folder / "base"))
 
 
 def example(name: str) -> Path:

@@ -121,8 +121,8 @@ def matches(text: str, pattern: str) -> bool:
 
 
 def _how(label: str) -> str:
-    by_label = f"label it {label}=TENANT (or {label}={PLATFORM}), or " if label else ""
-    return f"{by_label}list it in a file given with --tenancy, under tenants.NAME.namespaces or platform.namespaces"
+    by_label = f"label each {label}=TENANT (or {label}={PLATFORM}), or " if label else ""
+    return f"{by_label}list them in a file given with --tenancy, under tenants.NAME.namespaces or platform.namespaces"
 
 
 def _list(names: list[str], noun: str) -> str:

@@ -78,10 +78,25 @@ def _entitlements(tenant: ClusterTenant) -> dict[str, Any]:
     return found
 
 
+_STEP = re.compile(
+    r"""\[\s*"(?P<a>[^"]*)"\s*\]|\[\s*'(?P<b>[^']*)'\s*\]|\[\s*(?P<c>[^\]\["'\s]+)\s*\]|\.?"(?P<d>[^"]*)"|\.?(?P<e>[^.\[\]"]+)"""
+)
+
+
 def _steps(path: str) -> list[str]:
-    # A name with dots is written in quotes or brackets: pools.training.capacity["nvidia.com/gpu"].
-    tokens = re.findall(r"""\[\s*"([^"]*)"\s*\]|\[\s*'([^']*)'\s*\]|\[([^\]]*)\]|"([^"]*)"|([^.\[\]"]+)""", path)
-    return [next(part for part in token if part) for token in tokens if any(token)]
+    """Split a path; a name with dots stands in quotes: ``pools.training.capacity["nvidia.com/gpu"]``."""
+    if path == ".":
+        return []
+    steps, position = [], 0
+    while position < len(path):
+        found = _STEP.match(path, position)
+        if found is None or (position == 0 and path.startswith(".")):
+            raise InputError(f'{path!r} is not a path: {path[position:]!r} is not a step; write a.b, a[0] or a["b.c"]')
+        steps.append(next(part for part in found.groups() if part is not None))
+        position = found.end()
+    if not steps:
+        raise InputError("the path is empty; write . for everything")
+    return steps
 
 
 def _step(value: Any, step: str, walked: str) -> Any:

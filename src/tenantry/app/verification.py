@@ -197,13 +197,24 @@ class VerifyReport:
         """Names of all tenants, sorted."""
         return tuple(tenant.name for tenant in self.tenancy.tenants)
 
+    def concerns(self, source: str, target: str) -> bool:
+        """Whether an ordered pair of tenants was looked at."""
+        return source != target and (not self.tenant or self.tenant in {source, target})
+
+    @property
+    def pair_count(self) -> int:
+        """Number of ordered pairs of tenants that were looked at."""
+        others = len(self.names) - 1
+        return 2 * others if self.tenant else len(self.names) * others
+
     @cached_property
     def cells(self) -> Mapping[tuple[str, str], Cell]:
         """Per ordered pair of tenants what one can do to the other; pairs of which all is proved are left out."""
         found: dict[tuple[str, str], list[int]] = {}
         for index, finding in enumerate(self.findings):
             for pair in pairs_of(finding.claim, self.names):
-                found.setdefault(pair, []).append(index)
+                if self.concerns(*pair):
+                    found.setdefault(pair, []).append(index)
         return {pair: self._cell(tuple(indices)) for pair, indices in sorted(found.items())}
 
     def _cell(self, indices: tuple[int, ...]) -> Cell:
@@ -225,10 +236,9 @@ class VerifyReport:
         return sum(finding.claim.verdict is verdict for finding in self.findings)
 
     def pairs(self, verdict: Verdict) -> int:
-        """Number of ordered pairs whose worst verdict this is."""
-        total = len(self.names) * (len(self.names) - 1)
+        """Number of ordered pairs that were looked at whose worst verdict this is."""
         if verdict is Verdict.PROVED:
-            return total - len(self.cells)
+            return self.pair_count - len(self.cells)
         return sum(cell.verdict is verdict for cell in self.cells.values())
 
     @property
@@ -257,7 +267,7 @@ class VerifyReport:
             number = len(self.names)
             return f"blast radius 0: none of {number} tenants can act on another ({words})"
         parts = []
-        total = len(self.names) * (len(self.names) - 1)
+        total = self.pair_count
         for verdict, word in ((Verdict.VIOLATED, "violated"), (Verdict.UNKNOWN, "unknown")):
             channels = sum(item.verdict is verdict for item in self.channels)
             if channels:

@@ -170,7 +170,7 @@ def verify_subject(
     subject: Subject,
     question: Question,
     *,
-    channels: Sequence[Channel] = CHANNELS,
+    channels: Sequence[Channel] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> VerifyReport:
     """Decide the channels and say what follows.
@@ -178,13 +178,14 @@ def verify_subject(
     Args:
         subject: what is verified.
         question: what is asked.
-        channels: all channels there are.
+        channels: all channels there are; those of the engine when None.
         progress: told what is being done.
 
     Raises:
         InputError: if the question names a channel or tenant that does not exist, or the contract or a fact does.
     """
-    chosen = _chosen(question.channels, channels)
+    known = CHANNELS if channels is None else channels
+    chosen = _chosen(question.channels, known)
     if question.tenant and question.tenant not in subject.tenancy.by_name:
         raise _unknown("tenant", question.tenant, sorted(subject.tenancy.by_name))
     today = question.today or date.today()
@@ -192,7 +193,7 @@ def verify_subject(
     view = View(subject.snapshot, subject.tenancy, declared, question.strength)
     claims = verify(view, chosen, progress)
     return build_report(
-        subject, replace(question, today=today), declared, chosen, claims, known=len(channels), view=view
+        subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.options import Output, emit, environment_option, output_option, spec_argument
+from tenantry.cli.options import Output, PlaceType, emit, environment_option, output_option, spec_argument
 from tenantry.cli.progress import step
 from tenantry.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("compile")
 @spec_argument
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="TREE", help="Folder of the tree.")
+@click.option("--out", required=True, type=PlaceType(), metavar="TREE", help="Folder of the tree.")
 @environment_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 2 when TREE differs from the spec.")
 @click.option("--force", is_flag=True, help="Replace TREE even if it holds files that Tenantry did not write.")
@@ -24,11 +27,15 @@ def command(*, spec: Path, out: Path, environment: str, check: bool, force: bool
     The tree is written beside TREE and swapped in whole: an error leaves the old one untouched. The same spec gives the
     same bytes.
     """
-    from tenantry.app.compile import compile_spec, differences, write
+    from tenantry.app.compile import compile_spec, differences, keep_apart, write
 
+    keep_apart(spec, out)
     with step("compiling"):
         tree = compile_spec(spec, environment)
     if check:
+        if not out.exists():
+            click.echo(f"{out} does not exist; compile without --check to write it", err=True)
+            return ExitCode.FINDINGS
         changed = differences(tree, out)
         for line in changed:
             click.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,8 @@ from tenantry.cli.options import Output, emit, environment_option, output_option
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @click.command("get")
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 def command(spec: Path, path: str, environment: str, outputs: tuple[Output, ...]) -> None:
     r"""Print one resolved value of a spec.
 
-    Single values are printed bare and lists of them a line each, for use in a shell; maps are printed as JSON. Paths
-    begin with platform, tenants.NAME, workloads.NAME (as written, with defaults), or with pools.NAME, operators.NAME,
-    entitlements.TENANT, resources, kubernetes (as resolved).
+    Single values are printed bare and lists of them a line each, for use in a shell; maps, and texts that a line cannot
+    hold, are printed as JSON, and nothing for a value that is not set. Paths begin with platform, tenants.NAME,
+    workloads.NAME (as written, with defaults), or with pools.NAME, operators.NAME, entitlements.TENANT, resources,
+    kubernetes (as resolved); a dot alone is everything.
 
     \b
     tenantry get SPEC operators.gpu-operator.version
@@ -43,7 +47,8 @@ def _render(form: str, value: Any) -> str:
         from tenantry.io.yaml_write import dump
 
         return dump(value)
-    if isinstance(value, list) and all(not isinstance(item, dict | list) for item in value):
+    plain = isinstance(value, list) and not any(isinstance(item, dict | list) for item in value)
+    if plain and not any(isinstance(item, str) and _CONTROL.search(item) for item in value):
         return "\n".join(_bare(item) for item in value)
     return _bare(value)
 
@@ -53,4 +58,6 @@ def _bare(value: Any) -> str:
 
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # Characters that steer a terminal are not printed as they are; lines of a text stay lines.
+    bare = isinstance(value, str) and not _CONTROL.search(value.replace("\n", " ").replace("\t", " "))
+    return str(value) if bare else json.dumps(value, ensure_ascii=isinstance(value, str))

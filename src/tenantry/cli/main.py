@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -107,10 +108,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return int(ExitCode.BAD_INPUT)
-    except BrokenPipeError:
-        # The reader went away, as `| head` does; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # The reader went away, as `| head` does; click turns that into an exit of its own.
+        _silence()
         return int(ExitCode.CLEAN)
+    except UnicodeEncodeError as error:
+        text = error.object[error.start : error.end]
+        click.echo(f"error: the encoding {error.encoding} has no {text!a}; set PYTHONUTF8=1 to write UTF-8", err=True)
+        return int(ExitCode.FAILED)
+    except OSError as error:
+        # Files are named by the adapters that meet them: what is left is a full disk behind standard output.
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return int(ExitCode.FAILED)
     except Exception as error:
         if os.environ.get("TENANTRY_DEBUG"):
             raise
@@ -121,3 +131,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
         return int(ExitCode.FAILED)
     return int(result) if isinstance(result, int) else int(ExitCode.CLEAN)
+
+
+def _silence() -> None:
+    """Keep Python from complaining at exit about a standard output that nobody reads."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,9 +24,22 @@ environment_option = click.option(
 )
 
 
+class PlaceType(click.ParamType[Path]):
+    """A file or folder. An empty text is refused: it would mean the working folder where a variable is unset."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Refuse what names nothing."""
+        text = str(value)
+        if not text or "\0" in text:
+            self.fail("it is empty; is a variable unset?" if not text else "a path has no NUL character", param, ctx)
+        return Path(text)
+
+
 def spec_argument(function: F) -> F:
     """Add the SPEC argument: a folder of documents or one file."""
-    return click.argument("spec", type=click.Path(path_type=Path), metavar="SPEC")(function)
+    return click.argument("spec", type=PlaceType(), metavar="SPEC")(function)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @contextmanager
 def step(text: str) -> Iterator[None]:
     """Show a spinner with ``text`` while the block runs; nothing when standard error is not a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield
         return
     from rich.console import Console

@@ -26,6 +26,10 @@ def mark(cell: Cell) -> str:
     return UNKNOWN if cell.verdict is Verdict.UNKNOWN else PROVED
 
 
+def _mark(report: VerifyReport, source: str, target: str) -> str:
+    return mark(report.cell(source, target)) if report.concerns(source, target) else SELF
+
+
 def worst_first(report: VerifyReport) -> list[str]:
     """Return the tenants, those first that can act on most others."""
     blasts = {name: report.blast(name) for name in report.names}
@@ -47,7 +51,7 @@ def text_matrix(report: VerifyReport) -> list[str]:
     widths = [max(2, len(head)) for head in heads]
     lines = [_line("", left, heads, widths, "acts on")]
     for label, source in zip(labels, names, strict=True):
-        marks = [SELF if source == target else mark(report.cell(source, target)) for target in names]
+        marks = [_mark(report, source, target) for target in names]
         lines.append(_line(label, left, marks, widths, _reach(report, source)))
     return [*lines, "", f"rows act on columns; {LEGEND}"]
 
@@ -87,6 +91,6 @@ def markdown_matrix(report: VerifyReport) -> list[str]:
         return ["```text", *_counts(report), "```", ""]
     lines = ["| | " + " | ".join(report.names) + " |", "|---" * (len(report.names) + 1) + "|"]
     for source in report.names:
-        marks = ["" if source == target else mark(report.cell(source, target)) for target in report.names]
+        marks = [_mark(report, source, target) for target in report.names]
         lines.append(f"| **{source}** | " + " | ".join(marks) + " |")
     return [*lines, "", f"Rows act on columns; {LEGEND}.", ""]

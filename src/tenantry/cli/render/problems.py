@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,16 @@ def problem_lines(problem: SpecProblem) -> list[str]:
     return lines
 
 
+def _coloured() -> bool:
+    # Source: no-color.org; any value but the empty one counts.
+    return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
 def print_problems(problems: Sequence[SpecProblem]) -> None:
     """Print every problem and their number to standard error."""
     for problem in problems:
         first, *rest = problem_lines(problem)
-        click.secho(f"error: {first}", fg="red", err=True, color=None if sys.stderr.isatty() else False)
+        click.secho(f"error: {first}", fg="red", err=True, color=_coloured())
         for line in rest:
             click.echo(line, err=True)
     count = len(problems)

@@ -70,7 +70,12 @@ def text(report: VerifyReport) -> str:
     lines += [_wrap(f"not read: {item}") for item in report.unread]
     lines.append(f"{report.name}: {len(report.names)} tenants, {report.objects} objects, {report.looked_at}")
     lines.append(report.headline)
-    return "\n".join(lines)
+    return printable("\n".join(lines))
+
+
+def printable(text: str) -> str:
+    """Return text without control characters, which could make a terminal lie or break XML."""
+    return "".join(char if char >= " " and char != "\x7f" else char if char in "\n\t" else "?" for char in text)
 
 
 def _wrap(line: str, indent: str = "    ") -> str:
@@ -216,7 +221,7 @@ def explain(finding: SafeFinding) -> str:
             lines += ["", "    taken for granted:", *(f"      {item}" for item in witness.assumes)]
     for item in finding.claim.missing:
         lines.append(_wrap(f"    missing: {item.fact or 'nothing that can be signed'}", "      "))
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 # Markdown ------------------------------------------------------------------------------------------------------------
@@ -250,7 +255,7 @@ def markdown(report: VerifyReport) -> str:
         lines.append("")
     lines += [f"- not read: {cell(item)}" for item in report.unread]
     lines += [f"- {cell(line)}" for line in _benchmark(report) if line]
-    return "\n".join(lines).rstrip() + "\n"
+    return printable("\n".join(lines).rstrip()) + "\n"
 
 
 def _row(group: Sequence[SafeFinding]) -> str:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from tenantry import __version__
 from tenantry.app.verification import STRENGTH_WORDS
-from tenantry.cli.render.verification import permission_ports, pointer, step_words
+from tenantry.cli.render.verification import permission_ports, pointer, printable, step_words
 from tenantry.model.claim import Impact
 from tenantry.model.finding import Verdict
 
@@ -311,13 +311,8 @@ def _case(item: ChannelResult, findings: list[SafeFinding]) -> str:
     if len(counted) > MOST_IN_CASE:
         detail.append(f"and {len(counted) - MOST_IN_CASE} more")
     message = f"{item.violated} pairs violated, {item.unknown} unknown"
-    body = escape(_printable("\n".join(detail)), quote=False)
+    body = escape(printable("\n".join(detail)), quote=False)
     return (
         f"{head}>\n      <failure type={quoteattr(item.verdict.value)} message={quoteattr(message)}>"
         f"{body}</failure>\n    </testcase>"
     )
-
-
-def _printable(text: str) -> str:
-    """Drop control characters, which XML cannot hold."""
-    return "".join(char for char in text if char >= " " or char in "\n\t")

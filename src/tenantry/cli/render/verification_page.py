@@ -39,6 +39,7 @@ font-weight:600;border-radius:0 8px 8px 0}.verdict.ok{border-color:var(--ok)}.ve
 .matrix thead th span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap;max-height:160px;
 overflow:hidden;text-overflow:ellipsis}
 .matrix thead th:last-child,.matrix td.reach{padding-left:12px;text-align:left;white-space:nowrap}
+.matrix tbody th,.matrix td.reach{vertical-align:middle}
 .matrix tbody th{padding-right:10px;text-align:right;white-space:nowrap;color:var(--fg);font-weight:500}
 .matrix td a,.matrix td span.c{display:block;width:34px;height:30px;line-height:30px;text-align:center;
 border-radius:4px;font-size:13px;font-weight:600;text-decoration:none}
@@ -62,6 +63,7 @@ max-width:330px;font-size:13px;line-height:1.35;overflow-wrap:anywhere}
 .step small{display:block;color:var(--dim);font-size:12px}.step code{font-size:11.5px;color:var(--dim);display:block}
 .step.end{background:var(--accent);border-color:var(--accent);color:var(--bg);font-weight:600;align-self:center}
 .step.none{border-style:dashed;border-color:var(--warn)}
+td.n+td,th.n+th{padding-left:18px}
 details{margin:6px 0}summary{cursor:pointer;color:var(--accent)}
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px;overflow-x:auto;
 font:12.5px/1.45 ui-monospace,SFMono-Regular,Menlo,monospace}
@@ -73,7 +75,7 @@ SCRIPT = """<script>
 function draw(){var p=document.querySelector('.pair:target');if(!p||p.dataset.drawn)return;p.dataset.drawn=1;
 p.querySelectorAll('li[data-f]').forEach(function(li){var f=document.getElementById(li.dataset.f);
 var c=f&&f.querySelector('.chain');if(c)li.appendChild(c.cloneNode(true))})}
-addEventListener('hashchange',draw);draw();
+addEventListener('hashchange',draw);addEventListener('load',draw);
 document.querySelectorAll('a[href^="#SAFE"]').forEach(function(a){a.addEventListener('click',function(){
 var f=document.getElementById(a.getAttribute('href').slice(1)),d=f&&f.closest('details');if(d)d.open=true})})
 </script>"""
@@ -119,7 +121,7 @@ def _matrix(report: VerifyReport) -> str:
         cells = []
         for target in names:
             cell = report.cell(source, target)
-            if source == target:
+            if not report.concerns(source, target):
                 cells.append(f"<td>{SELF}</td>")
                 continue
             number = -1
@@ -228,7 +230,7 @@ def _group(group: Sequence[SafeFinding]) -> str:
     return (
         f'<article class=finding id="{first.id}"><h3>{_badge(first)} {_who(first)}: {escape(claim.channel)} '
         f"{escape(first.title)} <span class=id>{first.id}</span></h3><p>{escape(first.message)}</p>"
-        f"{_chain(first)}{_example(first)}{fix}{waiver}{same}</article>"
+        f"{_chain(first)}{fix}{waiver}{_example(first)}{same}</article>"
     )
 
 
