@@ -1,0 +1,190 @@
+"""Who may get a device: which tenants admission, quota and taints let request an extended resource on which nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Missing, Step
+from tenantry.model.selector import parse_selector
+from tenantry.model.tenancy import Strength
+from tenantry.safe.devices.probes import Prober, together, with_limit, with_tolerations
+from tenantry.safe.devices.reading import requested, units
+from tenantry.safe.devices.ruling import lacking
+from tenantry.safe.reading import at, mapping, strings, text
+from tenantry.safe.view import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tenantry.model.manifest import Body, Manifest
+    from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.devices.nodes import Taint
+    from tenantry.safe.view import View
+
+_CHANGES = ("update", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Whether a tenant can get a device.
+
+    Attributes:
+        answer: admitted when it can, refused when it cannot.
+        pod: the pod that gets it, when it can.
+        steps: what allows it, or denies it.
+        reason: why not, in a few words.
+        missing: what would decide an unknown answer.
+    """
+
+    answer: Answer
+    pod: Body | None = None
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        """Whether it is not ruled out."""
+        return self.answer is not Answer.REFUSED
+
+
+@dataclass
+class Access:
+    """Answers who may get a device, each question once."""
+
+    view: View
+    prober: Prober
+    _known: dict[tuple[str, str, tuple[Taint, ...]], Use] = field(default_factory=dict)
+
+    def users(self, resource: str, taints: Iterable[Taint] = ()) -> Mapping[str, Use]:
+        """Return for every tenant whether it can get a resource from nodes with these taints."""
+        wanted = tuple(sorted(taints))
+        return {tenant.name: self.use(tenant, resource, wanted) for tenant in self.view.tenants}
+
+    def use(self, tenant: TenantIdentity, resource: str, taints: tuple[Taint, ...] = ()) -> Use:
+        """Return whether one tenant can get a resource from nodes with these taints."""
+        key = (tenant.name, resource, taints)
+        if key not in self._known:
+            self._known[key] = self._decide(tenant, resource, taints)
+        return self._known[key]
+
+    def _decide(self, tenant: TenantIdentity, resource: str, taints: tuple[Taint, ...]) -> Use:
+        for template in self.view.tenant_pods(tenant.name):
+            if resource in requested(template.body) and all(taint.tolerated(template.body) for taint in taints):
+                found = Step(f"asks for {resource}", template.owner.key, template.pointer)
+                return Use(Answer.ADMITTED, template.body, (found,))
+        if self.view.strength is Strength.DEPLOYED:
+            return Use(Answer.REFUSED, reason="no pod deployed asks for it")
+        refused = Use(Answer.REFUSED, reason="it has no namespaces")
+        undecided: Use | None = None
+        for namespace in tenant.namespaces:
+            use = self._within(tenant.name, namespace, resource, taints)
+            if use.answer is Answer.ADMITTED:
+                return use
+            if use.answer is Answer.UNKNOWN:
+                undecided = undecided or use
+            refused = use
+        return undecided or refused
+
+    def _within(self, tenant: str, namespace: str, resource: str, taints: tuple[Taint, ...]) -> Use:
+        quota = forbidding_quota(self.view, tenant, namespace, resource)
+        if quota is not None:
+            path = quota_path(quota)
+            denied = Step("quota of 0", quota.key, (*path, f"requests.{resource}"))
+            return Use(Answer.REFUSED, steps=(denied,), reason=f"{quota.key} grants none")
+        change = together(with_limit(resource), with_tolerations(taint.toleration() for taint in taints))
+        trial = self.prober.trial(namespace, [change], queued=True)
+        if trial.answer is Answer.ADMITTED:
+            step = lacking(f"admission lets the pod into {namespace}", f"nothing keeps {tenant} from asking for it")
+            return Use(Answer.ADMITTED, trial.pod, (step,))
+        steps = (Step("refused", trial.admission.by, trial.admission.pointer),) if trial.admission.by else ()
+        if trial.answer is Answer.REFUSED:
+            return Use(Answer.REFUSED, steps=steps, reason=f"{trial.by} refuses such a pod in {namespace}")
+        return Use(Answer.UNKNOWN, trial.pod, steps, missing=trial.missing)
+
+
+def quota_path(quota: Manifest) -> tuple[str, ...]:
+    """Return where a quota holds its amounts."""
+    return ("spec", "quota", "hard") if quota.key.kind == "ClusterResourceQuota" else ("spec", "hard")
+
+
+def forbidding_quota(view: View, tenant: str, namespace: str, resource: str) -> Manifest | None:
+    """Return a quota that grants none of a resource in a namespace and that the tenant cannot change, or None.
+
+    Quotas with scopes hold for some pods only, and scopes that count devices do not exist, so they are passed over.
+    """
+    for quota in _quotas(view, namespace):
+        hard = mapping(quota.body, *quota_path(quota))
+        if units(hard.get(f"requests.{resource}")) == 0 and not _changeable(view, tenant, quota):
+            return quota
+    return None
+
+
+def granted(view: View, namespace: str, resource: str) -> float | None:
+    """Return the most units of a resource that quotas let a namespace have; None when none limits it."""
+    found = [
+        limit
+        for quota in _quotas(view, namespace)
+        if (limit := units(mapping(quota.body, *quota_path(quota)).get(f"requests.{resource}"))) is not None
+    ]
+    return min(found) if found else None
+
+
+def _quotas(view: View, namespace: str) -> Iterable[Manifest]:
+    for quota in view.snapshot.of("", "ResourceQuota"):
+        spec = mapping(quota.body, "spec")
+        if quota.key.namespace == namespace and not spec.get("scopes") and not spec.get("scopeSelector"):
+            yield quota
+    home = view.snapshot.get("", "Namespace", namespace)
+    for quota in view.snapshot.of("quota.openshift.io", "ClusterResourceQuota"):
+        if home is not None and _selects(quota, home):
+            yield quota
+
+
+def _selects(quota: Manifest, home: Manifest) -> bool:
+    selector = mapping(quota.body, "spec", "selector")
+    annotations = strings(selector, "annotations")
+    if annotations and not annotations.items() <= strings(home.body, "metadata", "annotations").items():
+        return False
+    written = at(selector, "labels")
+    if written is None:
+        return bool(annotations)
+    try:
+        return parse_selector(written).matches(strings(home.body, "metadata", "labels"))
+    except ValueError:
+        return False
+
+
+def _changeable(view: View, tenant: str, quota: Manifest) -> bool:
+    if view.strength is Strength.DEPLOYED:
+        return False
+    group, kind = "", "resourcequotas"
+    if quota.key.kind == "ClusterResourceQuota":
+        group, kind = "quota.openshift.io", "clusterresourcequotas"
+    namespace = quota.key.namespace
+    for verb in _CHANGES:
+        if view.may(tenant, verb, group, kind, namespace, quota.key.name) is None:
+            continue
+        operation = "DELETE" if verb == "delete" else "UPDATE"
+        if not namespace or not view.envelope(namespace).admits(quota.body, operation=operation).refused:
+            return True
+    return False
+
+
+def users_reason(users: Mapping[str, Use]) -> str:
+    """Return who can get a device, for a reason."""
+    able = sorted(name for name, use in users.items() if use.possible)
+    return f"only {able[0]} can" if len(able) == 1 else f"{len(able)} tenants can" if able else "no tenant can"
+
+
+def namespace_of(pod: Body | None) -> str:
+    """Return the namespace of a pod."""
+    return text(pod, "metadata", "namespace")
+
+
+@lru_cache(maxsize=2)
+def access_of(view: View) -> Access:
+    """Return who may get devices in a view; channels of one view share the answers."""
+    return Access(view, Prober(view))

@@ -1,0 +1,311 @@
+"""Pods a tenant could submit: the plainest one admission lets in, and what it says once something is added to it.
+
+A refusal proves something only where the same pod without the addition is let in: otherwise it may have been refused
+for a reason that a better made pod would not meet.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Missing
+from tenantry.safe.attempts import POD_MAKERS
+from tenantry.safe.devices.ruling import admission_missing
+from tenantry.safe.reading import at, strings, text
+from tenantry.safe.view import Admission, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tenantry.model.manifest import Body
+    from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.view import View
+
+NAME = "probe"
+IMAGE = "registry.example.com/probe:1"
+MOST_QUEUES = 16
+"""Queues tried per namespace; those named in annotations of the namespace come first."""
+MOST_DEPLOYED = 4
+"""Deployed pods of a namespace tried as a base."""
+
+
+def plain_pod(namespace: str) -> Body:
+    """Return a pod that keeps to the restricted profile and asks for little."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": NAME, "namespace": namespace},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": NAME,
+                    "image": IMAGE,
+                    "imagePullPolicy": "Always",
+                    "resources": {
+                        "requests": {"cpu": "100m", "memory": "64Mi"},
+                        "limits": {"cpu": "100m", "memory": "64Mi"},
+                    },
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What admission says to the best of several pods.
+
+    Attributes:
+        answer: admitted if one is, refused if all are and the pod without the addition is admitted, else unknown.
+        pod: the pod it was said to.
+        admission: what was said.
+        missing: what would decide an unknown answer.
+    """
+
+    answer: Answer
+    pod: Body
+    admission: Admission
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """What refuses the pod, for a reason."""
+        return str(self.admission.by) if self.admission.by else "admission"
+
+
+@dataclass
+class Prober:
+    """Submits pods to the envelopes of a view; remembers the base pod of every namespace."""
+
+    view: View
+    _bases: dict[str, tuple[Body, Admission]] = field(default_factory=dict)
+    _dresses: dict[str, list[Callable[[Body], None]]] = field(default_factory=dict)
+
+    def base(self, namespace: str) -> tuple[Body, Admission]:
+        """Return the plainest pod that is let in, or the first one tried with what admission says to it."""
+        if namespace not in self._bases:
+            self._bases[namespace] = self._find_base(namespace)
+        return self._bases[namespace]
+
+    def _find_base(self, namespace: str) -> tuple[Body, Admission]:
+        envelope = self.view.envelope(namespace)
+        first: tuple[Body, Admission] | None = None
+        for pod in self._candidates(namespace):
+            admission = envelope.admits(pod)
+            if admission.admitted:
+                return pod, admission
+            first = first or (pod, admission)
+        assert first is not None, "there is always the plain pod"
+        return first
+
+    def _candidates(self, namespace: str) -> Iterator[Body]:
+        yield plain_pod(namespace)
+        for dress in self.dresses(namespace)[1:]:
+            pod = plain_pod(namespace)
+            dress(pod)
+            yield pod
+        owner = self.view.tenancy.owner(namespace)
+        deployed = self.view.tenant_pods(owner) if owner and owner in self.view.tenancy.by_name else ()
+        own = [item.body for item in deployed if text(item.body, "metadata", "namespace") == namespace]
+        yield from [pod for pod in own if isinstance(at(pod, "spec", "containers", 0), dict)][:MOST_DEPLOYED]
+
+    def dresses(self, namespace: str) -> list[Callable[[Body], None]]:
+        """Return ways to hand a pod to a scheduler and a queue; the first does nothing."""
+        if namespace not in self._dresses:
+            self._dresses[namespace] = list(_dresses(self.view, namespace))
+        return self._dresses[namespace]
+
+    def trial(self, namespace: str, changes: Iterable[Callable[[Body], None]], *, queued: bool = False) -> Trial:
+        """Say what admission makes of the base pod of a namespace with one of several changes.
+
+        Args:
+            namespace: where it is submitted.
+            changes: ways to change the pod that have the same effect; one that is let in is enough.
+            queued: whether every queue of the namespace is tried too, as pods with GPUs may need one.
+        """
+        envelope = self.view.envelope(namespace)
+        base, control = self.base(namespace)
+        undecided: Trial | None = None
+        refused: Trial | None = None
+        for change in changes:
+            for dress in self.dresses(namespace) if queued else self.dresses(namespace)[:1]:
+                pod = deepcopy(base)
+                dress(pod)
+                change(pod)
+                admission = envelope.admits(pod)
+                if admission.admitted:
+                    return Trial(Answer.ADMITTED, getattr(admission, "body", None) or pod, admission)
+                if admission.refused:
+                    refused = refused or Trial(Answer.REFUSED, pod, admission)
+                else:
+                    missing = admission_missing(admission, namespace)
+                    undecided = undecided or Trial(Answer.UNKNOWN, pod, admission, missing)
+        if undecided:
+            return undecided
+        assert refused is not None, "a trial needs a change"
+        if control.admitted or self._no_pods(namespace):
+            return refused
+        if not control.refused:
+            return Trial(Answer.UNKNOWN, refused.pod, control, admission_missing(control, namespace))
+        asked = f"no pod was found that admission lets into {namespace}: {control.by or 'it'} says {control.reason}"
+        missing = (Missing(f"a pod of namespace {namespace}", f"{asked}; add one that runs there to the objects"),)
+        return Trial(Answer.UNKNOWN, refused.pod, control, missing)
+
+    def _no_pods(self, namespace: str) -> bool:
+        """Whether the owner has no right to make pods there; controllers need a right to make their objects first."""
+        owner = self.view.tenancy.owner(namespace) or ""
+        if owner not in self.view.tenancy.by_name:
+            return False
+        return not any(self.view.may(owner, "create", group, kind, namespace) for group, kind in POD_MAKERS)
+
+    def worst(
+        self, tenant: TenantIdentity, changes: Iterable[Callable[[Body], None]], *, queued: bool = False
+    ) -> Trial | None:
+        """Return the trial of a tenant's namespace that says most: admitted, then unknown, then refused."""
+        found: Trial | None = None
+        rank = {Answer.ADMITTED: 0, Answer.UNKNOWN: 1, Answer.REFUSED: 2}
+        tried = list(changes)
+        for namespace in tenant.namespaces:
+            trial = self.trial(namespace, tried, queued=queued)
+            if found is None or rank[trial.answer] < rank[found.answer]:
+                found = trial
+            if trial.answer is Answer.ADMITTED:
+                break
+        return found
+
+
+def _dresses(view: View, namespace: str) -> Iterator[Callable[[Body], None]]:
+    yield lambda pod: None
+    for queue in _names(view, namespace, "scheduling.run.ai", "Queue"):
+        yield _labelled("kai.scheduler/queue", queue, "kai-scheduler")
+    if view.snapshot.of("run.ai", "Project") or view.snapshot.of("run.ai", "RunaiConfig"):
+        yield _labelled("runai/queue", view.tenancy.owner(namespace) or namespace, "runai-scheduler")
+    for local in view.snapshot.of("kueue.x-k8s.io", "LocalQueue"):
+        if local.key.namespace == namespace:
+            yield _labelled("kueue.x-k8s.io/queue-name", local.key.name, "")
+
+
+def _names(view: View, namespace: str, group: str, kind: str) -> list[str]:
+    """Return queues, those first that the namespace or its owner is mentioned with."""
+    names = [item.key.name for item in view.snapshot.of(group, kind)]
+    home = view.snapshot.get("", "Namespace", namespace)
+    granted = {part.strip() for value in _annotations(home).values() for part in value.split(",")}
+    owner = view.tenancy.owner(namespace) or namespace
+
+    def rank(name: str) -> int:
+        if name in granted:
+            return 0
+        return 1 if owner in name or namespace in name else 2
+
+    return sorted(names, key=lambda name: (rank(name), name))[:MOST_QUEUES]
+
+
+def _annotations(home: object) -> dict[str, str]:
+    return strings(getattr(home, "body", None), "metadata", "annotations")
+
+
+def _labelled(key: str, value: str, scheduler: str) -> Callable[[Body], None]:
+    def dress(pod: Body) -> None:
+        pod["metadata"].setdefault("labels", {})[key] = value
+        if scheduler:
+            pod["spec"]["schedulerName"] = scheduler
+
+    return dress
+
+
+# --- changes ---------------------------------------------------------------------------------------------------------
+
+
+def with_annotation(key: str, value: str) -> Callable[[Body], None]:
+    """Add an annotation."""
+
+    def change(pod: Body) -> None:
+        pod["metadata"].setdefault("annotations", {})[key] = value
+
+    return change
+
+
+def with_limit(resource: str, count: int = 1) -> Callable[[Body], None]:
+    """Ask for devices in the first container."""
+
+    def change(pod: Body) -> None:
+        found = pod["spec"]["containers"][0].setdefault("resources", {})
+        for part in ("requests", "limits"):
+            found.setdefault(part, {})[resource] = str(count)
+
+    return change
+
+
+def with_variable(name: str, value: str) -> Callable[[Body], None]:
+    """Set an environment variable in the first container."""
+
+    def change(pod: Body) -> None:
+        pod["spec"]["containers"][0].setdefault("env", []).append({"name": name, "value": value})
+
+    return change
+
+
+def with_runtime_class(name: str) -> Callable[[Body], None]:
+    """Choose a runtime class."""
+
+    def change(pod: Body) -> None:
+        pod["spec"]["runtimeClassName"] = name
+
+    return change
+
+
+def with_capability(name: str) -> Callable[[Body], None]:
+    """Add a capability to the first container."""
+
+    def change(pod: Body) -> None:
+        security = pod["spec"]["containers"][0].setdefault("securityContext", {})
+        security.setdefault("capabilities", {}).setdefault("add", []).append(name)
+
+    return change
+
+
+def with_host_path(path: str, mount: str, *, kind: str = "") -> Callable[[Body], None]:
+    """Mount a path of the host into the first container."""
+
+    def change(pod: Body) -> None:
+        source = {"path": path, **({"type": kind} if kind else {})}
+        pod["spec"].setdefault("volumes", []).append({"name": "device", "hostPath": source})
+        mounts = pod["spec"]["containers"][0].setdefault("volumeMounts", [])
+        mounts.append({"name": "device", "mountPath": mount})
+
+    return change
+
+
+def with_privileges() -> Callable[[Body], None]:
+    """Make the first container privileged."""
+
+    def change(pod: Body) -> None:
+        pod["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+
+    return change
+
+
+def with_tolerations(tolerations: Iterable[dict[str, str]]) -> Callable[[Body], None]:
+    """Tolerate taints."""
+    wanted = list(tolerations)
+
+    def change(pod: Body) -> None:
+        if wanted:
+            pod["spec"]["tolerations"] = [*pod["spec"].get("tolerations", []), *deepcopy(wanted)]
+
+    return change
+
+
+def together(*changes: Callable[[Body], None]) -> Callable[[Body], None]:
+    """Apply several changes in turn."""
+
+    def change(pod: Body) -> None:
+        for item in changes:
+            item(pod)
+
+    return change

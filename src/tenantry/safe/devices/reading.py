@@ -1,0 +1,64 @@
+"""Reading pods that nobody checked: containers, variables and the devices asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tenantry.model.quantity import parse_quantity
+from tenantry.safe.reading import items, mapping
+
+if TYPE_CHECKING:
+    from tenantry.model.manifest import Body
+
+
+def units(value: object) -> float | None:
+    """Return a Kubernetes quantity as a number, or None when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(parse_quantity(value).value)
+    except ValueError:
+        return None
+
+
+def parsed(value: object) -> Any:
+    """Return what a JSON text holds, or None when it is no text or no JSON."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+
+
+def containers(pod: Body) -> Iterator[tuple[tuple[str | int, ...], Mapping[Any, Any]]]:
+    """Yield every container of a pod with its path."""
+    for name in CONTAINER_LISTS:
+        for index, entry in enumerate(items(pod, "spec", name)):
+            if isinstance(entry, dict):
+                yield ("spec", name, index), entry
+
+
+def requested(pod: Body) -> dict[str, float]:
+    """Return the extended resources a pod asks for with their greatest amount in one container."""
+    found: dict[str, float] = {}
+    for _, container in containers(pod):
+        for part in ("requests", "limits"):
+            for name, value in mapping(container, "resources", part).items():
+                count = units(value)
+                if "/" in name and count:
+                    found[name] = max(found.get(name, 0.0), count)
+    return found
+
+
+def environment(pod: Body) -> Iterator[tuple[tuple[str | int, ...], Mapping[Any, Any]]]:
+    """Yield every entry of ``env`` of every container with its path."""
+    for path, container in containers(pod):
+        for index, entry in enumerate(items(container, "env")):
+            if isinstance(entry, dict):
+                yield (*path, "env", index), entry
