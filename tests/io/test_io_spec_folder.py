@@ -618,3 +618,62 @@ def test_the_shipped_examples_load() -> None:
             platform = Subject("Platform", loaded.spec.platform.name)
             assert loaded.locate(platform, ("spec", "distribution")).line > 0
             json.dumps(loaded.spec.platform.model_dump(mode="json", by_alias=True))
+
+
+def test_a_file_of_other_manifests_is_one_problem(here: Path) -> None:
+    others = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Tenant\n"
+
+    (found,) = problems(here, {"p.yaml": PLATFORM, "other.yaml": others})
+
+    assert (found.path, found.location) == (("apiVersion",), Location("spec/other.yaml", 1, 13))
+    assert "do not belong" in found.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("repository: https", "repositry: https"), ("nodePools:", "node_pools:"), ("server: dell", "Server: dell")],
+    ids=["misspelt", "in snake case", "in capitals"],
+)
+def test_a_field_under_a_wrong_name_is_one_problem_not_two(here: Path, wrong: str, right: str) -> None:
+    (found,) = problems(here, {"p.yaml": PLATFORM.replace(wrong, right, 1)})
+
+    assert found.nearest == wrong.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "accepted"),
+    [
+        ("https://git.example.com:8443/a/b.git", True),
+        ("ssh://git@git.example.com:22/a/b.git", True),
+        ("git@git.example.com:a/b.git", True),
+        ("oci://registry.example.com/a", True),
+        ("https://ghp_token@git.example.com/a/b.git", False),
+        ("https://bob:secret@git.example.com/a/b.git", False),
+        ("ssh://git:secret@git.example.com/a/b.git", False),
+        ("https://", False),
+        ("git.example.com/a/b.git", False),
+    ],
+)
+def test_addresses_of_repositories_hold_no_secret(here: Path, url: str, accepted: bool) -> None:
+    text = PLATFORM.replace("https://git.example.com/platform.git", url)
+
+    if accepted:
+        assert load(here, {"p.yaml": text}).spec.platform.spec.gitops.repository == url
+    else:
+        assert [item.path for item in problems(here, {"p.yaml": text})] == [("spec", "gitops", "repository")]
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "a/../b", ".", "a//b", "/a", "a/"])
+def test_the_folder_of_the_tree_stays_inside_the_repository(here: Path, path: str) -> None:
+    text = PLATFORM.replace("  gitops:\n", f"  gitops:\n    path: {path}\n")
+
+    assert [item.path for item in problems(here, {"p.yaml": text})] == [("spec", "gitops", "path")]
+
+
+@pytest.mark.parametrize("day", ["20270630", "1800000000", "2027-06-30T00:00:00Z", "30.06.2027", "2027-02-30"])
+def test_days_are_dates_and_nothing_else(here: Path, day: str) -> None:
+    facts = HEAD + "kind: Facts\nmetadata: {name: f}\nspec: {facts: [{id: cni, value: x, evidence: seen, signedBy: ops"
+    (found,) = problems(here, {"p.yaml": PLATFORM, "f.yaml": f"{facts}, date: {day}}}]}}\n"})
+
+    assert found.path == ("spec", "facts", 0, "date")
+    assert "2027-06-30" in found.expected

@@ -175,6 +175,7 @@ class _Loader:
         self.problems: list[SpecProblem] = []
         # A file or document that could not be read may be the one that seems to be missing.
         self.incomplete = False
+        self.foreign: set[str] = set()
 
     def read(self, base: Sequence[Path], overlay: Sequence[Path]) -> None:
         for number in self._sources(base, base_only=True):
@@ -318,6 +319,11 @@ class _Loader:
         subject = (kind if isinstance(kind, str) else "", name if isinstance(name, str) else "")
         before = len(self.problems)
         known = isinstance(kind, str) and kind in DOCUMENT_KINDS
+        if isinstance(kind, str) and isinstance(version, str) and nearest_name(version, [API_VERSION]) is None:
+            # A file of manifests is one mistake, however many it holds.
+            if source.file in self.foreign:
+                return None
+            self.foreign.add(source.file)
         if version != API_VERSION and not (overlay and "apiVersion" not in body):
             self._wrong(subject, "apiVersion", origin, [API_VERSION])
         if not known and (version == API_VERSION or "apiVersion" not in body or _close(kind)):
