@@ -270,10 +270,11 @@ class VerifyReport:
         total = self.pair_count
         for verdict, word in ((Verdict.VIOLATED, "violated"), (Verdict.UNKNOWN, "unknown")):
             channels = sum(item.verdict is verdict for item in self.channels)
-            if channels:
-                parts.append(
-                    f"{self.pairs(verdict)} of {_number(total, 'pair')} {word} ({_number(channels, 'channel')})"
-                )
+            pairs = self.pairs(verdict)
+            if pairs:
+                parts.append(f"{pairs} of {_number(total, 'pair')} {word} ({_number(channels, 'channel')})")
+            elif channels:
+                parts.append(f"{_number(channels, 'channel')} {word}")
         waived = sum(item.waived for item in self.findings)
         if waived:
             parts.append(f"{waived} of {_number(len(self.findings), 'finding')} waived")

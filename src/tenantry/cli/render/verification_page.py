@@ -50,7 +50,7 @@ border-radius:4px;font-size:13px;font-weight:600;text-decoration:none}
 .b{display:inline-block;border-radius:4px;padding:0 7px;color:#fff;font-size:12px;font-weight:600;line-height:20px;
 white-space:nowrap}.b.un{background:var(--unbg);color:var(--fg)}.b.ok{background:var(--okbg);color:var(--ok)}
 .pair{display:none;border:1px solid var(--accent);border-radius:8px;padding:14px 16px;margin:14px 0}
-.pair:target{display:block}.pair ul{list-style:none;margin:0;padding:0}.pair li{margin:0 0 10px}
+.pair:target{display:block}.pair ul{list-style:none;margin:0;padding:0}.pair>ul>li{margin:0 0 10px}
 .finding{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px;margin:0 0 14px}
 .finding:target,.same:target{border-color:var(--accent);box-shadow:0 0 0 1px var(--accent)}
 .finding p{margin:4px 0 8px}.finding h3{font-size:15px;margin:0}.id{color:var(--dim);font-size:12px}
@@ -158,13 +158,23 @@ def _cell(cell: Cell, source: str, target: str, number: int) -> str:
 
 def _panel(report: VerifyReport, key: tuple[str, tuple[int, ...]], number: int, targets: Sequence[str]) -> str:
     source, indices = key
-    shown = [report.findings[index] for index in indices[:MOST_IN_PAIR]]
+    # Findings are ordered worst first, so those whose path is drawn are the first ones.
+    found = [report.findings[index] for index in indices if index < MOST_FINDINGS]
+    left_out = sum(index >= MOST_FINDINGS for index in indices)
+    violated = [item for item in found if item.claim.verdict is Verdict.VIOLATED]
     items = "".join(
         f'<li data-f="{item.id}">{_badge(item)} <a href="#{item.id}">{escape(item.claim.channel)} '
         f"{escape(item.title)}</a>: {escape(item.message)}</li>"
-        for item in shown
+        for item in violated[:MOST_IN_PAIR]
     )
-    more = f"<li>and {len(indices) - len(shown)} more</li>" if len(indices) > len(shown) else ""
+    left_out += max(0, len(violated) - MOST_IN_PAIR)
+    more = f"<li>and {left_out} more findings, in the JSON</li>" if left_out else ""
+    unknown = dict.fromkeys(
+        f"{item.claim.channel} {item.title}" for item in found if item.claim.verdict is Verdict.UNKNOWN
+    )
+    if unknown:
+        listed = escape("; ".join(unknown))
+        more += f'<li><span class="b un">? unknown</span> <a href="#unknown">what would decide it</a>: {listed}</li>'
     names = ", ".join(targets[:8]) + (f" and {len(targets) - 8} more" if len(targets) > 8 else "")
     return (
         f"<section class=pair id=p{number}><h3>{escape(source)} on {escape(names)}</h3><ul>{items}{more}</ul></section>"
@@ -287,7 +297,11 @@ def _gaps(report: VerifyReport) -> str:
     entries = "".join(gap.entry for gap in report.gaps if gap.entry)
     summary = "entries for a Facts document, to sign once checked"
     paste = f"<details><summary>{summary}</summary><pre>{escape(entries)}</pre></details>" if entries else ""
-    return _table("What would decide it", ("Fact", "Channels", "#Findings", "How to supply it"), rows) + paste
+    return (
+        "<span id=unknown></span>"
+        + _table("What would decide it", ("Fact", "Channels", "#Findings", "How to supply it"), rows)
+        + paste
+    )
 
 
 def _gap(gap: Gap) -> str:
