@@ -180,7 +180,8 @@ SILENT: tuple[tuple[str, str, str], ...] = (
         "option for the whole folder",
         both(
             "\n# file: apps/gpu.yaml" + platform.APP,
-            "\n# file: platform/gpu/kustomization.yaml\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+            "\n# file: platform/gpu/kustomization.yaml\n"
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
             "commonAnnotations: {argocd.argoproj.io/sync-options: SkipDryRunOnMissingResource=true}\n",
             "\n# file: platform/gpu/all.yaml" + OPERATORS,
         ),
