@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tenantry.app.compile import compile_spec, write
 from tenantry.app.examples import example
 from tenantry.app.tenancy import found_tenancy, matches
 from tenantry.app.verification import VerifyReport
@@ -182,6 +183,25 @@ def test_the_tenants_of_a_spec_own_what_they_list_and_the_platform_the_rest() ->
     assert tenancy.by_name["vision"].groups
     assert {"openshift-gitops", "kube-system", "tenantry-system"} <= tenancy.platform
     assert tenancy.administrators == {"platform-admins"}
+
+
+def test_a_spec_may_say_who_owns_a_tree(tmp_path: Path) -> None:
+    spec = spec_subject(example("vanilla-kubernetes"))
+    write(compile_spec(example("vanilla-kubernetes")), tmp_path / "tree")
+
+    found = tree_subject([tmp_path / "tree"], spec=spec)
+
+    assert found.tenancy.tenants == spec.tenancy.tenants
+    assert found.tenancy.owner("argocd") == "platform"
+    assert {item.key for item in found.snapshot} == {item.key for item in spec.snapshot}
+    assert (found.contract, found.facts, found.unread) == (spec.contract, spec.facts, ())
+
+
+def test_a_namespace_the_spec_does_not_know_has_no_owner(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: stray}\n")
+
+    with pytest.raises(InputError, match="nobody owns namespace stray"):
+        tree_subject([tmp_path], spec=spec_subject(example("vanilla-kubernetes")))
 
 
 # Trees ---------------------------------------------------------------------------------------------------------------

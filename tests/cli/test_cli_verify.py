@@ -225,8 +225,7 @@ def test_explaining_what_is_not_there_is_an_error(tree: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["verify"], "either a SPEC or --tree"),
-        (["verify", "spec", "--tree", "tree"], "either a SPEC or --tree"),
+        (["verify"], "give a SPEC, or manifests with --tree"),
         (["verify", "spec", "--tenant-label", "team"], "a spec says so itself"),
         (["verify", "--tree", "tree", "-e", "production"], "belongs to a spec"),
         (["verify", "--tree", "nowhere"], "nowhere: no such file or folder"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenantry.errors import InputError
-from tenantry.model.spec.tenancy_file import TenancyFile
+from tenantry.model.spec.tenancy_file import Owner, TenancyFile
 from tenantry.model.tenancy import PLATFORM, Tenancy, TenantIdentity
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ def spec_tenancy(spec: Spec, snapshot: Snapshot) -> Tenancy:
         platform=frozenset({*SYSTEM, *snapshot.namespaces} - owned),
         administrators=frozenset(spec.platform.spec.gitops.admin_groups),
     )
+
+
+def stated_tenancy(tenancy: Tenancy | None) -> TenancyFile:
+    """Return what a tenancy file would say that states the same owners; an empty one for None."""
+    if tenancy is None:
+        return TenancyFile()
+    owners = {
+        tenant.name: Owner(namespaces=list(tenant.namespaces), groups=list(tenant.groups), users=list(tenant.users))
+        for tenant in tenancy.tenants
+    }
+    platform = Owner(namespaces=sorted(tenancy.platform), groups=sorted(tenancy.administrators))
+    return TenancyFile(tenants=owners, platform=platform)
 
 
 def found_tenancy(snapshot: Snapshot, stated: TenancyFile, label: str) -> tuple[Tenancy, tuple[str, ...]]:

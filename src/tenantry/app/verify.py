@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tenantry import catalog
 from tenantry.app.compile import compile_spec
 from tenantry.app.safe_report import build_report
-from tenantry.app.tenancy import found_tenancy, spec_tenancy
+from tenantry.app.tenancy import found_tenancy, spec_tenancy, stated_tenancy
 from tenantry.catalog.kubernetes import kubernetes_schemas
 from tenantry.errors import InputError
 from tenantry.io.manifests import read_manifests
@@ -21,7 +21,6 @@ from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location, nearest_name
 from tenantry.model.snapshot import Snapshot
 from tenantry.model.spec import Contract, Facts, Waiver
-from tenantry.model.spec.tenancy_file import TenancyFile
 from tenantry.model.tenancy import Declared, Permission, SignedFact, Strength
 from tenantry.safe.channels import CHANNELS
 from tenantry.safe.verify import verify
@@ -120,12 +119,18 @@ def spec_subject(folder: Path, environment: str = "", parts: Sequence[Path] = ()
 
 
 def tree_subject(
-    paths: Sequence[Path], *, tenancy: Path | None = None, label: str = "", parts: Sequence[Path] = ()
+    paths: Sequence[Path],
+    *,
+    spec: Subject | None = None,
+    tenancy: Path | None = None,
+    label: str = "",
+    parts: Sequence[Path] = (),
 ) -> Subject:
     """Read manifests of any origin and find out who owns what.
 
     Args:
         paths: folders and files of manifests.
+        spec: a spec that says who owns what, with its contract, facts and waivers; None when there is none.
         tenancy: file that says who owns which namespaces, or None.
         label: label of namespaces that names their tenant; the file's or the usual one when empty.
         parts: files with ``Facts``, ``Contract`` and ``Waiver`` documents.
@@ -134,7 +139,7 @@ def tree_subject(
         InputError: if a path cannot be read, or a namespace has no owner.
         SpecError: with every problem of the tenancy file or of the parts.
     """
-    stated = load_tenancy(tenancy) if tenancy is not None else TenancyFile()
+    stated = load_tenancy(tenancy) if tenancy is not None else stated_tenancy(spec.tenancy if spec else None)
     read = read_manifests(paths)
     unread = [
         f"{item.location}: {item.message}"
@@ -163,6 +168,8 @@ def tree_subject(
     owners, notes = found_tenancy(snapshot, stated, usual)
     name = ", ".join(str(path) for path in paths)
     subject = Subject(name, snapshot, owners, unread=tuple(unread), notes=notes, on_disk=True)
+    if spec is not None:
+        subject = replace(subject, contract=spec.contract, facts=spec.facts, waivers=spec.waivers)
     return _with_parts(subject, parts)
 
 
@@ -192,9 +199,7 @@ def verify_subject(
     declared = declare(subject, today)
     view = View(subject.snapshot, subject.tenancy, declared, question.strength)
     claims = verify(view, chosen, progress)
-    return build_report(
-        subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view
-    )
+    return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)
 
 
 def declare(subject: Subject, today: date) -> Declared:

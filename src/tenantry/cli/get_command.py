@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-@click.command("get")
+EXAMPLES = """\b
+Examples:
+  tenantry get SPEC operators.gpu-operator.version
+  tenantry get SPEC 'pools.training.capacity["nvidia.com/gpu"]'"""
+
+
+@click.command("get", epilog=EXAMPLES)
 @spec_argument
 @click.argument("path", metavar="PATH.TO.VALUE")
 @environment_option
 @output_option("text", "json", "yaml")
 def command(spec: Path, path: str, environment: str, outputs: tuple[Output, ...]) -> None:
-    r"""Print one resolved value of a spec.
+    """Print one resolved value of a spec.
 
     Single values are printed bare and lists of them a line each, for use in a shell; maps, and texts that a line cannot
     hold, are printed as JSON, and nothing for a value that is not set. Paths begin with platform, tenants.NAME,
     workloads.NAME (as written, with defaults), or with pools.NAME, operators.NAME, entitlements.TENANT, resources,
     kubernetes (as resolved); a dot alone is everything.
-
-    \b
-    tenantry get SPEC operators.gpu-operator.version
-    tenantry get SPEC 'pools.training.capacity["nvidia.com/gpu"]'
     """
     from tenantry.app.value import get_value
 

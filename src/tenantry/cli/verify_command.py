@@ -21,7 +21,14 @@ FOLDER = click.Path(path_type=Path)
 
 @click.command("verify")
 @click.argument("spec", required=False, type=FOLDER, metavar="[SPEC]")
-@click.option("--tree", "trees", multiple=True, type=FOLDER, metavar="DIR", help="Manifests of any origin instead.")
+@click.option(
+    "--tree",
+    "trees",
+    multiple=True,
+    type=FOLDER,
+    metavar="DIR",
+    help="Manifests of any origin; with SPEC, which says who owns what.",
+)
 @click.option("--tenancy", type=FOLDER, metavar="FILE", help="Who owns which namespaces of the tree.")
 @click.option("--tenant-label", default="", metavar="KEY", help="Namespace label naming the tenant, for a tree.")
 @environment_option
@@ -70,7 +77,8 @@ def command(
 ) -> int:
     """Prove that no tenant can act on another, or show how it can.
 
-    Compiles SPEC in memory, or reads the manifests below DIR, and decides every channel of docs/channels.md for every
+    Compiles SPEC in memory, or reads the manifests below DIR (owners, contract and facts may still come from SPEC), and
+    decides every channel of docs/channels.md for every
     ordered pair of tenants. Each verdict is PROVED, VIOLATED with the path, or UNKNOWN with the fact that is missing.
     Exit code 3 means a violation, 2 something unknown or expired.
     """
@@ -99,12 +107,12 @@ def command(
 
 
 def _check_usage(spec: Path | None, trees: tuple[Path, ...], *, tree_only: bool, spec_only: bool) -> None:
-    if (spec is None) is not bool(trees):
-        raise click.UsageError("give either a SPEC or --tree DIR")
+    if spec is None and not trees:
+        raise click.UsageError("give a SPEC, or manifests with --tree DIR")
     if tree_only and not trees:
         raise click.UsageError("--tenancy and --tenant-label say who owns a tree; a spec says so itself")
-    if spec_only and trees:
-        raise click.UsageError("--environment belongs to a spec, not to a tree")
+    if spec_only and spec is None:
+        raise click.UsageError("--environment belongs to a spec, and none is given")
 
 
 def _subject(
@@ -118,9 +126,10 @@ def _subject(
 ) -> Subject:
     from tenantry.app.verify import spec_subject, tree_subject
 
-    if spec is not None:
-        return spec_subject(spec, environment, parts)
-    return tree_subject(trees, tenancy=tenancy, label=label, parts=parts)
+    compiled = spec_subject(spec, environment, () if trees else parts) if spec is not None else None
+    if compiled is not None and not trees:
+        return compiled
+    return tree_subject(trees, spec=compiled, tenancy=tenancy, label=label, parts=parts)
 
 
 def _explained(report: VerifyReport, name: str) -> str:
