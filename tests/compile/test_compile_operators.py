@@ -348,3 +348,11 @@ def test_manifests_are_valid_and_values_are_plain_data(distribution: str, schedu
         assert json.loads(json.dumps(chart.values)) == chart.values
         assert chart.version
         assert "{" not in chart.version
+
+
+def test_a_pinned_version_nobody_tried_is_noted() -> None:
+    untried = run(operators, cluster().pool("training").operator("gpu-operator", "99.1.0"))
+    tried = run(operators, cluster().pool("training").operator("gpu-operator", "26.7.0"))
+
+    assert "99.1.0" in untried.note("NOTE-VERSION-UNTRIED").text
+    assert [note for note in tried.notes if note.id == "NOTE-VERSION-UNTRIED"] == []

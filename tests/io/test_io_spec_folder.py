@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import TypeAdapter
 
+from tenantry.app.examples import example, example_names
 from tenantry.errors import InputError, SpecError
 from tenantry.io.spec_folder import LoadedSpec, load_spec
 from tenantry.io.spec_words import PATTERN_WORDS
@@ -610,8 +611,7 @@ def test_a_document_beside_the_base_is_not_passed_over_in_silence(here: Path) ->
 
 
 def test_the_shipped_examples_load() -> None:
-    root = Path(__file__).parents[2] / "examples"
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in map(example, example_names()):
         environments = [path.name for path in sorted((folder / "environments").glob("*")) if path.is_dir()]
         for environment in ["", *environments]:
             loaded = load_spec(folder, environment)

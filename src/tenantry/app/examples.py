@@ -58,7 +58,7 @@ def initialise(target: Path, name: str = DEFAULT_EXAMPLE) -> list[Path]:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists and is not an empty folder; name a new one")
     files = {path.relative_to(source): path.read_text("utf-8") for path in sorted(source.rglob("*")) if path.is_file()}
-    files = {path: text.replace("examples/" + name, str(target.name)) for path, text in files.items()}
+    files = {path: text.replace("examples/" + name, target.name or ".") for path, text in files.items()}
     files[Path(SCHEMA_FILE)] = json.dumps(json_schema(), indent=2) + "\n"
     written = []
     try:

@@ -373,7 +373,9 @@ def _syntax_error(error: yaml.MarkedYAMLError, source: str, file: str) -> YamlEr
     mark = error.problem_mark or error.context_mark
     reason = (error.problem or "not YAML").strip()
     if error.context:
-        reason = f"{reason} ({error.context.strip()})"
+        start = error.context_mark
+        where = f" that begins at line {start.line + 1}" if start and mark and start.line != mark.line else ""
+        reason = f"{reason} ({error.context.strip()}{where})"
     if mark is None:
         return YamlError(reason, file=file)
     return YamlError(reason + _hint(reason, mark, source), file=file, line=mark.line + 1, column=mark.column + 1)

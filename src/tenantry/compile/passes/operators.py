@@ -39,6 +39,7 @@ def operators(cluster: Cluster) -> Iterable[Output]:
                 yield Piece(COMPONENT, name, body)
             if not chosen.csv:
                 yield _build_note(cluster, name)
+        yield from _untried(cluster, name)
     for chart in charts(cluster):
         yield from _chart_namespace(cluster, chart)
         yield chart
@@ -72,6 +73,18 @@ def _chart_namespace(cluster: Cluster, chart: Chart) -> Iterable[Piece]:
                 namespace=chart.namespace,
                 spec={"hard": {"pods": "1000"}, "scopeSelector": {"matchExpressions": [scope]}},
             ),
+        )
+
+
+def _untried(cluster: Cluster, name: str) -> Iterable[Note]:
+    pin, chosen = cluster.spec.platform.spec.operators.get(name), cluster.operators[name]
+    if pin is not None and pin.version and chosen.version not in chosen.operator.known_good:
+        yield Note(
+            "NOTE-VERSION-UNTRIED",
+            f"operator {name}",
+            f"version {chosen.version} is none of those known to work with the rest of this platform: "
+            f"{', '.join(chosen.operator.known_good)}",
+            "try it on a platform of its own first",
         )
 
 
