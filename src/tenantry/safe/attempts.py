@@ -119,7 +119,12 @@ class Attempts:
 
     def writes(self, tenant: str, group: str, resource: str, namespace: str = "", name: str = "") -> Right | None:
         """Return a right to create, change or delete objects of a kind."""
-        for verb in ("create", "update", "patch", "delete", "deletecollection"):
+        created = self.right(tenant, "create", group, resource, namespace, name=name)
+        return created or self.alters(tenant, group, resource, namespace, name)
+
+    def alters(self, tenant: str, group: str, resource: str, namespace: str = "", name: str = "") -> Right | None:
+        """Return a right to change or delete objects of a kind that exist."""
+        for verb in ("update", "patch", "delete", "deletecollection"):
             found = self.right(tenant, verb, group, resource, namespace, name=name)
             if found is not None:
                 return found

@@ -50,7 +50,7 @@ def texts(body: Any, *path: str | int) -> list[str]:
 
 def strings(body: Any, *path: str | int) -> dict[str, str]:
     """Return the entries of the map at a path whose keys and values are strings."""
-    found = mapping(body, *path)
+    found: dict[Any, Any] = mapping(body, *path)
     return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, str)}
 
 
