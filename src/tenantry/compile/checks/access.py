@@ -39,19 +39,43 @@ def _group(document: Document, path: DocPath, name: str) -> Iterable[SpecProblem
 def hosts(cluster: Cluster) -> Iterable[SpecProblem]:
     """A host, with everything below it, belongs to one tenant and never holds the domain of the platform."""
     domain = cluster.spec.platform.spec.ingress_domain
-    owned: list[tuple[str, str]] = []
-    if domain:
-        owned = [(f"{tenant.name}.{domain}", tenant.name) for tenant in cluster.spec.tenants]
+    owned = _Owned()
+    for tenant in cluster.spec.tenants if domain else ():
+        owned.add(f"{tenant.name}.{domain}", tenant.name)
     for tenant in cluster.spec.tenants:
         for index, host in enumerate(tenant.spec.network.hosts):
             path: DocPath = ("spec", "network", "hosts", index)
             if domain and _within(domain, host):
                 yield _taken(tenant, path, host, f"{host} holds {domain}, below which every tenant has its hosts")
                 continue
-            other = next((item for item in owned if item[1] != tenant.name and _meet(host, item[0])), None)
+            other = owned.met_by(host, tenant.name)
             if other is not None:
                 yield _taken(tenant, path, host, _conflict(host, *other))
-            owned.append((host, tenant.name))
+            owned.add(host, tenant.name)
+
+
+class _Owned:
+    """Hosts with their owners, to be asked which of them a further host meets; the time does not grow with them."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, dict[str, str]] = {}
+        self._below: dict[str, dict[str, str]] = {}
+
+    def add(self, host: str, owner: str) -> None:
+        self._exact.setdefault(host, {}).setdefault(owner, host)
+        for name in _upwards(host):
+            self._below.setdefault(name, {}).setdefault(owner, host)
+
+    def met_by(self, host: str, owner: str) -> tuple[str, str] | None:
+        """Return a host of another owner, and that owner, at, above or below a host."""
+        found = [self._below.get(host, {}), *(self._exact.get(name, {}) for name in _upwards(host))]
+        return next(((name, who) for entry in found for who, name in entry.items() if who != owner), None)
+
+
+def _upwards(host: str) -> list[str]:
+    """Return a host and the domains above it."""
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(len(labels))]
 
 
 def _conflict(host: str, other: str, owner: str) -> str:
@@ -62,10 +86,6 @@ def _conflict(host: str, other: str, owner: str) -> str:
 
 def _within(inner: str, outer: str) -> bool:
     return inner == outer or inner.endswith(f".{outer}")
-
-
-def _meet(one: str, other: str) -> bool:
-    return _within(one, other) or _within(other, one)
 
 
 def _taken(document: Document, path: DocPath, host: str, message: str) -> SpecProblem:
