@@ -133,6 +133,7 @@ class Grant:
         namespace: where it holds; empty for the whole cluster.
         role: the role as the binding names it: kind, namespace and name.
         rules: its rules, aggregated ones included.
+        to: the subject, as ``user:<name>`` or ``group:<name>``.
     """
 
     binding: ManifestKey
@@ -140,6 +141,7 @@ class Grant:
     namespace: str
     role: tuple[str, str, str]
     rules: tuple[Rule, ...]
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +296,7 @@ class RoleBook:
                 if rules is None:
                     yield subject, Dangling(binding.key, index, namespace, role)
                 else:
-                    yield subject, Grant(binding.key, index, namespace, role, rules)
+                    yield subject, Grant(binding.key, index, namespace, role, rules, subject)
 
 
 def _aggregation(body: Body) -> tuple[Selector | None, ...] | None:

@@ -2,129 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.facts import fact_definitions
-from tenantry.model.claim import Missing, Step
-from tenantry.model.tenancy import Declared, Strength, Tenancy, TenantIdentity
+from tenantry.model.claim import Missing
+from tenantry.model.tenancy import PLATFORM, Declared, Strength, Tenancy, TenantIdentity
+from tenantry.safe.admission import GuardBook
+from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.envelope import Admitter, Envelope, Inhabitants
+from tenantry.safe.graph import Reach, Targets
+from tenantry.safe.identity import Accounts, Identity, Principal, Right, Rights, identities
+from tenantry.safe.implicit import is_openshift, with_implicit
+from tenantry.safe.labels import LabelRights
+from tenantry.safe.pods import PodTemplate, plain_pod, templates_of
+from tenantry.safe.rbac import RoleBook
 
 if TYPE_CHECKING:
-    from tenantry.model.manifest import Body, Manifest, ManifestKey
-    from tenantry.model.problem import DocPath
+    from tenantry.model.manifest import ManifestKey
     from tenantry.model.snapshot import Snapshot
 
+__all__ = [
+    "Admission",
+    "Answer",
+    "Envelope",
+    "PodTemplate",
+    "Principal",
+    "Requester",
+    "Right",
+    "View",
+    "plain_pod",
+]
 
-class Answer(StrEnum):
-    """What admission says about an object."""
-
-    ADMITTED = "admitted"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Whether an object would be let in.
-
-    Attributes:
-        answer: what is known.
-        by: the object that refuses it, or that nobody can look into; None when admitted.
-        pointer: the place in ``by`` that decides.
-        reason: why, in one line.
-        missing: what would decide an unknown answer.
-    """
-
-    answer: Answer
-    by: ManifestKey | None = None
-    pointer: DocPath = ()
-    reason: str = ""
-    missing: tuple[Missing, ...] = ()
-
-    @property
-    def admitted(self) -> bool:
-        """Whether it is known to be let in."""
-        return self.answer is Answer.ADMITTED
-
-    @property
-    def refused(self) -> bool:
-        """Whether it is known to be refused."""
-        return self.answer is Answer.REFUSED
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Principal:
-    """A subject of RBAC: ``kind`` is ``User``, ``Group`` or ``ServiceAccount``; only the last has a namespace."""
-
-    kind: str
-    name: str
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """Who asks the API server: a user name with its groups, as ``request.userInfo`` has them."""
-
-    username: str
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """A right some principal of a tenant has, and the objects that give it.
-
-    Attributes:
-        principal: who has it.
-        verb: the verb asked about.
-        group: API group.
-        resource: plural name, with subresource where asked: ``pods/exec``.
-        namespace: namespace it holds in; empty when it holds in all (or for cluster-scoped kinds).
-        names: the only object names it holds for; empty when it holds for all.
-        steps: how the principal is reached and which binding, role and rule give the right.
-    """
-
-    principal: Principal
-    verb: str
-    group: str
-    resource: str
-    namespace: str
-    names: tuple[str, ...]
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PodTemplate:
-    """A pod, or what a controller makes pods from.
-
-    Attributes:
-        owner: the object that holds it.
-        pointer: where in that object the pod's spec is.
-        body: a pod with its metadata, namespace included, and spec.
-    """
-
-    owner: Manifest
-    pointer: DocPath
-    body: Body
-
-
-class Envelope:
-    """What admission lets into one namespace."""
-
-    def admits(self, body: Body, *, operation: str = "CREATE", user: Requester | None = None) -> Admission:
-        """Say whether an object would be let in.
-
-        Args:
-            body: a Pod or any other object; its namespace is filled in.
-            operation: ``CREATE``, ``UPDATE`` or ``DELETE``.
-            user: who asks; None for every way the tenant has: its members, its service accounts, and for pods the
-                controllers that make them from templates. Then it is admitted if one of them is let in.
-        """
-        raise NotImplementedError
+_PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
 class View:
@@ -142,10 +52,13 @@ class View:
         self, snapshot: Snapshot, tenancy: Tenancy, declared: Declared, strength: Strength = Strength.ADVERSARIAL
     ) -> None:
         self.given = snapshot
-        self.snapshot = snapshot
+        self.snapshot = with_implicit(snapshot, tenancy)
         self.tenancy = tenancy
         self.declared = declared
         self.strength = strength
+        self._base: dict[str, Rights] = {}
+        self._reach: dict[str, Reach] = {}
+        self._inhabitants: dict[str, Inhabitants] = {}
 
     @property
     def tenants(self) -> tuple[TenantIdentity, ...]:
@@ -155,7 +68,9 @@ class View:
     @cached_property
     def distribution_openshift(self) -> bool:
         """Whether kinds that only OpenShift has are among the objects."""
-        raise NotImplementedError
+        return is_openshift(self.given)
+
+    # --- facts ----------------------------------------------------------------------------------------------------
 
     def signed(self, fact_id: str) -> bool | None:
         """Whether a signed fact proves isolation: True, False when its value does not, None when nobody signed it."""
@@ -171,14 +86,56 @@ class View:
             return Missing(fact_id, "")
         return Missing(fact_id, f"sign {fact_id} in a Facts document; it can be seen by: {found.seen}")
 
-    def principals(self, tenant: str) -> tuple[Principal, ...]:
-        """Return who acts for a tenant: its users and groups, service accounts of its namespaces, implied groups."""
-        raise NotImplementedError
+    # --- identities and rights ------------------------------------------------------------------------------------
 
-    def may(
+    @cached_property
+    def book(self) -> RoleBook:
+        """Roles and bindings."""
+        return RoleBook(self.snapshot)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Service accounts per namespace."""
+        return Accounts(self.snapshot, self.book)
+
+    @cached_property
+    def _identities(self) -> dict[str, tuple[Identity, ...]]:
+        openshift = self.distribution_openshift
+        return {tenant.name: identities(tenant, self.accounts, openshift=openshift) for tenant in self.tenants}
+
+    def identities(self, tenant: str) -> tuple[Identity, ...]:
+        """Return who acts for a tenant from the start."""
+        return self._identities[tenant]
+
+    def principals(self, tenant: str) -> tuple[Principal, ...]:
+        """Return who acts for a tenant: users, groups, service accounts of its namespaces, and what each is part of."""
+        found = {identity.principal for identity in self.identities(tenant)}
+        groups = {group for identity in self.identities(tenant) for group in identity.groups}
+        return tuple(sorted(found | {Principal("Group", group) for group in groups}))
+
+    def base_rights(self, tenant: str) -> Rights:
+        """Return the rights bindings give a tenant today."""
+        if tenant not in self._base:
+            self._base[tenant] = Rights(self.book, self.identities(tenant))
+        return self._base[tenant]
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Whom a scope concerns."""
+        return Targets(self)
+
+    def reach(self, tenant: str) -> Reach:
+        """Return what a tenant can come to be and to do, with the shortest path to each."""
+        if tenant not in self._reach:
+            self._reach[tenant] = Reach(self, tenant)
+        return self._reach[tenant]
+
+    def may(  # noqa: PLR0917 - reads as a sentence: may this tenant, with this verb, ...
         self, tenant: str, verb: str, group: str, resource: str, namespace: str = "", name: str = ""
     ) -> Right | None:
-        """Return the strongest right of this kind any principal of a tenant has or can come to have, or None.
+        """Return the strongest right of this kind any principal of a tenant has or can give itself, or None.
+
+        Admission is not asked: ask the envelope with the object that would be written.
 
         Args:
             tenant: name of the tenant.
@@ -188,16 +145,88 @@ class View:
             namespace: namespace the object is in; empty asks about cluster-scoped kinds, or about all namespaces.
             name: name of the object; empty asks about any one name, and ``Right.names`` says which.
         """
-        raise NotImplementedError
+        return self.reach(tenant).rights.find(verb, group, resource, namespace, name)
+
+    def unknown_roles(self, tenant: str) -> tuple[Missing, ...]:
+        """Return the roles a tenant is bound to that are not among the objects, so that its rights are not known."""
+        if self.snapshot.live:
+            return ()
+        found = {
+            (entry.role, entry.binding)
+            for identity in self.identities(tenant)
+            for subject in identity.subjects
+            for entry in self.book.dangling.get(subject, ())
+        }
+        roles = sorted({role: str(binding) for role, binding in sorted(found, reverse=True)}.items())
+        return tuple(
+            Missing(
+                f"what {kind} {f'{namespace}/' if namespace else ''}{name} allows",
+                f"add the {kind}, to which {binding} refers, to the manifests",
+            )
+            for (kind, namespace, name), binding in roles
+        )
+
+    # --- admission ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def admitter(self) -> Admitter:
+        """Everything admission knows."""
+        return Admitter(
+            self.snapshot,
+            GuardBook(self.snapshot, self._controls),
+            self.book,
+            openshift=self.distribution_openshift,
+            inhabitants=self._inhabitants_of,
+            trusted_labels=self._labels_trusted,
+        )
 
     def envelope(self, namespace: str) -> Envelope:
-        """Return what admission lets into a namespace."""
-        raise NotImplementedError
+        """Return what admission lets into a namespace; the empty name stands for objects outside namespaces."""
+        return self.admitter.envelope(namespace)
 
-    def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
-        """Return the pods and pod templates in a tenant's namespaces, ordered by object."""
-        raise NotImplementedError
+    def _inhabitants_of(self, namespace: str) -> Inhabitants:
+        owner = self.tenancy.owner(namespace)
+        if owner is None or owner not in self.tenancy.by_name:
+            return Inhabitants((), Rights(self.book, ()))
+        key = f"{owner}/{namespace}"
+        if key not in self._inhabitants:
+            who = [
+                identity.requester
+                for identity in self.identities(owner)
+                if identity.namespace in {"", namespace} and identity.user != "system:anonymous"
+            ]
+            self._inhabitants[key] = Inhabitants(tuple(who), self.base_rights(owner))
+        return self._inhabitants[key]
+
+    def _labels_trusted(self, namespace: str) -> bool:
+        owner = self.tenancy.owner(namespace)
+        return owner is None or owner == PLATFORM or self.labels.change(owner, namespace) is None
+
+    def _controls(self, key: ManifestKey) -> bool:
+        """Whether the tenant that owns the namespace of an object may write it."""
+        owner = self.tenancy.owner(key.namespace)
+        if owner is None or owner not in self.tenancy.by_name:
+            return False
+        resource = _PLURALS.get(key.kind, f"{key.kind.lower()}s")
+        rights = self.base_rights(owner)
+        verbs = ("create", "update", "patch", "delete")
+        return any(rights.find(verb, key.group, resource, key.namespace, key.name) for verb in verbs)
+
+    # --- namespaces and pods --------------------------------------------------------------------------------------
+
+    @cached_property
+    def labels(self) -> LabelRights:
+        """Who may change labels of namespaces."""
+        return LabelRights(self)
 
     def trusted_namespace_labels(self, tenant: str) -> bool:
         """Whether a tenant cannot change labels of any namespace: RBAC gives no right to, or admission refuses it."""
-        raise NotImplementedError
+        return all(self.labels.change(tenant, namespace) is None for namespace in self.snapshot.namespaces)
+
+    def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
+        """Return the pods and pod templates in a tenant's namespaces, ordered by object."""
+        found = []
+        for namespace in self.tenancy.by_name[tenant].namespaces:
+            for manifest in self.snapshot.within(namespace):
+                found.extend(templates_of(manifest))
+        return tuple(found)

@@ -1,0 +1,427 @@
+"""ValidatingAdmissionPolicies as the API server applies them: which requests they look at, and what they say.
+
+A policy refuses for certain only if a binding denies, its failure policy is ``Fail`` and its expressions can be
+evaluated; anything less is an unknown answer, never a refusal.
+Source: Kubernetes, ``staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{generic,validating,matching}`` and
+``pkg/admission/plugin/webhook/predicates``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tenantry.model.claim import Missing
+from tenantry.model.manifest import Body, Manifest, ManifestKey, key_of
+from tenantry.model.selector import Selector, parse_selector
+from tenantry.safe import cel
+from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.rbac import labels_of, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tenantry.model.problem import DocPath
+    from tenantry.model.snapshot import Snapshot
+
+GROUP = "admissionregistration.k8s.io"
+
+_PLURALS = {
+    "Endpoints": "endpoints",
+    "NetworkAttachmentDefinition": "network-attachment-definitions",
+    "MultiNetworkPolicy": "multi-networkpolicies",
+    "SecurityContextConstraints": "securitycontextconstraints",
+    "EgressQoS": "egressqoses",
+    "NetworkQoS": "networkqoses",
+}
+
+
+def plural_of(kind: str) -> str:
+    """Return the plural name of a kind as the API spells it."""
+    if kind in _PLURALS:
+        return _PLURALS[kind]
+    lower = kind.lower()
+    if lower.endswith(("s", "x", "ch", "sh")):
+        return f"{lower}es"
+    if lower.endswith("y") and lower[-2:-1] not in "aeiou":
+        return f"{lower[:-1]}ies"
+    return f"{lower}s"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as admission sees it.
+
+    Attributes:
+        body: the new object; None for a deletion.
+        old: the object before; None for a creation.
+        namespace: the Namespace object; None for cluster-scoped objects.
+        user: who asks.
+        resource: plural name.
+        subresource: part of the object concerned; empty for the object itself.
+        group: API group.
+        version: version of the API group.
+        action: ``CONNECT`` where it is that; else the operation follows from the objects.
+    """
+
+    body: Body | None
+    old: Body | None
+    namespace: Body | None
+    user: Requester
+    resource: str
+    subresource: str = ""
+    group: str = ""
+    version: str = "v1"
+    action: str = ""
+
+    @staticmethod
+    def of(
+        body: Body | None,
+        user: Requester,
+        *,
+        old: Body | None = None,
+        namespace: Body | None = None,
+        subresource: str = "",
+        action: str = "",
+    ) -> Request:
+        """Make a request about an object from the object itself."""
+        key = key_of(body if body is not None else old or {})
+        version = key.api_version.rpartition("/")[2] or "v1"
+        resource = plural_of(key.kind)
+        return Request(body, old, namespace, user, resource, subresource, key.group, version, action)
+
+    @property
+    def operation(self) -> str:
+        """Operation as rules name it."""
+        if self.action:
+            return self.action
+        if self.body is None:
+            return "DELETE"
+        return "CREATE" if self.old is None else "UPDATE"
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+        return key_of(self.body if self.body is not None else self.old or {}).name
+
+    @property
+    def namespace_name(self) -> str:
+        """Namespace of the request; a Namespace is in itself."""
+        if self.group == "" and self.resource == "namespaces":
+            return self.name
+        return key_of(self.namespace).name if self.namespace else ""
+
+    def variables(self) -> dict[str, Any]:
+        """Return what expressions see, ``params`` and ``variables`` excepted."""
+        thing = {"group": self.group, "version": self.version, "resource": self.resource}
+        kind = {"group": self.group, "version": self.version, "kind": key_of(self.body or self.old or {}).kind}
+        request = {
+            **{"uid": "00000000-0000-0000-0000-000000000000", "operation": self.operation, "dryRun": False},
+            **{"name": self.name, "namespace": self.namespace_name, "resource": thing, "requestResource": thing},
+            **{"kind": kind, "requestKind": kind},
+            **{"subResource": self.subresource, "requestSubResource": self.subresource, "options": {}},
+            "userInfo": {
+                **{"username": self.user.username, "uid": "", "groups": list(self.user.groups), "extra": {}},
+            },
+        }
+        return {
+            "object": self.body,
+            "oldObject": self.old,
+            "namespaceObject": self.namespace,
+            "request": request,
+        }
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One binding of one ValidatingAdmissionPolicy that denies.
+
+    Attributes:
+        policy: the ValidatingAdmissionPolicy.
+        binding: its binding.
+        uses_user: whether its verdict can depend on who asks.
+        uses_namespace: whether its verdict can depend on the namespace beyond the selectors.
+    """
+
+    policy: Manifest
+    binding: Manifest
+    uses_user: bool
+    uses_namespace: bool
+
+    @property
+    def spec(self) -> Body:
+        """Spec of the policy."""
+        return mapping(self.policy.body.get("spec"))
+
+    @property
+    def object_selectors(self) -> tuple[Selector | None, ...]:
+        """Selectors of objects that do not match everything; None for one that cannot be read."""
+        return self._selectors("objectSelector")
+
+    @property
+    def namespace_selectors(self) -> tuple[Selector | None, ...]:
+        """Selectors of namespaces that do not match everything; None for one that cannot be read."""
+        return self._selectors("namespaceSelector")
+
+    def _selectors(self, name: str) -> tuple[Selector | None, ...]:
+        found = (selector_of(constraints.get(name)) for constraints in self._constraints())
+        return tuple(selector for selector in found if selector is None or not selector.everything)
+
+    def _constraints(self) -> tuple[Body, ...]:
+        bound = mapping(self.binding.body.get("spec")).get("matchResources")
+        return (mapping(self.spec.get("matchConstraints")), *((mapping(bound),) if bound is not None else ()))
+
+    def looks_at(self, request: Request) -> bool:
+        """Whether policy and binding match a request; match conditions are asked later."""
+        policy, *binding = self._constraints()
+        if not _covers(policy, request, required=True):
+            return False
+        return all(_covers(constraints, request, required=False) for constraints in binding)
+
+
+def mapping(value: object) -> Body:
+    """Return a map; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Body]:
+    """Return the maps of a list; nothing of anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def selector_of(body: object) -> Selector | None:
+    """Return a selector, the one of everything where none is given; None when it cannot be read."""
+    try:
+        return parse_selector(body) if body is not None else Selector()
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _covers(constraints: Body, request: Request, *, required: bool) -> bool:
+    """Whether constraints match; a selector that cannot be read matches nothing, as such an object is never stored."""
+    if not _namespace_matches(selector_of(constraints.get("namespaceSelector")), request):
+        return False
+    if not _object_matches(selector_of(constraints.get("objectSelector")), request):
+        return False
+    exact = constraints.get("matchPolicy") == "Exact"
+    if any(_rule_matches(rule, request, exact=exact) for rule in items(constraints.get("excludeResourceRules"))):
+        return False
+    rules = items(constraints.get("resourceRules"))
+    if not rules:
+        return not required
+    return any(_rule_matches(rule, request, exact=exact) for rule in rules)
+
+
+def _namespace_matches(selector: Selector | None, request: Request) -> bool:
+    if selector is None:
+        return False
+    about_namespace = request.group == "" and request.resource == "namespaces"
+    if about_namespace and request.operation in {"CREATE", "UPDATE"} and not request.subresource:
+        return selector.matches(labels_of(request.body or {}))
+    if about_namespace:
+        return selector.matches(labels_of(request.old or request.body or {}))
+    if request.namespace is None:
+        return True
+    return selector.matches(labels_of(request.namespace))
+
+
+def _object_matches(selector: Selector | None, request: Request) -> bool:
+    if selector is None:
+        return False
+    if selector.everything:
+        return True
+    return any(body is not None and selector.matches(labels_of(body)) for body in (request.body, request.old))
+
+
+def _rule_matches(rule: Body, request: Request, *, exact: bool) -> bool:
+    operations, groups = texts(rule.get("operations")), texts(rule.get("apiGroups"))
+    if not {request.operation, "*"} & set(operations) or not {request.group, "*"} & set(groups):
+        return False
+    # With matchPolicy Equivalent a request in another version is converted to one the rule names.
+    if exact and not {request.version, "*"} & set(texts(rule.get("apiVersions"))):
+        return False
+    if (names := texts(rule.get("resourceNames"))) and request.name not in names:
+        return False
+    scope = rule.get("scope", "*")
+    if scope != "*" and (scope == "Namespaced") is not (request.namespace is not None):
+        return False
+    return any(_resource_matches(text, request) for text in texts(rule.get("resources")))
+
+
+def _resource_matches(text: str, request: Request) -> bool:
+    resource, _, below = text.partition("/")
+    return resource in {"*", request.resource} and below in {"*", request.subresource}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one guard says: None when it lets the request pass."""
+
+    admission: Admission | None
+
+
+@dataclass
+class GuardBook:
+    """All ValidatingAdmissionPolicies that are bound with Deny.
+
+    Attributes:
+        snapshot: where parameters are looked up.
+        guards: one per binding, ordered by policy and binding.
+        controls: whether a tenant may write an object, so that a guard that takes its parameters from it is no guard.
+    """
+
+    snapshot: Snapshot
+    controls: Callable[[ManifestKey], bool] = field(default=lambda key: False)
+
+    def __post_init__(self) -> None:
+        policies = {item.key.name: item for item in self.snapshot.of(GROUP, "ValidatingAdmissionPolicy")}
+        found = []
+        for binding in self.snapshot.of(GROUP, "ValidatingAdmissionPolicyBinding"):
+            spec = mapping(binding.body.get("spec"))
+            policy = policies.get(str(spec.get("policyName")))
+            if policy is not None and "Deny" in texts(spec.get("validationActions")):
+                found.append(_guard(policy, binding))
+        self.guards: tuple[Guard, ...] = tuple(found)
+
+    def matching(self, request: Request) -> tuple[Guard, ...]:
+        """Return the guards that look at a request."""
+        return tuple(guard for guard in self.guards if guard.looks_at(request))
+
+    def decide(self, request: Request, guards: Iterable[Guard] | None = None) -> Admission:
+        """Say whether the guards let a request in: refused by the first that refuses, else unknown by the first."""
+        unknown: Admission | None = None
+        for guard in self.matching(request) if guards is None else guards:
+            said = self.ask(guard, request)
+            if said is not None and said.refused:
+                return said
+            unknown = unknown or said
+        return unknown or Admission(Answer.ADMITTED)
+
+    def ask(self, guard: Guard, request: Request) -> Admission | None:
+        """Return what one guard says about a request it looks at; None when it lets it pass."""
+        data = {**request.variables(), "variables": {}, "params": None}
+        conditions = self._conditions(guard, data)
+        if not isinstance(conditions, bool):
+            return conditions
+        parameters = self._parameters(guard, request)
+        if isinstance(parameters, Admission):
+            return parameters
+        unknown: Admission | None = None
+        for parameter in parameters:
+            said = _validate(guard, {**data, "params": parameter})
+            if said is not None and said.refused:
+                return said
+            unknown = unknown or said
+        return unknown
+
+    def _conditions(self, guard: Guard, data: dict[str, Any]) -> Admission | bool | None:
+        """Return True when all match conditions hold, None when the guard is passed over, else what an error says."""
+        errors: list[Admission | None] = []
+        for index, condition in enumerate(items(guard.spec.get("matchConditions"))):
+            outcome = cel.evaluate(condition.get("expression"), data)
+            if outcome.error:
+                errors.append(_failed(guard, ("spec", "matchConditions", index), outcome))
+            elif outcome.value is not True:
+                return None
+        return errors[0] if errors else True
+
+    def _parameters(self, guard: Guard, request: Request) -> list[Body | None] | Admission:
+        """Return the parameter objects; an answer where they cannot be told or admission ends with them."""
+        kind = mapping(guard.spec.get("paramKind"))
+        reference = mapping(guard.binding.body.get("spec")).get("paramRef")
+        if not kind or not isinstance(reference, dict):
+            return [None]
+        pointer: DocPath = ("spec", "paramRef")
+        group = str(kind.get("apiVersion", "")).rpartition("/")[0]
+        namespace = str(reference.get("namespace") or request.namespace_name)
+        selector = selector_of(reference.get("selector")) if "selector" in reference else None
+        found = [
+            item
+            for item in self.snapshot.of(group, str(kind.get("kind")))
+            if item.key.namespace in {"", namespace}
+            and (
+                item.key.name == reference.get("name")
+                or (selector is not None and selector.matches(labels_of(item.body)))
+            )
+        ]
+        controlled = next((item for item in found if self.controls(item.key)), None)
+        if controlled is not None:
+            return _unsure(guard, pointer, f"its parameters are in {controlled.key}, which the tenant may write")
+        if found:
+            return [item.body for item in found]
+        if not self.snapshot.live:
+            how = f"add the {kind.get('kind')} that {guard.binding.key} takes its parameters from"
+            return _unsure(guard, pointer, "its parameters are not among the objects", how)
+        if reference.get("parameterNotFoundAction") == "Deny":
+            return Admission(Answer.REFUSED, guard.binding.key, pointer, "its parameters do not exist")
+        return []
+
+
+def _guard(policy: Manifest, binding: Manifest) -> Guard:
+    spec = mapping(policy.body.get("spec"))
+    parts = (*items(spec.get("validations")), *items(spec.get("variables")), *items(spec.get("matchConditions")))
+    text = "\n".join(str(part.get("expression")) for part in parts)
+    takes_parameters = bool(mapping(binding.body.get("spec")).get("paramRef"))
+    return Guard(
+        policy,
+        binding,
+        uses_user="userInfo" in text or "request ==" in text,
+        uses_namespace=takes_parameters
+        or any(word in text for word in ("namespaceObject", "request.namespace", "metadata.namespace", "request.name")),
+    )
+
+
+def _validate(guard: Guard, data: dict[str, Any]) -> Admission | None:
+    # A variable that fails is left out: only an expression that asks for it fails with it.
+    values: dict[str, Any] = {}
+    failed: dict[str, cel.Outcome] = {}
+    data = {**data, "variables": values}
+    for variable in items(guard.spec.get("variables")):
+        outcome = cel.evaluate(variable.get("expression"), data)
+        name = str(variable.get("name"))
+        if outcome.error:
+            failed[name] = outcome
+        else:
+            values[name] = outcome.value
+    unknown: Admission | None = None
+    for index, item in enumerate(items(guard.spec.get("validations"))):
+        outcome = cel.evaluate(item.get("expression"), data)
+        pointer: DocPath = ("spec", "validations", index)
+        if outcome.error:
+            blamed = next((known for name, known in failed.items() if f"variables.{name}" in str(item)), outcome)
+            said = _failed(guard, pointer, outcome if blamed.genuine else blamed)
+        elif outcome.value is True:
+            continue
+        else:
+            said = _refusal(guard, pointer, str(item.get("message") or item.get("expression")))
+        if said is not None and said.refused:
+            return said
+        unknown = unknown or said
+    return unknown
+
+
+def _refusal(guard: Guard, pointer: DocPath, message: str) -> Admission:
+    """Return a refusal; only a failure policy of ``Fail`` makes it certain, as an error lets requests pass else."""
+    if guard.spec.get("failurePolicy", "Fail") == "Ignore":
+        return _unsure(
+            guard,
+            ("spec", "failurePolicy"),
+            "it refuses, but lets pass what makes its expressions fail",
+            "set failurePolicy: Fail",
+        )
+    return Admission(Answer.REFUSED, guard.policy.key, pointer, message)
+
+
+def _failed(guard: Guard, pointer: DocPath, outcome: cel.Outcome) -> Admission | None:
+    if guard.spec.get("failurePolicy", "Fail") == "Ignore" and outcome.genuine:
+        return None
+    if outcome.genuine:
+        return _refusal(guard, pointer, f"its expression fails: {outcome.error}")
+    how = cel.INSTALL if outcome.error == cel.INSTALL else "write the expression so that it can be evaluated here"
+    return _unsure(guard, pointer, f"its expression cannot be evaluated: {outcome.error}", how)
+
+
+def _unsure(guard: Guard, pointer: DocPath, reason: str, how: str = "") -> Admission:
+    key = guard.binding.key if pointer[1] == "paramRef" else guard.policy.key
+    missing = Missing(f"what {guard.policy.key} refuses", how or reason)
+    return Admission(Answer.UNKNOWN, key, pointer, reason, (missing,))

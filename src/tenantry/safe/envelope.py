@@ -1,0 +1,388 @@
+"""What admission lets into a namespace: Pod Security, OpenShift's constraints, admission policies, opaque webhooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tenantry.model.claim import Missing
+from tenantry.model.manifest import key_of
+from tenantry.safe import constraints, pod_security
+from tenantry.safe.admission import Guard, GuardBook, Request, mapping, plural_of
+from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.evasion import labelled, slipping, temptations
+from tenantry.safe.rbac import (
+    AUTHENTICATED,
+    RoleBook,
+    labels_of,
+    service_account_groups,
+    service_account_user,
+    texts,
+)
+from tenantry.safe.webhooks import Opaque
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tenantry.model.manifest import Body, Manifest
+    from tenantry.model.snapshot import Snapshot
+    from tenantry.safe.identity import Rights
+    from tenantry.safe.rbac import Rule
+
+# Controllers that make pods from templates, per kind a tenant may create; they act as service accounts of kube-system.
+CONTROLLERS: tuple[tuple[str, str, str], ...] = (
+    ("apps", "replicasets", "replicaset-controller"),
+    ("apps", "deployments", "replicaset-controller"),
+    ("apps", "statefulsets", "statefulset-controller"),
+    ("apps", "daemonsets", "daemon-set-controller"),
+    ("batch", "jobs", "job-controller"),
+    ("batch", "cronjobs", "job-controller"),
+    ("", "replicationcontrollers", "replication-controller"),
+)
+
+ADMITTED = Admission(Answer.ADMITTED)
+
+
+def annotations_of(body: Body) -> dict[str, str]:
+    """Return the annotations of an object as strings."""
+    found = mapping(mapping(body.get("metadata")).get("annotations"))
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+
+
+@dataclass(frozen=True)
+class Inhabitants:
+    """Who makes objects in a namespace.
+
+    Attributes:
+        requesters: identities of the tenant, members first.
+        rights: their rights.
+    """
+
+    requesters: tuple[Requester, ...]
+    rights: Rights
+
+
+class Admitter:
+    """Everything admission knows; makes one :class:`Envelope` per namespace and shares answers between equal ones."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        guards: GuardBook,
+        book: RoleBook,
+        *,
+        openshift: bool,
+        inhabitants: Callable[[str], Inhabitants],
+        trusted_labels: Callable[[str], bool],
+    ) -> None:
+        """Prepare admission.
+
+        Args:
+            snapshot: objects, implicit ones included.
+            guards: admission policies that deny.
+            book: roles and bindings, which decide who may use SecurityContextConstraints.
+            openshift: whether SecurityContextConstraints apply.
+            inhabitants: who makes objects in a namespace.
+            trusted_labels: whether labels of a namespace are beyond the reach of its tenant; if not, its Pod Security
+                level and every guard that selects namespaces count as absent.
+        """
+        self.snapshot = snapshot
+        self.guards = guards
+        self.openshift = openshift
+        self.inhabitants = inhabitants
+        self.trusted_labels = trusted_labels
+        self.opaque = Opaque(snapshot)
+        self.constraints = snapshot.of(constraints.GROUP, constraints.KIND) if openshift else []
+        self._uses = _uses(book) if openshift else {}
+        self._envelopes: dict[str, Envelope] = {}
+        self._levels: dict[tuple[pod_security.Level, bytes], str] = {}
+        self._usable: dict[tuple[Requester, str, str], tuple[Manifest, ...]] = {}
+        self._answers: dict[tuple[Any, ...], Admission | None] = {}
+
+    def envelope(self, namespace: str) -> Envelope:
+        """Return the envelope of a namespace."""
+        if namespace not in self._envelopes:
+            self._envelopes[namespace] = Envelope(self, namespace)
+        return self._envelopes[namespace]
+
+    def ask(self, guard: Guard, request: Request, shape: bytes) -> Admission | None:
+        """Return what a guard says, remembered for requests that it cannot tell apart."""
+        bare = _without_namespace(request.body), _without_namespace(request.old)
+        key = (
+            guard.binding.key,
+            encoded(bare),
+            request.subresource,
+            request.operation,
+            request.user if guard.uses_user else None,
+            shape if guard.uses_namespace else None,
+        )
+        if key not in self._answers:
+            self._answers[key] = self.guards.ask(guard, request)
+        return self._answers[key]
+
+    def pod_security(self, level: pod_security.Level, pod: Body) -> str:
+        """Return why a pod is refused at a level, remembered."""
+        key = (level, encoded(_without_namespace(pod)))
+        if key not in self._levels:
+            self._levels[key] = pod_security.refusal(level, pod)
+        return self._levels[key]
+
+    def usable_constraints(self, user: Requester, account: str, namespace: str) -> tuple[Manifest, ...]:
+        """Return the SecurityContextConstraints a requester or a service account of a namespace may use, by name."""
+        key = (user, account, namespace)
+        if key not in self._usable:
+            who = (user, Requester(service_account_user(namespace, account), service_account_groups(namespace)))
+            self._usable[key] = tuple(
+                item for item in self.constraints if any(self._may_use(item, each, namespace) for each in who)
+            )
+        return self._usable[key]
+
+    def _may_use(self, item: Manifest, user: Requester, namespace: str) -> bool:
+        if user.username in texts(item.body.get("users")) or set(user.groups) & set(texts(item.body.get("groups"))):
+            return True
+        subjects = (f"user:{user.username}", *(f"group:{group}" for group in user.groups))
+        return any(
+            scope in {"", namespace} and rule.allows("use", constraints.GROUP, constraints.RESOURCE, item.key.name)
+            for subject in subjects
+            for scope, rule in self._uses.get(subject, ())
+        )
+
+
+def _uses(book: RoleBook) -> dict[str, list[tuple[str, Rule]]]:
+    """Return per subject the rules that let it use SecurityContextConstraints, with their scope."""
+    found: dict[str, list[tuple[str, Rule]]] = {}
+    for subject, grants in book.grants.items():
+        for grant in grants:
+            for rule in grant.rules:
+                if rule.allows("use", constraints.GROUP, constraints.RESOURCE):
+                    found.setdefault(subject, []).append((grant.namespace, rule))
+    return found
+
+
+def _without_namespace(body: Body | None) -> Body | None:
+    if body is None:
+        return None
+    return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": ""}}
+
+
+def encoded(value: object) -> bytes:
+    """Return plain data as bytes, equal for equal data."""
+    try:
+        return msgspec.json.encode(value, order="deterministic")
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        return repr(value).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How an object is asked for: operation, subresource, plural name (empty for that of its kind), and by whom."""
+
+    operation: str
+    subresource: str
+    resource: str
+    user: Requester | None
+
+
+class Envelope:
+    """What admission lets into one namespace; the empty name stands for objects outside namespaces."""
+
+    def __init__(self, admitter: Admitter, namespace: str) -> None:
+        self._admitter = admitter
+        self.namespace = namespace
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The Namespace object, if it is among the objects."""
+        return self._admitter.snapshot.get("", "Namespace", self.namespace)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Labels of the namespace."""
+        return labels_of(self.manifest.body) if self.manifest else {"kubernetes.io/metadata.name": self.namespace}
+
+    @cached_property
+    def annotations(self) -> dict[str, str]:
+        """Annotations of the namespace."""
+        return annotations_of(self.manifest.body) if self.manifest else {}
+
+    @cached_property
+    def level(self) -> pod_security.Level:
+        """Pod Security level that holds whatever the tenant does."""
+        if not self.trusted:
+            return pod_security.Level(pod_security.PRIVILEGED, pod_security.LATEST)
+        return pod_security.enforced(self.labels)
+
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether labels of the namespace are beyond the reach of its tenant."""
+        return self._admitter.trusted_labels(self.namespace)
+
+    @cached_property
+    def _body(self) -> Body | None:
+        if not self.namespace:
+            return None
+        given = self.manifest.body if self.manifest else {"apiVersion": "v1", "kind": "Namespace"}
+        metadata = {**mapping(given.get("metadata")), "name": self.namespace, "labels": self.labels}
+        return {**given, "metadata": metadata}
+
+    @cached_property
+    def _shape(self) -> bytes:
+        return encoded(self._body)
+
+    def admits(
+        self,
+        body: Body,
+        *,
+        operation: str = "CREATE",
+        user: Requester | None = None,
+        old: Body | None = None,
+        subresource: str = "",
+        resource: str = "",
+    ) -> Admission:
+        """Say whether an object would be let in.
+
+        Args:
+            body: a Pod or any other object; its namespace is filled in.
+            operation: ``CREATE``, ``UPDATE``, ``DELETE`` or ``CONNECT``.
+            user: who asks; None for every way the tenant has: its members, its service accounts, and for pods the
+                controllers that make them from templates. Then it is admitted if one of them is let in, with labels
+                that slip past selectors of objects where that is needed.
+            old: the object before, for an update; an update without it is one of an equal object.
+            subresource: ``ephemeralcontainers``, ``status``, ...
+            resource: plural name where it is not that of the object's kind, as for ``pods/exec``.
+        """
+        form = _Form(operation, subresource, resource, user)
+        if operation == "UPDATE" and old is None:
+            old = body
+        said = self._best(((body, old),), form)
+        free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
+        return said if said.admitted or not free else self._evaded(said, body, old, form)
+
+    def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
+        """Return the most favourable answer over objects and requesters."""
+        unknown: Admission | None = None
+        refused: Admission | None = None
+        for candidate, before in candidates:
+            for requester in (form.user,) if form.user is not None else self._requesters(candidate):
+                said = self._decide(self._request(candidate, before, requester, form))
+                if said.admitted:
+                    return replace(said, body=candidate, user=requester)
+                if said.refused:
+                    refused = refused or said
+                else:
+                    unknown = unknown or replace(said, body=candidate, user=requester)
+        return unknown or refused or ADMITTED
+
+    def _evaded(self, said: Admission, body: Body, old: Body | None, form: _Form) -> Admission:
+        """Return the answer when labels, annotations and names are chosen to slip past guards.
+
+        A refusal of a guard that selects objects by labels is none: what slips past may not have been found.
+        """
+        guard = next((item for item in self._admitter.guards.guards if item.policy.key == said.by), None)
+        if guard is None:
+            return said
+        selecting = [
+            item for item in self._guards(self._request(body, old, Requester(""), form)) if item.object_selectors
+        ]
+        labels = labels_of(body)
+        for item in selecting:
+            labels = slipping(labels, item.object_selectors)
+        changed = [labelled(body, labels)] if labels != labels_of(body) else []
+        changed.extend(temptations(guard, said.pointer, body))
+        better = self._best([(item, item if old is not None else None) for item in changed], form) if changed else said
+        if better.admitted or (said.refused and not better.refused):
+            return better
+        if said.refused and guard in selecting:
+            reason = f"{said.reason}; it selects objects by labels, which are the tenant's to choose"
+            missing = Missing(f"what {guard.policy.key} refuses", "leave out its objectSelector")
+            return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(missing,))
+        return said
+
+    def _request(self, body: Body, old: Body | None, user: Requester, form: _Form) -> Request:
+        given = self._filled(body)
+        key = key_of(given)
+        gone = form.operation == "DELETE"
+        before = self._filled(old) if old is not None and form.operation == "UPDATE" else None
+        return Request(
+            None if gone else given,
+            given if gone else before,
+            self._body,
+            user,
+            form.resource or plural_of(key.kind),
+            form.subresource,
+            "" if form.resource == "pods" else key.group,
+            key.api_version.rpartition("/")[2] or "v1",
+            "CONNECT" if form.operation == "CONNECT" else "",
+        )
+
+    def _filled(self, body: Body) -> Body:
+        if not self.namespace or body.get("kind") == "Namespace":
+            return body
+        return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}}
+
+    # --- who asks -------------------------------------------------------------------------------------------------
+
+    def _requesters(self, body: Body) -> Iterator[Requester]:
+        inhabitants = self._admitter.inhabitants(self.namespace)
+        yield from inhabitants.requesters or (Requester("somebody", (AUTHENTICATED,)),)
+        if body.get("kind") != "Pod":
+            return
+        seen = set()
+        for group, resource, account in CONTROLLERS:
+            if account not in seen and inhabitants.rights.find("create", group, resource, self.namespace):
+                seen.add(account)
+                yield Requester(service_account_user("kube-system", account), service_account_groups("kube-system"))
+
+    def _guards(self, request: Request) -> tuple[Guard, ...]:
+        found = self._admitter.guards.matching(request)
+        if self.trusted:
+            return found
+        return tuple(guard for guard in found if not _selects_namespaces(guard))
+
+    # --- what is said ---------------------------------------------------------------------------------------------
+
+    def _decide(self, request: Request) -> Admission:
+        pod = request.group == "" and request.resource == "pods" and request.subresource in {"", "ephemeralcontainers"}
+        if pod and request.body is not None and request.operation in {"CREATE", "UPDATE"}:
+            refused = self._pod_security(request.body) or self._constrained(request.body, request.user)
+            if refused is not None:
+                return refused
+        unknown: Admission | None = None
+        for guard in self._guards(request):
+            said = self._admitter.ask(guard, request, self._shape)
+            if said is not None and said.refused:
+                return said
+            unknown = unknown or said
+        return unknown or self._admitter.opaque.could_refuse(request) or ADMITTED
+
+    def _pod_security(self, pod: Body) -> Admission | None:
+        told = self._admitter.pod_security(self.level, pod)
+        if not told or self.manifest is None:
+            return None
+        pointer = ("metadata", "labels", pod_security.ENFORCE)
+        return Admission(Answer.REFUSED, self.manifest.key, pointer, f"Pod Security {self.level.name}: {told}")
+
+    def _constrained(self, pod: Body, user: Requester) -> Admission | None:
+        # A namespace with a run level is exempt; whoever may label it can give it one.
+        if not self._admitter.openshift or not self.trusted or self.labels.get(constraints.RUN_LEVEL) in {"0", "1"}:
+            return None
+        account = str(mapping(pod.get("spec")).get("serviceAccountName") or "default")
+        usable = self._admitter.usable_constraints(user, account, self.namespace)
+        told = []
+        for item in usable:
+            reason = constraints.refusal(item.body, pod, self.annotations)
+            if not reason:
+                return None
+            told.append((item, reason))
+        if not told:
+            return Admission(Answer.REFUSED, None, (), "no SecurityContextConstraints may be used here")
+        least = told[-1]
+        names = ", ".join(item.key.name for item, _ in told)
+        return Admission(Answer.REFUSED, least[0].key, (), f"no constraints of {names} let it in: {least[1]}")
+
+
+def _selects_namespaces(guard: Guard) -> bool:
+    return any(selector is None or not selector.everything for selector in guard.namespace_selectors)

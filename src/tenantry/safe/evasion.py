@@ -1,0 +1,102 @@
+"""How a tenant dresses an object so that a guard passes it over: with labels, annotations, names and images."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tenantry.safe.admission import items, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tenantry.model.manifest import Body
+    from tenantry.model.problem import DocPath
+    from tenantry.model.selector import Selector
+    from tenantry.safe.admission import Guard
+
+_LITERAL = re.compile(r"'([^'\\]{1,63})'|\"([^\"\\]{1,63})\"")
+_FREE = re.compile(r"metadata\b|\bimage\b|serviceAccountName")
+_VARIABLE = re.compile(r"variables\.(\w+)")
+_LABEL = re.compile(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+
+MOST_LITERALS = 12
+
+
+def slipping(labels: Mapping[str, str], selectors: tuple[Selector | None, ...]) -> dict[str, str]:
+    """Return labels changed as little as possible so that not all selectors match."""
+    found = dict(labels)
+    if any(selector is None or not selector.matches(found) for selector in selectors):
+        return found
+    for selector in selectors:
+        for requirement in selector.requirements if selector else ():
+            changed = dict(found)
+            if requirement.operator in {"In", "Exists"}:
+                changed.pop(requirement.key, None)
+            else:
+                changed[requirement.key] = requirement.values[0] if requirement.values else "x"
+            if not requirement.holds(changed):
+                return changed
+    return found
+
+
+def labelled(body: Body, labels: Mapping[str, str]) -> Body:
+    """Return an object with other labels."""
+    return {**body, "metadata": {**mapping(body.get("metadata")), "labels": dict(labels)}}
+
+
+def temptations(guard: Guard, pointer: DocPath, body: Body) -> Iterator[Body]:
+    """Yield variants of an object that use the words an expression compares free fields with.
+
+    Args:
+        guard: the guard that refuses the object.
+        pointer: the validation that refuses it.
+        body: the object.
+    """
+    text = _text(guard, pointer)
+    if not _FREE.search(text):
+        return
+    words = sorted({first or second for first, second in _LITERAL.findall(text)})[:MOST_LITERALS]
+    metadata = mapping(body.get("metadata"))
+    for word in words:
+        if _LABEL.fullmatch(word):
+            for value in dict.fromkeys(("true", *(other for other in words if _LABEL.fullmatch(other)))):
+                for place in ("labels", "annotations"):
+                    held = {**mapping(metadata.get(place)), word: value}
+                    yield {**body, "metadata": {**metadata, place: held}}
+            yield {**body, "metadata": {**metadata, "name": word}}
+        yield from _images(body, word)
+
+
+def _images(body: Body, word: str) -> Iterator[Body]:
+    spec = mapping(body.get("spec"))
+    if not items(spec.get("containers")):
+        return
+    for image in (word, f"{word.rstrip('*')}x"):
+        changed = {
+            name: [{**item, "image": image} for item in items(spec.get(name))]
+            for name in ("containers", "initContainers", "ephemeralContainers")
+            if name in spec
+        }
+        yield {**body, "spec": {**spec, **changed}}
+
+
+def _text(guard: Guard, pointer: DocPath) -> str:
+    """Return match conditions and the refusing expression with the variables it uses.
+
+    Variables that compare with the object before are left out: they concern updates that change nothing.
+    """
+    variables = {str(item.get("name")): str(item.get("expression")) for item in items(guard.spec.get("variables"))}
+    parts = [str(item.get("expression")) for item in items(guard.spec.get("matchConditions"))]
+    validations = items(guard.spec.get("validations"))
+    if pointer[:2] == ("spec", "validations") and isinstance(pointer[2], int) and pointer[2] < len(validations):
+        parts.append(str(validations[pointer[2]].get("expression")))
+    waiting, seen = [*parts], set[str]()
+    while waiting:
+        for name in _VARIABLE.findall(waiting.pop()):
+            expression = variables.get(name, "")
+            if name not in seen and "oldObject" not in expression:
+                seen.add(name)
+                parts.append(expression)
+                waiting.append(expression)
+    return "\n".join(parts)

@@ -1,0 +1,208 @@
+"""What a tenant can come to be and do: the fixpoint over identities, bindings, roles and namespaces.
+
+A tenant starts with its identities. Within its own namespaces it may give itself more (bind, escalate); every right that
+leads out of them is a crossing. What a crossing leads to may hold rights that lead further; the shortest path is kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Effect, Impact, Step
+from tenantry.safe.answer import Admission, Answer
+from tenantry.safe.crossing import Crossing
+from tenantry.safe.escalation import Gained, escalations, gained_at_home
+from tenantry.safe.identity import Held, Identity, Rights, service_account
+from tenantry.safe.powers import Gain, Match, powers_of
+from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
+from tenantry.safe.samples import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.safe.view import View
+
+EVERYBODY = ""
+"""Target that stands for every other tenant alike."""
+
+_ADMITTED = Admission(Answer.ADMITTED)
+
+
+class Reach:
+    """What one tenant can come to be and do.
+
+    Args:
+        view: objects, rights and admission.
+        tenant: name of the tenant.
+    """
+
+    def __init__(self, view: View, tenant: str) -> None:
+        self.view = view
+        self.tenant = tenant
+
+    @cached_property
+    def gained(self) -> tuple[Gained, ...]:
+        """Grants it can give itself within its own namespaces."""
+        return gained_at_home(self.view, self.tenant)
+
+    @cached_property
+    def rights(self) -> Rights:
+        """Its rights, gained ones included."""
+        base = self.view.base_rights(self.tenant)
+        held = [item.held for item in self.gained if item.admission.admitted]
+        return Rights(self.view.book, base.identities, held) if held else base
+
+    @cached_property
+    def crossings(self) -> tuple[Crossing, ...]:
+        """Every right that leads out of it, shortest path first, then by channel, kind, target and namespace."""
+        found: dict[tuple[str, str, str, str], Crossing] = {}
+        for crossing in (*self._powers(self.rights, self.tenant), *escalations(self.view, self.tenant, self.rights)):
+            key = (crossing.channel, crossing.kind, crossing.target, crossing.namespace)
+            if key not in found or _rank(crossing) < _rank(found[key]):
+                found[key] = crossing
+        return tuple(sorted(found.values(), key=lambda item: (_rank(item), item.channel, item.kind, item.namespace)))
+
+    def by_channel(self, channel: str) -> tuple[Crossing, ...]:
+        """Return the crossings of one channel, with what lies behind them for tenants not reached at once."""
+        return tuple(item for item in (*self.crossings, *self.beyond) if item.channel == channel)
+
+    @cached_property
+    def beyond(self) -> tuple[Crossing, ...]:
+        """Crossings from what was reached to tenants nothing leads to directly, each by the channel it starts with."""
+        direct = [item for item in self.crossings if item.admission.admitted]
+        if any(item.gain is Gain.CLUSTER or (item.target == EVERYBODY and not item.namespace) for item in direct):
+            return ()
+        reached = {item.target for item in direct}
+        seen: set[str] = set()
+        found: list[Crossing] = []
+        waiting = deque(direct)
+        while waiting:
+            first = waiting.popleft()
+            for crossing in self._onward(first, seen):
+                if crossing.target not in reached | {self.tenant}:
+                    reached.add(crossing.target)
+                    found.append(crossing)
+                waiting.append(crossing)
+        return tuple(found)
+
+    def _onward(self, crossing: Crossing, seen: set[str]) -> Iterator[Crossing]:
+        """Yield where the identities behind a crossing lead; each namespace is entered once."""
+        if crossing.gain is not Gain.NAMESPACE or not crossing.namespace or crossing.namespace in seen:
+            return
+        seen.add(crossing.namespace)
+        inside = [
+            service_account(crossing.namespace, name, crossing.steps)
+            for name in self.view.accounts.of(crossing.namespace)
+        ]
+        owner = self.view.tenancy.owner(crossing.namespace) or ""
+        for onward in self._powers(Rights(self.view.book, inside), owner):
+            if onward.admission.admitted and onward.target != self.tenant:
+                yield replace(onward, channel=crossing.channel, kind=f"{crossing.kind}, then {onward.kind}")
+
+    def _powers(self, rights: Rights, home: str) -> Iterator[Crossing]:
+        for held in rights.all():
+            scope = held.grant.namespace
+            target = self.view.targets.of(home, scope, held.grant.to)
+            if target is None:
+                continue
+            for rule in held.grant.rules:
+                for match in powers_of(rule):
+                    if scope and match.power.cluster and not _named_namespace(match, rule, scope):
+                        continue
+                    yield self._crossing(held, rule, match, target)
+
+    def _crossing(self, held: Held, rule: Rule, match: Match, target: str) -> Crossing:
+        power, scope = match.power, held.grant.namespace
+        where = f"in namespace {scope}" if scope else "in every namespace"
+        names = f" named {', '.join(sorted(rule.names))}" if rule.names else ""
+        words = f"{match.verb} {match.resource}{names}" + ("" if power.cluster else f" {where}")
+        step = Step(words, rule.role, rule.pointer)
+        body = sample(power.group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
+        admission = self._admission(body, match, held.identity, rule) if body is not None else _ADMITTED
+        platform = not target and bool(scope)
+        impact = Impact.S0 if platform and power.effect in {Effect.EXEC, Effect.READ, Effect.WRITE} else power.impact
+        return Crossing(
+            power.channel,
+            power.id,
+            target,
+            scope,
+            (*held.steps(), step),
+            power.does,
+            power.effect,
+            impact,
+            power.gain,
+            admission,
+            body,
+        )
+
+    def _somewhere(self, cluster: bool) -> str:
+        """Return a namespace of somebody else, to try what holds in all of them."""
+        if cluster:
+            return ""
+        others = [item for item in self.view.tenants if item.name != self.tenant and item.namespaces]
+        return others[0].namespaces[0] if others else "kube-system"
+
+    def _admission(self, body: dict[str, object], match: Match, who: Identity, rule: Rule) -> Admission:
+        metadata = body.get("metadata")
+        if rule.names and isinstance(metadata, dict):
+            metadata["name"] = min(rule.names)
+        namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
+        operation = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE"}.get(match.verb, "DELETE")
+        old = {**body, "spec": {}} if operation == "UPDATE" else None
+        subresource = match.resource.partition("/")[2]
+        said = self.view.envelope(namespace).admits(
+            body,
+            operation=operation,
+            user=who.requester,
+            old=old,
+            subresource=subresource,
+            resource=match.resource.partition("/")[0],
+        )
+        return unless_failed(said)
+
+
+def unless_failed(said: Admission) -> Admission:
+    """Return an answer as it is, unless it is a refusal only because a made-up object lacks what a guard looks for."""
+    if said.refused and said.reason.startswith("its expression fails"):
+        return replace(said, answer=Answer.UNKNOWN)
+    return said
+
+
+def _named_namespace(match: Match, rule: Rule, scope: str) -> bool:
+    """Whether a right on a namespace itself holds through a binding inside it."""
+    del rule, scope
+    kind = (match.power.group, match.resource.partition("/")[0])
+    return kind in NAMESPACE_NAMED and match.verb not in {"create", "deletecollection"}
+
+
+def _rank(crossing: Crossing) -> tuple[int, int]:
+    answers = {Answer.ADMITTED: 0, Answer.UNKNOWN: 1, Answer.REFUSED: 2}
+    return (answers[crossing.admission.answer], len(crossing.steps))
+
+
+class Targets:
+    """Whom a scope concerns."""
+
+    def __init__(self, view: View) -> None:
+        self._owners = dict(view.tenancy.owners)
+        self._people = {
+            tenant.name: {*(f"group:{name}" for name in tenant.groups), *(f"user:{name}" for name in tenant.users)}
+            for tenant in view.tenants
+        }
+
+    def of(self, home: str, scope: str, subject: str) -> str | None:
+        """Return the tenant a grant in a scope reaches; empty for all; None when it stays at home.
+
+        A subject that also acts for the owner of the namespace was let in by that owner.
+        """
+        if not scope:
+            return EVERYBODY
+        owner = self._owners.get(scope)
+        if owner == home:
+            return None
+        if owner is None or owner not in self._people:
+            return EVERYBODY
+        return None if subject in self._people[owner] else owner
