@@ -185,6 +185,19 @@ CASES: dict[str, tuple[ClusterBuilder, str, str, str, ClusterBuilder]] = {
         "SPEC-VLAN-TWICE", "spec.network.fabrics[0].vlan", "tenant a already",
         fabric().tenant("a", fabrics={"roce": 101}).tenant("b", fabrics={"roce": 102}),
     ),
+    "VLAN used twice, on another fabric": (
+        fabric()
+        .fabric("other", subnet="10.30.0.0/16", resourceName="other", rails=[{"name": "r", "pci": "0000:9c:00.0"}])
+        .tenant("a", fabrics={"roce": 101})
+        .tenant("b", fabrics={"other": 101}),
+        "SPEC-VLAN-TWICE",
+        "spec.network.fabrics[0].vlan",
+        "on fabric roce belongs to tenant a already",
+        fabric()
+        .fabric("other", subnet="10.30.0.0/16", resourceName="other", rails=[{"name": "r", "pci": "0000:9c:00.0"}])
+        .tenant("a", fabrics={"roce": 101, "other": 101})
+        .tenant("b", fabrics={"other": 102}),
+    ),
     "P_Key used twice, once as a limited member": (
         # 0x0010 and 0x8010 differ in the membership bit only: one partition
         fabric(infiniband=True).tenant("a", fabrics={"roce": "0x8010"}).tenant("b", fabrics={"roce": "0x0010"}),

@@ -47,11 +47,9 @@ EXISTING_ACCOUNTS = {
 EXISTING_CONFIG = {("tenantry-monitoring", "openshift-service-ca.crt")}
 EXISTING_CLASSES = {"system-node-critical", "system-cluster-critical"}
 
-# What the tree cannot mend and says in a note: the node image brings the container toolkit; separate fabrics may carry
-# the same VLAN.
+# What the tree cannot mend and says in a note: the node image brings the container toolkit.
 ACCEPTED = {
     "AKS with the provider's driver": {"LINT-GPU-OPEN-ACCESS"},
-    "two fabrics in two pools": {"LINT-SRIOV-VLAN-SHARED"},
 }
 
 

@@ -193,7 +193,7 @@ VARIANTS: dict[str, ClusterBuilder] = {
     .fabric("roce", pools=["training"])
     .fabric("other", pools=["more"], subnet="10.30.0.0/16", resourceName="other")
     .tenant("vision", pool="training", guaranteed=8, fabrics={"roce": 101})
-    .tenant("search", pool="more", guaranteed=8, fabrics={"other": 101}),
+    .tenant("search", pool="more", guaranteed=8, fabrics={"other": 102}),
     # Schedulers
     "KAI with run times": _two_teams(_training()).scheduler(
         "kai", placement="spread", reclaimMinRuntime="15m", preemptMinRuntime="1h30m"

@@ -160,9 +160,12 @@ def addresses(cluster: Cluster) -> Iterable[SpecProblem]:
 
 
 def attachments(cluster: Cluster) -> Iterable[SpecProblem]:
-    """Each tenant on a fabric has a VLAN or P_Key nobody else has, inside the range set aside."""
+    """Each tenant on a fabric has a VLAN or P_Key nobody else has on any fabric, inside the range set aside.
+
+    Fabrics may meet in one switch, which the spec does not show, and there are numbers enough.
+    """
     fabrics = {fabric.name: fabric.spec for fabric in cluster.fabrics}
-    users: dict[tuple[str, int], str] = {}
+    users: dict[tuple[str, int], tuple[str, str]] = {}
     for tenant in cluster.spec.tenants:
         for index, item in enumerate(tenant.spec.network.fabrics):
             fabric = fabrics.get(item.name)
@@ -184,12 +187,12 @@ def attachments(cluster: Cluster) -> Iterable[SpecProblem]:
                 )
                 continue
             yield from _in_range(tenant, fabric, (*path, wanted), number)
-            first = users.setdefault((fabric.name, number), tenant.name)
+            first, where = users.setdefault((wanted, number), (tenant.name, fabric.name))
             if first != tenant.name:
                 yield at(
                     tenant,
                     (*path, wanted),
-                    f"{_label(fabric, number)} on fabric {fabric.name} belongs to tenant {first} already",
+                    f"{_label(fabric, number)} on fabric {where} belongs to tenant {first} already",
                     expected=f"a {wanted} no other tenant uses",
                     found=item.vlan if ethernet else item.p_key,
                     rule="SPEC-VLAN-TWICE" if ethernet else "SPEC-PKEY-TWICE",
