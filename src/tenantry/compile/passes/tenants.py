@@ -103,7 +103,9 @@ def _namespace(
             marks["opendatahub.io/dashboard"] = "true"
         if scheduler is SchedulerType.KUEUE:
             marks["kueue.openshift.io/managed"] = "true"
-        annotations["openshift.io/display-name"] = f"{tenant.name}: {namespace.name}"
+        annotations["openshift.io/display-name"] = (
+            namespace.name if namespace.name == tenant.name else f"{tenant.name}: {namespace.name}"
+        )
         annotations["openshift.io/description"] = namespace.purpose or tenant.spec.spec.description
     if scheduler is SchedulerType.RUNAI and first:
         # Ties the namespace to the project of the same name; a project has one namespace.
