@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,23 @@ def step_words(step: Step) -> str:
     return f"{step.by} {pointer(step.pointer)}".rstrip() if step.by is not None else f"({step.missing})"
 
 
-def groups(findings: Iterable[SafeFinding]) -> list[list[SafeFinding]]:
-    """Put findings together that one change resolves: same channel, same objects at fault, same fix."""
-    found: dict[tuple[str, str, str], list[SafeFinding]] = {}
+def groups(report: VerifyReport, findings: Iterable[SafeFinding]) -> list[list[SafeFinding]]:
+    """Put findings together that differ in nothing but the tenants concerned: same channel, same kind of fix."""
+    names = {tenant.name: _any_of((tenant.name, *tenant.namespaces)) for tenant in report.tenancy.tenants}
+    found: dict[tuple[str, str, bool], list[SafeFinding]] = {}
     for finding in findings:
         claim = finding.claim
         fault = claim.fix or (str(claim.witness.steps[-1]) if claim.witness else "")
-        found.setdefault((claim.channel, fault, "waived" if finding.waived else ""), []).append(finding)
+        for tenant, sign in ((claim.target, "<target>"), (claim.source, "<source>")):
+            fault = names[tenant].sub(sign, fault) if tenant in names else fault
+        found.setdefault((claim.channel, fault, finding.waived), []).append(finding)
     return list(found.values())
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """Match any of some names where it stands by itself; a longer name before one it begins with."""
+    ordered = sorted(set(names), key=lambda name: (-len(name), name))
+    return re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, ordered))})(?![\w-])")
 
 
 # Terminal ------------------------------------------------------------------------------------------------------------
@@ -52,7 +62,7 @@ def groups(findings: Iterable[SafeFinding]) -> list[list[SafeFinding]]:
 def text(report: VerifyReport) -> str:
     """Write a verification for a terminal: what is violated and missing first, then the picture, the verdict last."""
     lines: list[str] = []
-    violated = groups(item for item in report.findings if item.claim.verdict is Verdict.VIOLATED)
+    violated = groups(report, (item for item in report.findings if item.claim.verdict is Verdict.VIOLATED))
     for group in violated[:GROUPS]:
         lines += [*_group(group), ""]
     if len(violated) > GROUPS:
@@ -89,7 +99,7 @@ def _group(group: Sequence[SafeFinding]) -> list[str]:
     if others:
         named = ", ".join(f"{item.subject} ({item.id})" for item in others[:ALSO])
         more = f" and {len(others) - ALSO} more pairs" if len(others) > ALSO else ""
-        lines.append(_wrap(f"    the same: {named}{more}", "      "))
+        lines.append(_wrap(f"    likewise: {named}{more}", "      "))
     return lines
 
 
@@ -111,12 +121,18 @@ def _path(finding: SafeFinding) -> list[str]:
     witness = finding.claim.witness
     if witness is None:
         return []
-    edges = [step.edge for step in witness.steps]
-    width = min(34, max(len(edge) for edge in edges))
+    places = [*finding.places, *[None] * len(witness.steps)]
+    width = max(len(step.edge) for step in witness.steps)
+    ends = [f"{step_words(step)}{_place(place)}" for step, place in zip(witness.steps, places, strict=False)]
+    numbers = range(1, len(ends) + 1)
+    if width + max(map(len, ends)) + 12 <= WIDTH:
+        return [
+            f"{number}. {step.edge.ljust(width)}  {end}"
+            for number, step, end in zip(numbers, witness.steps, ends, strict=True)
+        ]
     lines = []
-    for number, step in enumerate(witness.steps, 1):
-        place = finding.places[number - 1] if number <= len(finding.places) else None
-        lines.append(f"{number}. {step.edge.ljust(width)}  {step_words(step)}{_place(place)}")
+    for number, step, end in zip(numbers, witness.steps, ends, strict=True):
+        lines += [f"{number}. {step.edge}", f"       {end}"]
     return lines
 
 
@@ -235,7 +251,7 @@ def markdown(report: VerifyReport) -> str:
     violated = [item for item in report.findings if item.claim.verdict is Verdict.VIOLATED]
     if violated:
         lines += ["| who | what | path | fix | finding |", "|---|---|---|---|---|"]
-        for group in groups(violated):
+        for group in groups(report, violated):
             lines.append(_row(group))
         lines.append("")
     if report.gaps:

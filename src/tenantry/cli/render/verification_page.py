@@ -198,7 +198,7 @@ def _findings(report: VerifyReport) -> str:
     parts = []
     if violated:
         parts.append("<h2>Violations</h2>")
-        parts += [_group(group) for group in groups(violated[:MOST_FINDINGS])]
+        parts += [_group(group) for group in groups(report, violated[:MOST_FINDINGS])]
         if len(violated) > MOST_FINDINGS:
             parts.append(f"<p class=dim>and {len(violated) - MOST_FINDINGS} more, in the JSON</p>")
     if unknown:
@@ -228,11 +228,8 @@ def _group(group: Sequence[SafeFinding]) -> str:
     fix = f"<p><b>Fix:</b> {escape(claim.fix)}</p>" if claim.fix else ""
     same = ""
     if others:
-        items = "".join(
-            f'<div class=same id="{item.id}"><b>{_who(item)}</b> <span class=id>{item.id}</span>{_chain(item)}</div>'
-            for item in others
-        )
-        same = f"<details><summary>the same for {len(others)} more</summary>{items}</details>"
+        items = "".join(_likewise(item, claim.fix) for item in others)
+        same = f"<details><summary>likewise for {len(others)} more</summary>{items}</details>"
     waiver = ""
     if first.waiver is not None:
         state = "Waived until" if first.waived else "<span class=old>Waiver expired</span> on"
@@ -241,6 +238,13 @@ def _group(group: Sequence[SafeFinding]) -> str:
         f'<article class=finding id="{first.id}"><h3>{_badge(first)} {_who(first)}: {escape(claim.channel)} '
         f"{escape(first.title)} <span class=id>{first.id}</span></h3><p>{escape(first.message)}</p>"
         f"{_chain(first)}{fix}{waiver}{_example(first)}{same}</article>"
+    )
+
+
+def _likewise(item: SafeFinding, fix: str) -> str:
+    own = f"<p><b>Fix:</b> {escape(item.claim.fix)}</p>" if item.claim.fix != fix else ""
+    return (
+        f'<div class=same id="{item.id}"><b>{_who(item)}</b> <span class=id>{item.id}</span>{_chain(item)}{own}</div>'
     )
 
 
