@@ -1,0 +1,291 @@
+"""Who writes secondary networks, and who attaches to whose.
+
+Sources: Multus ``pkg/k8sclient/k8sclient.go`` (namespace isolation, and the default network it does not hold for);
+Multus ``docs/configuration.md``; OpenShift documentation of secondary networks.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Step, Witness
+from tenantry.model.tenancy import PLATFORM, Strength
+from tenantry.safe.devices.probes import with_annotation
+from tenantry.safe.devices.reading import parsed
+from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, pod_witness, worst
+from tenantry.safe.fabric.attachments import CNI, MELLANOX, OVN, SRIOV
+from tenantry.safe.reading import items, strings, text
+from tenantry.safe.view import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tenantry.model.manifest import Body
+    from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.fabric.adapters import Fabrics
+    from tenantry.safe.fabric.attachments import Attachment
+    from tenantry.safe.view import Right, View
+
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
+GLOBAL_NAMESPACES = ("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv")
+"""Namespaces whose networks every pod may name on OpenShift; ``default`` also elsewhere."""
+ISOLATION = "multus.namespace-isolation"
+
+_VERBS = ("create", "update", "patch")
+_KINDS = (
+    (CNI, "network-attachment-definitions", True),
+    (SRIOV, "sriovnetworks", True),
+    (SRIOV, "sriovibnetworks", True),
+    (SRIOV, "ovsnetworks", True),
+    (MELLANOX, "macvlannetworks", False),
+    (MELLANOX, "hostdevicenetworks", False),
+    (MELLANOX, "ipoibnetworks", False),
+    (OVN, "clusteruserdefinednetworks", False),
+)
+
+
+# --- X1: writing definitions ----------------------------------------------------------------------------------------
+
+
+def definition_body(namespace: str) -> Body:
+    """Return a definition that gives a pod an interface on the uplink of its node."""
+    config = {"cniVersion": "0.3.1", "name": "probe", "type": "macvlan", "master": "eth0", "mode": "passthru"}
+    return {
+        "apiVersion": f"{CNI}/v1",
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": {"name": "probe", "namespace": namespace},
+        "spec": {"config": json.dumps(config)},
+    }
+
+
+def writing_right(view: View, tenant: TenantIdentity) -> Iterator[tuple[str, Right]]:
+    """Yield rights to write networks that pods of a tenant could attach to, with the namespace they hold in."""
+    for namespace in (*tenant.namespaces, *(name for name in GLOBAL_NAMESPACES if name not in tenant.namespaces)):
+        for group, resource, namespaced in _KINDS:
+            if namespaced:
+                found = (view.may(tenant.name, verb, group, resource, namespace) for verb in _VERBS)
+                right = next((item for item in found if item is not None), None)
+                if right is not None:
+                    yield namespace, right
+    for group, resource, namespaced in _KINDS:
+        if not namespaced:
+            found = (view.may(tenant.name, verb, group, resource) for verb in _VERBS)
+            right = next((item for item in found if item is not None), None)
+            if right is not None:
+                yield "", right
+
+
+def writing_outcome(view: View, tenant: TenantIdentity) -> Outcome:
+    """Return whether a tenant can give its pods any interface of a node by writing a network."""
+    if view.strength is Strength.DEPLOYED:
+        return Outcome.safe("only what is deployed counts here; nobody writes networks")
+    found = [_written(view, tenant, namespace, right) for namespace, right in writing_right(view, tenant)]
+    if found:
+        return worst(found)
+    roles = view.unknown_roles(tenant.name)
+    if roles:
+        return Outcome.open(*roles)
+    return Outcome.safe("it has no right to write NetworkAttachmentDefinitions or objects they are made of")
+
+
+def _written(view: View, tenant: TenantIdentity, namespace: str, right: Right) -> Outcome:
+    fix = f"remove the right to {right.verb} {right.resource} from {tenant.name}"
+    summary = f"{tenant.name} writes a network of its own and gets any interface of a node, the uplink included"
+    if right.group != CNI:
+        return Outcome.broken(Witness(right.steps, f"{summary}: it may {right.verb} {right.resource}"), fix)
+    body = definition_body(namespace)
+    operation = "CREATE" if right.verb == "create" else "UPDATE"
+    admission = view.envelope(namespace).admits(body, operation=operation)
+    if admission.refused:
+        return Outcome.safe(f"{admission.by} refuses NetworkAttachmentDefinitions it writes")
+    if not admission.admitted:
+        return Outcome.open(*admission_missing(admission, namespace))
+    return Outcome.broken(Witness(right.steps, summary, (("definition", body),)), fix)
+
+
+# --- X2: attaching to definitions of others -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Whether Multus keeps pods to definitions of their own namespace.
+
+    Attributes:
+        on: whether it does; None when that is not known.
+        shared: namespaces it does not hold for.
+        why: what says so.
+        step: where it is said; None when a fact or the distribution says so.
+    """
+
+    on: bool | None
+    shared: tuple[str, ...]
+    why: str
+    step: Step | None = None
+
+
+def isolation(view: View) -> Isolation:
+    """Return what the objects, the distribution or a signed fact say about Multus' namespace isolation."""
+    for place, config in _configs(view):
+        on = config.get("namespaceIsolation") is True
+        listed = text(config, "globalNamespaces")
+        shared = tuple(part.strip() for part in listed.split(",") if part.strip()) or ("default",)
+        return Isolation(on, shared, f"namespaceIsolation is {str(on).lower()}", place)
+    signed = view.declared.fact(ISOLATION)
+    if isinstance(signed, bool):
+        return Isolation(signed, GLOBAL_NAMESPACES, f"{ISOLATION} is signed as {str(signed).lower()}")
+    if view.distribution_openshift:
+        return Isolation(True, GLOBAL_NAMESPACES, "OpenShift runs Multus with namespace isolation")
+    return Isolation(None, GLOBAL_NAMESPACES, "")
+
+
+def _configs(view: View) -> Iterator[tuple[Step, dict[str, object]]]:
+    for manifest in view.snapshot.of("mellanox.com", "NicClusterPolicy"):
+        path = ("spec", "secondaryNetwork", "multus", "config")
+        config = parsed(text(manifest.body, *path))
+        if isinstance(config, dict):
+            yield Step("configuration of Multus", manifest.key, path), config
+    for manifest in view.snapshot.of("", "ConfigMap"):
+        if "multus" not in manifest.key.name:
+            continue
+        for key, value in sorted(strings(manifest.body, "data").items()):
+            config = parsed(value)
+            if isinstance(config, dict) and ("namespaceIsolation" in config or config.get("type") == "multus"):
+                yield Step("configuration of Multus", manifest.key, ("data", key)), config
+    for manifest in view.snapshot.of("apps", "DaemonSet"):
+        for index, container in enumerate(items(manifest.body, "spec", "template", "spec", "containers")):
+            words = [str(word) for word in (*items(container, "command"), *items(container, "args"))]
+            found = next((word for word in words if word.startswith("--namespace-isolation")), "")
+            if found:
+                place = Step(found, manifest.key, ("spec", "template", "spec", "containers", index, "args"))
+                on = found.partition("=")[2] in {"", "true"}
+                listed = next((word for word in words if word.startswith("--global-namespaces=")), "")
+                yield place, {"namespaceIsolation": on, "globalNamespaces": listed.partition("=")[2]}
+
+
+def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Outcome]:
+    """Return for every tenant whose networks this one may attach to what is known about it."""
+    view = fabrics.view
+    setting = isolation(view)
+    found: dict[str, list[Outcome]] = {}
+    for attachment in fabrics.attachments:
+        owner = view.tenancy.owner(attachment.namespace)
+        if owner == tenant.name:
+            continue
+        if owner in view.tenancy.by_name:
+            found.setdefault(str(owner), []).append(_foreign(fabrics, tenant, attachment, setting))
+        elif owner in {PLATFORM, None} and attachment.namespace in setting.shared:
+            common = _common(fabrics, tenant, attachment)
+            for target, outcome in common.items():
+                found.setdefault(target, []).append(outcome)
+    return {target: worst(values) for target, values in found.items()}
+
+
+def _foreign(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> Outcome:
+    name = f"{attachment.namespace}/{attachment.name}"
+    steps = (Step("network of another tenant", attachment.key, ("metadata", "namespace")),)
+    # The network that replaces the default one is looked up without regard to isolation.
+    replaced = _attached(fabrics, tenant, attachment, [with_annotation(DEFAULT_NETWORK, name)], DEFAULT_NETWORK)
+    added = _attached(fabrics, tenant, attachment, _added(attachment), NETWORKS)
+    if replaced.witness is not None or (replaced.missing and added.witness is None):
+        return replaced
+    if not added.witness and not added.missing:
+        return added
+    if setting.on is True and attachment.namespace not in setting.shared:
+        return (
+            Outcome.safe(f"{setting.why}; the network that replaces the default one is refused")
+            if replaced.reason
+            else replaced
+        )
+    if setting.on is None:
+        return Outcome.open(fabrics.view.missing(ISOLATION))
+    if added.witness is not None:
+        extra = (setting.step,) if setting.step else (lacking("Multus does not look at namespaces", setting.why),)
+        witness = added.witness
+        return Outcome.broken(Witness((*witness.steps, *steps, *extra), witness.summary, witness.details), added.fix)
+    return added
+
+
+def _added(attachment: Attachment) -> list[Callable[[Body], None]]:
+    written = json.dumps([{"name": attachment.name, "namespace": attachment.namespace}])
+    return [
+        with_annotation(NETWORKS, f"{attachment.namespace}/{attachment.name}"),
+        with_annotation(NETWORKS, written),
+    ]
+
+
+def _attached(
+    fabrics: Fabrics,
+    tenant: TenantIdentity,
+    attachment: Attachment,
+    changes: list[Callable[[Body], None]],
+    annotation: str,
+) -> Outcome:
+    """Return whether a pod of a tenant may name a network in an annotation, whatever Multus makes of it."""
+    view = fabrics.view
+    for template in view.tenant_pods(tenant.name):
+        if names(template.body, annotation, attachment):
+            step = Step("a pod names it", template.owner.key, (*template.pointer[:-1], "metadata", "annotations"))
+            return Outcome.broken(_reached(tenant, attachment, template.body, step), _fix(annotation))
+    if view.strength is Strength.DEPLOYED:
+        return Outcome.safe("no pod deployed names a network of another tenant")
+    trial = fabrics.access.prober.worst(tenant, changes)
+    if trial is None:
+        return Outcome.safe("it has no namespaces")
+    if trial.answer is Answer.REFUSED:
+        return Outcome.safe(f"{trial.by} refuses networks of other namespaces")
+    if trial.answer is Answer.UNKNOWN:
+        return Outcome.open(*trial.missing)
+    step = lacking("admission lets the pod in", f"no admission policy refuses the annotation {annotation}")
+    return Outcome.broken(_reached(tenant, attachment, trial.pod, step), _fix(annotation))
+
+
+def _reached(tenant: TenantIdentity, attachment: Attachment, pod: Body, step: Step) -> Witness:
+    target = Step("attaches to", attachment.key, ())
+    return pod_witness(f"a pod of {tenant.name} attaches to {attachment.title}", pod, (step, target))
+
+
+def _fix(annotation: str) -> str:
+    return f"add an admission policy that lets pods name networks of their own namespace only in {annotation}"
+
+
+def names(pod: Body, annotation: str, attachment: Attachment) -> bool:
+    """Whether a pod names a network in an annotation."""
+    written = strings(pod, "metadata", "annotations").get(annotation, "")
+    home = text(pod, "metadata", "namespace")
+    if any(sign in written for sign in '[{"'):
+        listed = parsed(written)
+        return any(
+            text(entry, "name") == attachment.name and (text(entry, "namespace") or home) == attachment.namespace
+            for entry in (listed if isinstance(listed, list) else [listed])
+        )
+    for part in written.split(","):
+        space, _, name = part.strip().rpartition("/")
+        if name.partition("@")[0] == attachment.name and (space or home) == attachment.namespace:
+            return True
+    return False
+
+
+def _common(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment) -> dict[str, Outcome]:
+    """Return what is known of a network in a namespace everybody may name: who meets this tenant on it."""
+    mine = _attached(fabrics, tenant, attachment, _added(attachment), NETWORKS)
+    if mine.reason:
+        return {}
+    found: dict[str, Outcome] = {}
+    for other in fabrics.view.tenants:
+        if other.name == tenant.name:
+            continue
+        theirs = _attached(fabrics, other, attachment, _added(attachment), NETWORKS)
+        if mine.missing or theirs.missing:
+            found[other.name] = Outcome.open(*mine.missing, *theirs.missing)
+        elif theirs.witness is not None and mine.witness is not None:
+            steps = (
+                *mine.witness.steps,
+                Step("a namespace every pod may name", attachment.key, ("metadata", "namespace")),
+            )
+            summary = f"pods of {tenant.name} and {other.name} meet on {attachment.title}"
+            fix = "keep networks in the namespaces of the tenants they are for"
+            found[other.name] = Outcome.broken(Witness(steps, summary, mine.witness.details), fix)
+    return found
