@@ -1,0 +1,459 @@
+"""Which tenant reaches which over the pod network, with a concrete connection for each that does.
+
+In two steps. Bounds on sets of classes leave, in a cluster that keeps tenants apart, almost no pair of classes; for the
+pairs that are left the walk decides exactly, with labels chosen where an adversary may choose them. A connection that
+was found is evaluated once more by other code before it counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from tenantry.model.claim import Missing, Step
+from tenantry.model.selector import Requirement, Selector, equality_selector
+from tenantry.model.tenancy import Permission, Strength
+from tenantry.safe.network.classes import NAMESPACE_NAME, Index, Told, classify, imagined, labels_of, places_of
+from tenantry.safe.network.ground import survey
+from tenantry.safe.network.policies import read_policies
+from tenantry.safe.network.ports import ALL, ConnectionSet, union
+from tenantry.safe.network.replay import Connection, Replay, concrete
+from tenantry.safe.network.rights import Openings
+from tenantry.safe.network.rules import Direction, NetworkRules, PodPeer, Tier
+from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Group
+from tenantry.safe.network.symbolic import End, Labels, Unit
+from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tenantry.safe.labels import LabelChange
+    from tenantry.safe.network.ground import Ground
+    from tenantry.safe.view import View
+
+TOO_MANY: Final = Missing("", "selectors leave more choices of labels than can be tried: write them with fewer keys")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """How one tenant reaches another.
+
+    Attributes:
+        passage: the way found; None when giving up.
+        connection: two pods and a port for it, evaluated once more; None when something is missing.
+        missing: what would decide whether it is real; empty when it is.
+    """
+
+    passage: Passage | None
+    connection: Connection | None = None
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is real."""
+        return self.connection is not None and not self.missing
+
+
+class Reach:
+    """The pod network of a view at its strength."""
+
+    def __init__(self, view: View, *, inert: bool = False) -> None:
+        """Read network policies and pods.
+
+        Args:
+            view: the objects, their owners and the strength.
+            inert: whether to leave network policies out, as a network plugin does that does not enforce them.
+        """
+        self.view = view
+        self.ground: Ground = survey(view)
+        read = read_policies(view.snapshot)
+        self.problems = read.problems
+        self.policies: tuple[NetworkRules, ...] = tuple(
+            policy
+            for policy in read.policies
+            # A MultiNetworkPolicy acts on secondary networks only.
+            if not inert
+            and policy.key.kind != "MultiNetworkPolicy"
+            and self.ground.effect(policy.key, policy.tier) is not False
+        )
+        self.openings = Openings(view)
+        self.permissions: dict[tuple[str, str], list[Permission]] = {}
+        for item in view.declared.permissions:
+            self.permissions.setdefault((item.source, item.target), []).append(item)
+        self._exact: dict[tuple[object, ...], Way | None] = {}
+
+    # --- units -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def told(self) -> Told:
+        """What tells pods apart."""
+        keys = {key for item in self.view.declared.permissions for key, _ in item.target_labels}
+        return Told.of(self.policies, keys)
+
+    @cached_property
+    def deployed(self) -> dict[str, list[Unit]]:
+        """Classes of the pods there are, per tenant."""
+        return {
+            tenant.name: classify(
+                tenant.name, self.view.tenant_pods(tenant.name), self._spaces(tenant.name), self.told, {}
+            )
+            for tenant in self.view.tenants
+        }
+
+    def _spaces(self, tenant: str) -> dict[str, Labels]:
+        found = {}
+        for namespace in self.view.tenancy.by_name[tenant].namespaces:
+            manifest = self.view.snapshot.get("", "Namespace", namespace)
+            labels = labels_of(manifest.body.get("metadata") or {}) if manifest else {}
+            found[namespace] = Labels({**labels, NAMESPACE_NAME: namespace})
+        return found
+
+    @cached_property
+    def sources(self) -> Index:
+        """Units connections start from."""
+        if self.view.strength is Strength.DEPLOYED:
+            return Index([unit for units in self.deployed.values() for unit in units if not unit.host_network])
+        found: list[Unit] = []
+        for tenant in self.view.tenants:
+            for namespace, space in self._spaces(tenant.name).items():
+                unit = imagined(Unit(tenant.name, namespace, space, Labels({})), self.ground.ranges)
+                found.extend((unit, *self._relabelled(unit, tenant.name)))
+        return Index(found)
+
+    def _relabelled(self, unit: Unit, tenant: str) -> Iterator[Unit]:
+        """Yield a unit as a tenant makes it by labels of its namespace: with those it surely sets, and with all it may."""
+        if self.view.trusted_namespace_labels(tenant):
+            return
+        changes = {
+            key: change
+            for key, values in self.told.spaces
+            for change in [self._change(tenant, unit.namespace, key, values)]
+            if change is not None
+        }
+        sure = {key for key, change in changes.items() if change.admission.admitted}
+        for keys in dict.fromkeys((frozenset(sure), frozenset(changes))):
+            if not keys:
+                continue
+            known = {key for key, _ in self.told.spaces} | set(unit.space.fixed)
+            fixed = {key: value for key, value in unit.space.fixed.items() if key not in keys}
+            absent = tuple(Requirement(key, "DoesNotExist") for key in sorted(known - keys - set(fixed)))
+            used = [changes[key] for key in sorted(keys)]
+            yield replace(
+                unit,
+                space=Labels(fixed, free=True, wanted=absent),
+                only=tenant,
+                steps=(
+                    *used[0].right.steps,
+                    Step(f"may set labels of namespace {unit.namespace}: {', '.join(sorted(keys))}"),
+                ),
+                needs=() if keys == sure else tuple(need for item in used for need in item.admission.missing),
+            )
+
+    def _change(self, tenant: str, namespace: str, key: str, values: Iterable[str]) -> LabelChange | None:
+        if key == NAMESPACE_NAME:
+            return None
+        found = [self.view.labels.settable(tenant, namespace, key, value) for value in (*values, "x")]
+        made = [item for item in found if item is not None]
+        return next((item for item in made if item.admission.admitted), made[0] if made else None)
+
+    @cached_property
+    def targets(self) -> Index:
+        """Units connections lead to: the pods there are, and any pod where none are known or the victim is careless."""
+        if self.view.strength is Strength.DEPLOYED:
+            return Index([unit for units in self.deployed.values() for unit in units])
+        found = []
+        for tenant in self.view.tenants:
+            by_namespace: dict[str, list[Unit]] = {}
+            for unit in self.deployed[tenant.name]:
+                by_namespace.setdefault(unit.namespace, []).append(unit)
+            for namespace, space in self._spaces(tenant.name).items():
+                units = by_namespace.get(namespace, [])
+                if not units or self.view.strength is Strength.CARELESS:
+                    units = [*units, imagined(Unit(tenant.name, namespace, space, Labels({})), self.ground.ranges)]
+                found.extend(units)
+                for other in self.view.tenants:
+                    if other.name != tenant.name:
+                        found.extend(moved for unit in units for moved in self._relabelled(unit, other.name))
+        return Index(found)
+
+    @cached_property
+    def leaving(self) -> Acting:
+        """Network policies at the sources."""
+        return Acting(self.policies, self.sources, Direction.EGRESS)
+
+    @cached_property
+    def entering(self) -> Acting:
+        """Network policies at the targets."""
+        return Acting(self.policies, self.targets, Direction.INGRESS)
+
+    # --- search ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def ways(self) -> dict[tuple[str, str], Way]:
+        """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
+        found: dict[tuple[str, str], Way] = {}
+        names = [tenant.name for tenant in self.view.tenants]
+        inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)
+        starts = self._starts(outward)
+        for group in self.entering.groups():
+            candidates = inward.of(group, Direction.INGRESS)
+            opened: int | None = None
+            for target, members, openers in self._split(group):
+                for source in names:
+                    way = found.get((source, target))
+                    if source == target or (way is not None and way.sure):
+                        continue
+                    chosen = self.sources.tenants.get(source, 0)
+                    if source in openers:
+                        if opened is None:
+                            opened = inward.of(group, Direction.INGRESS, opened=True)
+                        chosen &= self.sources.everything if self.openings.admin(source) else opened
+                    else:
+                        chosen &= candidates
+                    for leaving, reached in starts.get(source, ()) if chosen else ():
+                        if chosen & leaving and members & reached:
+                            self._search((source, target), places_of(chosen & leaving), members & reached, found)
+        return dict(sorted(found.items()))
+
+    def _split(self, group: Group) -> Iterator[tuple[str, int, frozenset[str]]]:
+        """Divide a group by tenant and by who may open its network policies."""
+        if self.view.strength is Strength.DEPLOYED:
+            yield from ((tenant, members, frozenset()) for tenant, members in group.tenants)
+            return
+        names = frozenset(tenant.name for tenant in self.view.tenants)
+        wide = frozenset(name for name in names if self.openings.baseline(name))
+        holders = self.openings.holders
+        for tenant, members in group.tenants:
+            parts: dict[frozenset[str], int] = {}
+            for namespace in self.view.tenancy.by_name[tenant].namespaces:
+                own = members & self.targets.namespace(namespace)
+                if own:
+                    held = frozenset(holders.get(namespace, ()))
+                    careless = self.view.strength is Strength.CARELESS and tenant in held
+                    openers = names if careless else held | wide
+                    parts[openers] = parts.get(openers, 0) | own
+            yield from ((tenant, part, openers) for openers, part in parts.items())
+
+    def _ingress_opening(self, source: str, unit: Unit) -> Opening | None:
+        if self.view.strength is Strength.DEPLOYED:
+            return None
+        found = self.openings.namespace(source, unit.namespace)
+        if found is None and self.view.strength is Strength.CARELESS:
+            found = self.openings.namespace(unit.tenant, unit.namespace)
+        return found
+
+    def _egress_opening(self, unit: Unit) -> Opening | None:
+        if self.view.strength is Strength.DEPLOYED:
+            return None
+        return self.openings.namespace(unit.tenant, unit.namespace)
+
+    def _starts(self, outward: Bound) -> dict[str, list[tuple[int, int]]]:
+        """Return per tenant the sets of its sources, each with the targets its network policies may let it reach."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for group in self.leaving.groups():
+            closed = outward.of(group, Direction.EGRESS)
+            for tenant, members in group.tenants:
+                if self.view.strength is not Strength.DEPLOYED and self.openings.admin(tenant):
+                    found.setdefault(tenant, []).append((members, self.targets.everything))
+                    continue
+                units = [(place, self._egress_opening(self.sources.units[place])) for place in places_of(members)]
+                free = sum(1 << place for place, opening in units if opening is not None)
+                if free:
+                    found.setdefault(tenant, []).append((free, outward.of(group, Direction.EGRESS, opened=True)))
+                if members & ~free:
+                    found.setdefault(tenant, []).append((members & ~free, closed))
+        return found
+
+    def _search(
+        self, pair: tuple[str, str], starts: Iterable[int], ends: int, found: dict[tuple[str, str], Way]
+    ) -> None:
+        for start in starts:
+            for end in places_of(ends):
+                if self.targets.units[end].only not in {"", pair[0]}:
+                    continue
+                way = self._between(start, end)
+                if way is None:
+                    continue
+                if way.sure or pair not in found:
+                    found[pair] = way
+                if way.sure:
+                    return
+
+    def _between(self, start: int, end: int) -> Way | None:
+        """Return the way between two units, sure if there is such a one; None when there is none at all."""
+        source, target = self.sources.units[start], self.targets.units[end]
+        key = (start, self._trait(end))
+        if key not in self._exact:
+            self._exact[key] = self._decide(source, target, start, end)
+        return self._exact[key]
+
+    def connections(self, start: int, end: int) -> ConnectionSet:
+        """Return all that surely passes between two units, in the order of names where the API leaves it open."""
+        source, target = self.sources.units[start], self.targets.units[end]
+        egress, ingress = self._egress_sides(source, start)[0], self._ingress_sides(source, target, end)[0]
+        walker = Walker(self.ground, sure=True)
+        return union(
+            passage.connections
+            for begin, finish, wanted in self._wanted(source, target)
+            for passage in walker.passages(begin, finish, egress, ingress, wanted)
+        )
+
+    def _trait(self, place: int) -> object:
+        """Return what sources can tell a target by, besides the network policies of its own end."""
+        unit = self.targets.units[place]
+        labels = tuple(sorted((key, value) for key, value in unit.labels.fixed.items() if key in self._outward_keys))
+        policies = self.entering.acting(place)
+        place_of = (unit.namespace, unit.only, unit.needs, unit.host_network, unit.imagined)
+        return (place_of, labels, unit.ports, unit.addresses, policies)
+
+    @cached_property
+    def _outward_keys(self) -> frozenset[str]:
+        keys = {key for item in self.view.declared.permissions for key, _ in item.target_labels}
+        for policy in self.policies:
+            for rule in policy.egress:
+                for peer in rule.peers or ():
+                    if isinstance(peer, PodPeer):
+                        keys |= peer.pods.keys
+        return frozenset(keys)
+
+    # --- one pair ----------------------------------------------------------------------------------------------------
+
+    def _decide(self, source: Unit, target: Unit, start: int, end: int) -> Way | None:
+        egress = self._egress_sides(source, start)
+        ingress = self._ingress_sides(source, target, end)
+        if len(egress) > MOST_ORDERS or len(ingress) > MOST_ORDERS:
+            return Way(None, missing=(self._undefined(),))
+        sure: list[Way | None] = []
+        unsure: Way | None = None
+        for leaving in egress:
+            for entering in ingress:
+                way = self._one_order(source, target, leaving, entering)
+                sure.append(way if way is not None and way.sure else None)
+                unsure = unsure or (way if way is not None and not way.sure else None)
+        if all(way is not None for way in sure):
+            return sure[0]
+        if any(way is not None for way in sure) and unsure is None:
+            some = next(way for way in sure if way is not None)
+            return Way(some.passage, missing=(self._undefined(),))
+        return unsure
+
+    def _one_order(self, source: Unit, target: Unit, egress: Side, ingress: Side) -> Way | None:
+        try:
+            refuted = False
+            for start, end, wanted in self._wanted(source, target):
+                for passage in Walker(self.ground, sure=True).passages(start, end, egress, ingress, wanted):
+                    connection = concrete(passage)
+                    if connection is not None and self._confirmed(connection, egress, ingress):
+                        return Way(passage, connection)
+                    refuted = True
+            for start, end, wanted in self._wanted(source, target):
+                walker = Walker(self.ground, sure=False)
+                for passage in walker.passages(start, end, egress, ingress, wanted):
+                    return Way(passage, missing=passage.needs or (_disagreement(source, target),))
+        except TooManyWaysError:
+            return Way(None, missing=(TOO_MANY,))
+        return Way(None, missing=(_disagreement(source, target),)) if refuted else None
+
+    def _confirmed(self, connection: Connection, egress: Side, ingress: Side) -> bool:
+        here, there = self._replay(egress), self._replay(ingress)
+        return here.leaves(connection, _tiers(egress)) and there.enters(connection, _tiers(ingress))
+
+    def _replay(self, side: Side) -> Replay:
+        """Return an evaluator for the order in which one end is asked."""
+        order = tuple(dict.fromkeys(entry.rule.policy for entry in (*side.admin, *side.baseline)))
+        plain = tuple(policy.key for policy in self._ordered if policy.key in set(order))
+        removed = {policy.key for policy in side.namespaced} if side.opened and side.opened.removes else set()
+        if order == plain and not removed:
+            return self._plain
+        places = {key: place for place, key in enumerate(order)}
+        chosen = [
+            replace(policy, priority=places[policy.key]) if policy.key in places else policy
+            for policy in self.policies
+            if policy.key not in removed
+        ]
+        return Replay(chosen, self.ground)
+
+    @cached_property
+    def _plain(self) -> Replay:
+        return Replay(self.policies, self.ground)
+
+    @cached_property
+    def _ordered(self) -> tuple[NetworkRules, ...]:
+        wide = [policy for policy in self.policies if policy.tier is not Tier.NAMESPACE]
+        return tuple(sorted(wide, key=lambda policy: (policy.tier, policy.priority, policy.key)))
+
+    def _egress_sides(self, source: Unit, start: int) -> tuple[Side, ...]:
+        if self.view.strength is not Strength.DEPLOYED and (opening := self.openings.admin(source.tenant)):
+            return _without_admin(self.leaving.sides(start, self._egress_opening(source), opening), opening)
+        baseline = self._baseline_opening(source.tenant)
+        return self.leaving.sides(start, self._egress_opening(source), baseline)
+
+    def _ingress_sides(self, source: Unit, target: Unit, end: int) -> tuple[Side, ...]:
+        if self.view.strength is not Strength.DEPLOYED and (opening := self.openings.admin(source.tenant)):
+            opened = self._ingress_opening(source.tenant, target)
+            return _without_admin(self.entering.sides(end, opened, opening), opening)
+        opened = self._ingress_opening(source.tenant, target)
+        return self.entering.sides(end, opened, self._baseline_opening(source.tenant))
+
+    def _baseline_opening(self, tenant: str) -> Opening | None:
+        return None if self.view.strength is Strength.DEPLOYED else self.openings.baseline(tenant)
+
+    def _wanted(self, source: Unit, target: Unit) -> Iterator[tuple[End, End, ConnectionSet]]:
+        """Yield the connections that no exception permits, by the labels exceptions look at."""
+        start = End.of(source)
+        items = [
+            item
+            for item in self.permissions.get((source.tenant, target.tenant), ())
+            if (not item.source_namespaces or source.namespace in item.source_namespaces)
+            and (not item.target_namespaces or target.namespace in item.target_namespaces)
+        ]
+        for end, wanted in _unpermitted(End.of(target), ALL, items):
+            yield start, end, wanted
+
+    def _undefined(self) -> Missing:
+        return Missing(
+            "", "give cluster-wide network policies different priorities: the order of equal ones is undefined"
+        )
+
+
+def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -> Iterator[tuple[End, ConnectionSet]]:
+    if not wanted:
+        return
+    if not items:
+        yield end, wanted
+        return
+    first, *others = items
+    peer = PodPeer(pods=_labelled(first))
+    met = end.meet(peer)
+    if met is not None:
+        permitted = union(ConnectionSet.of(*port) for port in first.ports) if first.ports else ALL
+        yield from _unpermitted(met, wanted - permitted, others)
+    for miss in end.miss(peer) if met is None or first.target_labels else ():
+        yield from _unpermitted(miss, wanted, others)
+
+
+def _labelled(item: Permission) -> Selector:
+    return equality_selector(dict(item.target_labels))
+
+
+def _without_admin(sides: tuple[Side, ...], opening: Opening) -> tuple[Side, ...]:
+    """Return the network policies of an end whose admin tier somebody opens."""
+    if opening.removes:
+        return (replace(sides[0], admin=(), baseline=()),)
+    return (replace(sides[0], exempt=True, opened=opening),)
+
+
+def _tiers(side: Side) -> tuple[Tier, ...]:
+    if side.exempt:
+        return tuple(Tier)
+    found = (Tier.NAMESPACE,) if side.opened and not side.opened.removes else ()
+    return (*found, Tier.BASELINE) if side.baseline_opened else found
+
+
+def _disagreement(source: Unit, target: Unit) -> Missing:
+    how = (
+        f"this is a bug in Tenantry: two evaluations of the network policies between namespaces {source.namespace} and "
+        f"{target.namespace} disagree"
+    )
+    return Missing("", how)

@@ -1,0 +1,117 @@
+"""Who may undo network policies: rights to write them, which admission does not refuse."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from tenantry.model.claim import Missing, Step
+from tenantry.safe.network.walk import Opening
+
+if TYPE_CHECKING:
+    from tenantry.safe.view import View
+
+NETWORKING: Final = "networking.k8s.io"
+ADMIN: Final = "policy.networking.k8s.io"
+
+_WRITES: Final = ("create", "update", "patch")
+_REMOVES: Final = ("delete", "deletecollection")
+_ADMIN_KINDS: Final = (
+    ("AdminNetworkPolicy", "adminnetworkpolicies"),
+    ("ClusterNetworkPolicy", "clusternetworkpolicies"),
+)
+_BASELINE_KINDS: Final = (("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies"),)
+
+
+class Openings:
+    """Answers who may open network policies, each question asked once."""
+
+    def __init__(self, view: View) -> None:
+        """Take rights and admission from a view."""
+        self._view = view
+        self.namespace = cache(self._namespace)
+        self.admin = cache(self._admin)
+        self.baseline = cache(self._baseline)
+
+    @cached_property
+    def holders(self) -> dict[str, tuple[str, ...]]:
+        """Tenants that may open the network policies of a namespace, per namespace where there are any."""
+        found: dict[str, list[str]] = {}
+        for tenant in self._view.tenants:
+            granted = self._view.reach(tenant.name).rights.namespaces
+            owned = self._view.tenancy.owners
+            for namespace in sorted(owned) if "" in granted else granted:
+                if namespace in owned and self.namespace(tenant.name, namespace):
+                    found.setdefault(namespace, []).append(tenant.name)
+        return {namespace: tuple(names) for namespace, names in found.items()}
+
+    def _namespace(self, tenant: str, namespace: str) -> Opening | None:
+        """Say how a tenant may open the network policies of a namespace, or None."""
+        return self._opening(tenant, "networkpolicies", namespace, _policy(namespace))
+
+    def _admin(self, tenant: str) -> Opening | None:
+        """Say how a tenant may open the admin tier, or None."""
+        found = (self._opening(tenant, plural, "", _cluster_policy(kind)) for kind, plural in _ADMIN_KINDS)
+        return next((opening for opening in found if opening), None)
+
+    def _baseline(self, tenant: str) -> Opening | None:
+        """Say how a tenant may open the baseline tier, or None."""
+        found = (self._opening(tenant, plural, "", _cluster_policy(kind)) for kind, plural in _BASELINE_KINDS)
+        return next((opening for opening in found if opening), None) or self.admin(tenant)
+
+    def _opening(self, tenant: str, resource: str, namespace: str, body: dict[str, Any]) -> Opening | None:
+        doubtful: Opening | None = None
+        for verb in (*_WRITES, *_REMOVES):
+            found = self._with(tenant, verb, resource, body)
+            if found is not None and not found.needs:
+                return found
+            doubtful = doubtful or found
+        return doubtful
+
+    def _with(self, tenant: str, verb: str, resource: str, body: dict[str, Any]) -> Opening | None:
+        """Say how a tenant opens network policies with one verb, or None."""
+        group, namespace = body["apiVersion"].partition("/")[0], body["metadata"].get("namespace", "")
+        right = self._view.may(tenant, verb, group, resource, namespace)
+        if right is None:
+            return None
+        there = {
+            item.key.name for item in self._view.snapshot.of(group, body["kind"]) if item.key.namespace == namespace
+        }
+        if verb != "create" and not (there & set(right.names) if right.names else there):
+            return None
+        operation = "CREATE" if verb == "create" else "DELETE" if verb in _REMOVES else "UPDATE"
+        said = self._view.envelope(namespace).admits(body, operation=operation, user=right.requester)
+        if said.refused:
+            return None
+        needs = () if said.admitted else said.missing
+        removes = verb in _REMOVES
+        if removes and right.names and not there <= set(right.names):
+            needs = (
+                *needs,
+                Missing("", f"allow no verb {verb} on {resource}: what is left without {right.names} differs"),
+            )
+        what = "removes those there are" if removes else "writes one that allows everything"
+        step = Step(f"may {verb} {resource}{f' in namespace {namespace}' if namespace else ''} and {what}")
+        return Opening((*right.steps, step), needs, removes)
+
+
+def _policy(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{NETWORKING}/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "open", "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]},
+    }
+
+
+def _cluster_policy(kind: str) -> dict[str, Any]:
+    subject: dict[str, Any] = {"namespaces": {}}
+    if kind == "ClusterNetworkPolicy":
+        rule: dict[str, Any] = {"action": "Accept", "from": [{"namespaces": {}}]}
+        spec = {"tier": "Admin", "priority": 0, "subject": subject, "ingress": [rule]}
+        return {"apiVersion": f"{ADMIN}/v1alpha2", "kind": kind, "metadata": {"name": "open"}, "spec": spec}
+    spec = {"subject": subject, "ingress": [{"action": "Allow", "from": [{"namespaces": {}}]}]}
+    if kind == "AdminNetworkPolicy":
+        spec["priority"] = 0
+    name = "default" if kind == "BaselineAdminNetworkPolicy" else "open"
+    return {"apiVersion": f"{ADMIN}/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
