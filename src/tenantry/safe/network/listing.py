@@ -321,7 +321,7 @@ def _ranges(policies: list[NetworkRules], direction: Direction) -> Iterator[Addr
 def _fatal(read: NetworkPolicies) -> Iterator[str]:
     yield from (str(problem) for problem in read.problems if problem.trouble is Trouble.UNREADABLE)
     for first, *others in undefined_order(read.policies):
-        for other in others:
+        for other in (item for item in others if item.key != first.key):
             yield f"{other.key} has priority {other.priority} as {first.key} has, so their order is undefined"
 
 

@@ -182,6 +182,8 @@ def _read(manifest: Manifest, found: Workloads, *, machines: bool) -> Workload |
         pod_name, template = f"{key.name}-1", fields.map_at(manifest.body, at)
     else:
         return None
+    if not key.name:
+        fields.problem(("metadata", "name"), f"expected a name as text, found {metadata.get('name')!r}")
     machine = kind == "VirtualMachine"
     labels = _texts(fields, fields.map_at(template, ("metadata",), at), (*at, "metadata"), "labels")
     pod = Pod(
@@ -195,8 +197,8 @@ def _read(manifest: Manifest, found: Workloads, *, machines: bool) -> Workload |
     )
     attachments = _machine_networks(fields, template, at, namespace) if machine else _networks(fields, template, at)
     found.problems.extend(fields.problems)
-    if any(place in problem.pointer for problem in fields.problems for place in ("labels", NETWORKS)):
-        # Without its labels or networks nothing true can be said about it; a port less is only a name less.
+    if any(place in problem.pointer for problem in fields.problems for place in ("name", "labels", NETWORKS)):
+        # Without its name, labels or networks nothing true can be said about it; a port less is only a name less.
         return None
     return Workload(namespace, name, kind, pod, attachments, key)
 
