@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Impact
 from tenantry.safe.channels import CHANNELS
+from tenantry.safe.questions import VIOLATED_WHEN
 
 if TYPE_CHECKING:
     from tenantry.safe.channels.channel import Channel
@@ -37,15 +37,16 @@ _HEAD = """# Channels
 
 Every way in which `tenantry verify` asks whether one tenant can act on another. Each is decided for every ordered pair
 of tenants: `PROVED` with the reason, `VIOLATED` with the path, or `UNKNOWN` with the fact that is missing. Findings are
-named `SAFE-` and the id of the channel, as are the rules that waivers name.
+named `SAFE-` and the id of the channel, as are the rules that waivers name. Under each channel stands when it is
+violated.
 
-The impact says how far a channel reaches: """
+The impact says how far a channel reaches:"""
 
 
 def channels_markdown() -> str:
-    """Write the list of channels, by family, each with what its rule looks at."""
-    impacts = "; ".join(f"**{impact.name}** {words}" for impact, words in IMPACTS.items())
-    parts = [f"{_HEAD}{impacts}.\n"]
+    """Write the list of channels, by family, each with when it is violated."""
+    impacts = ";\n".join(f"**{impact.name}** {words}" for impact, words in IMPACTS.items())
+    parts = [f"{_HEAD}\n{impacts}.\n"]
     for letter, channels in groupby(CHANNELS, key=lambda channel: channel.id[0]):
         parts.append(f"## {FAMILIES.get(letter, letter)}\n")
         parts.extend(_section(channel) for channel in channels)
@@ -54,9 +55,8 @@ def channels_markdown() -> str:
 
 
 def _section(channel: Channel) -> str:
-    what = inspect.getdoc(channel.decide) or ""
-    lead = " ".join(what.partition("\n\n")[0].split()).replace("``", "`")
-    return f"### {channel.id}\n\n**{channel.impact.name}** {channel.effect.value} · {channel.title}\n\n{lead}\n"
+    when = VIOLATED_WHEN.get(channel.id, "")
+    return f"### {channel.id}\n\n**{channel.impact.name}** {channel.effect.value} · {channel.title}\n\n{when}\n"
 
 
 def _facts() -> str:

@@ -59,9 +59,9 @@ white-space:nowrap}.b.un{background:var(--unbg);color:var(--fg)}.b.ok{background
 .chain>li{display:flex;align-items:stretch;max-width:100%}
 .chain>li+li::before{content:"\\2192";align-self:center;padding:0 8px;color:var(--dim);font-size:18px}
 .step{border:1px solid var(--line);border-radius:6px;background:var(--bg);padding:6px 10px;min-width:90px;
-max-width:330px;font-size:13px;line-height:1.35;overflow-wrap:anywhere}
+max-width:390px;font-size:13px;line-height:1.35;overflow-wrap:anywhere}
 .step small{display:block;color:var(--dim);font-size:12px}.step code{font-size:11.5px;color:var(--dim);display:block}
-.step.end{background:var(--accent);border-color:var(--accent);color:var(--bg);font-weight:600;align-self:center}
+.step.end{text-align:center;background:var(--accent);border-color:var(--accent);color:var(--bg);font-weight:600;align-self:center}
 .step.none{border-style:dashed;border-color:var(--warn)}
 td.n+td,th.n+th{padding-left:18px}
 details{margin:6px 0}summary{cursor:pointer;color:var(--accent)}
