@@ -167,3 +167,14 @@ def test_notes_go_to_standard_error(folder: Path, capsys: pytest.CaptureFixture[
     captured = capsys.readouterr()
     assert captured.out.strip() == ""
     assert captured.err == "note: there is no workload nobody\n"
+
+
+def test_the_documented_output_is_that_of_the_documented_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "connectivity.md").read_text("utf-8")
+    objects = document.split("```yaml\n")[1].split("```")[0]
+    shown = document.split("$ tenantry connectivity shop\n")[1].split("```")[0]
+    (tmp_path / "shop.yaml").write_text(objects)
+    assert run(["connectivity", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == shown
