@@ -83,7 +83,7 @@ def mnp(name: str, network: str, pods: Body | None = None, **rules: Any) -> Body
     return body
 
 
-def anp(name: str, priority: int, subject: Body | None = None, **rules: Any) -> Body:
+def anp(name: str, priority: int | None, subject: Body | None = None, **rules: Any) -> Body:
     spec = {"priority": priority, "subject": subject or {"namespaces": {}}, **rules}
     return obj("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", name, spec=spec)
 

@@ -167,7 +167,11 @@ def test_contradictions_are_problems_and_nothing_is_listed(bodies: tuple[Body, .
         pytest.param(
             (ns("a", udn=True), udn("a/one", "Main")), "expected Primary or Secondary", id="role that is none"
         ),
-        pytest.param((nad("a/blue"), mnp("a/p", "")), "does not say which networks", id="for no network"),
+        pytest.param(
+            (nad("a/blue"), pod("a/y", networks="blue"), mnp("a/p", "")),
+            "does not say which networks",
+            id="for no network",
+        ),
         pytest.param((mnp("a/p", "x"), mnp("a/p", "x")), "is there twice", id="multi-network policy twice"),
     ],
 )

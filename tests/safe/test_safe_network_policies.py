@@ -128,7 +128,6 @@ def test_objects_of_other_kinds_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("body", "place", "part"),
     [
-        pytest.param(np("b/p", types=["Both"]), "spec/policyTypes/0", "Ingress or Egress", id="type that is none"),
         pytest.param(np("b/p", ingress=[{"from": [{}]}]), "spec/ingress/0/from/0", "expected ipBlock", id="empty peer"),
         pytest.param(
             np("b/p", ingress=[{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}]),
@@ -173,7 +172,6 @@ def test_objects_of_other_kinds_are_passed_over() -> None:
             np("b/p", {"matchLabels": {"a": True}}), "spec/podSelector", "label value", id="label that is no text"
         ),
         pytest.param(np("b/p", {"matchLabels": {"-a": "b"}}), "spec/podSelector", "label key", id="key that is none"),
-        pytest.param(np("b/p", {"matchlabels": {}}), "spec/podSelector", "matchLabels", id="misspelt selector"),
         pytest.param(anp("a", 1001), "spec/priority", "0 to 1000", id="priority out of range"),
         pytest.param(anp("a", 1, {"namespaces": {}, "pods": {}}), "spec/subject", "exactly one", id="two subjects"),
         pytest.param(
@@ -224,6 +222,12 @@ def test_what_has_no_meaning_is_a_problem_and_left_out(body: Body, place: str, p
             id="exception of the whole range",
         ),
         pytest.param(np("b/p", ingress=[{"ports": [{"port": "Web_Port"}]}]), id="name no port has"),
+        pytest.param(np("b/p", types=["Both"]), id="type that is none"),
+        pytest.param(np("b/p", {"matchlabels": {"app": "x"}}), id="misspelt selector, which selects everything"),
+        pytest.param(
+            np("b/p", ingress=[{"from": [{"podSelector": {}, "namespaces": {}}]}]), id="field that peers do not have"
+        ),
+        pytest.param(anp("a", None), id="no priority"),
         pytest.param(
             anp("a", 1, egress=[rule("Allow", {"networks": ["10.0.0.0/8"]}, side="to", ports=[{"namedPort": "web"}])]),
             id="named port of addresses",

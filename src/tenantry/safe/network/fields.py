@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEY: Final = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}")
+_SELECTOR: Final = ("matchLabels", "matchExpressions")
 _VALUE: Final = re.compile(rf"(?:{_NAME})?")
 
 
@@ -62,6 +63,12 @@ class Fields:
             if not absent_is_everything:
                 self.problem(at, "expected a label selector; {} selects everything")
             return EVERYTHING
+        if isinstance(value, dict):
+            unknown = sorted(str(key) for key in value if key not in _SELECTOR)
+            if unknown:
+                message = f"a label selector has matchLabels and matchExpressions, not {', '.join(unknown)}"
+                self.problem(at, message, Trouble.REFUSED)
+            value = {key: part for key, part in value.items() if key in _SELECTOR}
         try:
             _check_selector(value)
             return parse_selector(value)

@@ -219,8 +219,11 @@ class _Scene:
         multi = [policy for policy in read.policies if policy.key.group == MULTI_GROUP]
         primary = [policy for policy in read.policies if policy.key.group != MULTI_GROUP]
         problems = [*_fatal(read), *_repeated(manifests, several_networks), *map(str, topology.problems)]
+        attached = {item.namespace for item in workloads.items if topology.secondary_of(item)}
         problems.extend(
-            f"{policy.key} does not say which networks it is for" for policy in multi if not policy.networks
+            f"{policy.key} does not say which networks it is for"
+            for policy in multi
+            if not policy.networks and policy.subject.namespace in attached
         )
         problems.extend(_told_apart(workloads, read.policies))
         notes = [str(problem) for problem in read.problems if str(problem) not in problems]

@@ -114,7 +114,8 @@ def _namespace_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | No
     types = fields.list_at(spec.get("policyTypes"), ("spec", "policyTypes"))
     for index, item in enumerate(types):
         if item not in tuple(Direction):
-            fields.problem(("spec", "policyTypes", index), f"expected Ingress or Egress, found {item!r}")
+            message = f"expected Ingress or Egress, found {item!r}"
+            fields.problem(("spec", "policyTypes", index), message, Trouble.REFUSED)
     rules = {
         direction: _rules(fields, spec, direction, _NamespaceRule(fields, direction, namespace).read)
         for direction in Direction
@@ -170,6 +171,9 @@ def _cluster_policy(fields: Fields, body: dict[str, Any]) -> NetworkRules | None
 
 def _priority(fields: Fields, spec: dict[str, Any]) -> int:
     value = spec.get("priority")
+    if value is None:
+        fields.problem(("spec", "priority"), "a priority is missing and taken for 0", Trouble.REFUSED)
+        return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_PRIORITY:
         fields.problem(("spec", "priority"), f"expected a whole number from 0 to {LAST_PRIORITY}, found {value!r}")
         return 0
@@ -276,10 +280,14 @@ class _NamespaceRule:
 
     def _peer(self, item: object, at: DocPath) -> Peer | None:
         fields = self.fields
-        chosen = {key for key, value in item.items() if value is not None} if isinstance(item, dict) else set()
-        if not isinstance(item, dict) or not chosen or chosen - {"podSelector", "namespaceSelector", "ipBlock"}:
+        known = {"podSelector", "namespaceSelector", "ipBlock"}
+        chosen = {key for key in known if item.get(key) is not None} if isinstance(item, dict) else set()
+        if not isinstance(item, dict) or not chosen:
             fields.problem(at, "expected ipBlock, or podSelector and namespaceSelector or one of them")
             return None
+        unknown = sorted(str(key) for key in item if key not in known)
+        if unknown:
+            fields.problem(at, f"a peer has no field {', '.join(unknown)}", Trouble.REFUSED)
         if "ipBlock" in chosen:
             if len(chosen) > 1:
                 fields.problem(at, "ipBlock cannot be combined with a selector")
