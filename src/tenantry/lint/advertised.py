@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tenantry.lint.reading import at, items, mapping, text
 from tenantry.model.manifest import Manifest
+from tenantry.model.reading import at, items, mapping, text
 
 if TYPE_CHECKING:
     from tenantry.lint.index import Index

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tenantry.lint.reading import annotations_of, at, items, mapping, text, texts
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath
+from tenantry.model.reading import annotations_of, at, items, mapping, text, texts
 
 if TYPE_CHECKING:
     from tenantry.lint.index import Index

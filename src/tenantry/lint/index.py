@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from tenantry.lint.context import LintContext
 from tenantry.lint.pods import PodSpec, pod_specs
-from tenantry.lint.reading import labels, string_map
 from tenantry.lint.scope import scopes
 from tenantry.lint.strings import Parsed, parse_json, parse_yaml_text
 from tenantry.model.finding import Severity
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath, nearest_name
+from tenantry.model.reading import labels, string_map
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantry.lint.advertised import helm_sources
-from tenantry.lint.reading import at, items, mapping, string_map, text
 from tenantry.lint.rule import Hit
 from tenantry.model.finding import Severity
 from tenantry.model.gpu import Gpu, profile_name
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath
+from tenantry.model.reading import at, items, mapping, string_map, text
 
 if TYPE_CHECKING:
     from tenantry.lint.index import Index

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tenantry.lint.reading import annotations_of, at, items, labels, mapping, quantity, text, walk
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath
+from tenantry.model.reading import annotations_of, at, items, labels, mapping, quantity, text, walk
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 KAI_QUEUE = "kai.scheduler/queue"

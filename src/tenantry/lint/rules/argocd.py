@@ -17,10 +17,10 @@ from tenantry.lint.applications import (
     object_options,
 )
 from tenantry.lint.index import Index, hint
-from tenantry.lint.reading import annotations_of, at, items, labels, mapping, string_map, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import annotations_of, at, items, labels, mapping, string_map, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

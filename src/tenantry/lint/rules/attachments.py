@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from tenantry.lint.advertised import vf_prefixes, vf_resources
 from tenantry.lint.index import Index, hint
 from tenantry.lint.pods import networks_of
-from tenantry.lint.reading import annotations_of, integer, items, mapping, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import CNI, networks
 from tenantry.lint.rules.networks import sriov_networks, target_namespace
 from tenantry.lint.rules.sriov import functions
 from tenantry.model.finding import Severity
+from tenantry.model.reading import annotations_of, integer, items, mapping, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

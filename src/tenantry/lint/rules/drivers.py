@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.lint.index import Index
 from tenantry.lint.mig import layouts, mig_texts, settings
-from tenantry.lint.reading import at, items, mapping, string_map, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX
 from tenantry.lint.rules.gpu import NVIDIA, OWNER_LABEL, cluster_policies, drivers, version
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, items, mapping, string_map, text
 from tenantry.model.software import VersionNumber
 
 if TYPE_CHECKING:

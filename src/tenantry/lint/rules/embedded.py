@@ -9,12 +9,12 @@ from typing import Any
 
 from tenantry.lint.index import Index, data_path
 from tenantry.lint.pods import NETWORKS, networks_of
-from tenantry.lint.reading import annotations_of, at, items, mapping, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.strings import parse_chain
 from tenantry.model.finding import Severity
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath
+from tenantry.model.reading import annotations_of, at, items, mapping, text
 
 SRIOV = "sriovnetwork.openshift.io"
 MELLANOX = "mellanox.com"

@@ -17,11 +17,11 @@ from tenantry.lint.mig import (
     plugin_texts,
     settings,
 )
-from tenantry.lint.reading import at, items, mapping, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, items, mapping, text
 from tenantry.model.software import VersionNumber
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import CNI, SRIOV, attachment_config, plugins
 from tenantry.lint.rules.networks import target_namespace
 from tenantry.model.finding import Severity
+from tenantry.model.reading import text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

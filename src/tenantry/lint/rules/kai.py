@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index, hint
 from tenantry.lint.pods import KAI_QUEUE, PodSpec
-from tenantry.lint.reading import at, labels, mapping, number, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.kueue import in_cycle
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, labels, mapping, number, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

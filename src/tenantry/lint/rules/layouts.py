@@ -9,11 +9,11 @@ from typing import Any
 
 from tenantry.lint.index import Index, hint
 from tenantry.lint.mig import Text, candidates, entry_profiles, filters, layouts, mig_texts, profile_names
-from tenantry.lint.reading import at, items, mapping
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
 from tenantry.model.gpu import Gpu, place
 from tenantry.model.problem import DocPath, nearest_name
+from tenantry.model.reading import at, items, mapping
 
 _ENTRY_KEYS = frozenset({"devices", "device-filter", "mig-enabled", "mig-devices"})
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index, hint
 from tenantry.lint.mig import settings
-from tenantry.lint.reading import at, items, labels, mapping, string_map, text, walk
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, items, labels, mapping, string_map, text, walk
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tenantry.lint.advertised import vf_resources
 from tenantry.lint.index import Index, built_in_namespace, hint
-from tenantry.lint.reading import at, integer, items, mapping, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX, SRIOV, meta_plugins, networks
 from tenantry.lint.rules.sriov import link_type, operator_namespaces
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, integer, items, mapping, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.lint.advertised import helm_sources
 from tenantry.lint.index import Index, hint
-from tenantry.lint.reading import at, mapping, string_map, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX, SRIOV
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, mapping, string_map, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import at, mapping, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, mapping, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

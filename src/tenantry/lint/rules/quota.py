@@ -21,12 +21,12 @@ from tenantry.lint.mig import (
     settings,
 )
 from tenantry.lint.pods import is_extended, is_gpu
-from tenantry.lint.reading import at, items, mapping, quantity, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.attachments import vf_references
 from tenantry.model.finding import Severity
 from tenantry.model.gpu import GPU_RESOURCE, MIG_RESOURCE_PREFIX, SHARED_GPU_RESOURCE
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, items, mapping, quantity, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index, hint
-from tenantry.lint.reading import at, items, mapping, quantity, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.kueue import KUEUE, OPENSHIFT_KUEUE
 from tenantry.model.finding import Severity
 from tenantry.model.problem import nearest_name
+from tenantry.model.reading import at, items, mapping, quantity, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index, built_in_namespace
 from tenantry.lint.pods import PodSpec
-from tenantry.lint.reading import at, items, labels, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, items, labels, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

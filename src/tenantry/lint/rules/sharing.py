@@ -7,10 +7,10 @@ from typing import Any
 
 from tenantry.lint.index import Index, hint, slip
 from tenantry.lint.mig import Settings, Text, config_map_named, plugin_texts, settings
-from tenantry.lint.reading import at, integer, items, mapping, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
 from tenantry.model.problem import DocPath, nearest_name
+from tenantry.model.reading import at, integer, items, mapping, text
 
 _TOP = frozenset({"version", "flags", "resources", "sharing", "imex"})
 _SHARING = frozenset({"timeSlicing", "mps"})

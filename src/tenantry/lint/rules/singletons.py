@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import at, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

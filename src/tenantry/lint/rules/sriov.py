@@ -9,10 +9,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import at, integer, items, mapping, string_map, text, texts
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import SRIOV
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, integer, items, mapping, string_map, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -7,10 +7,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tenantry.lint.index import Index
-from tenantry.lint.reading import at, items, mapping, string_map, text
 from tenantry.lint.rule import Hit, Rule, rule
 from tenantry.lint.rules.embedded import MELLANOX, SRIOV
 from tenantry.model.finding import Severity
+from tenantry.model.reading import at, items, mapping, string_map, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

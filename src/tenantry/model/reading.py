@@ -1,16 +1,17 @@
 """Reading values whose shape is not known: every accessor answers for any input and never raises.
 
-Linted manifests come from anywhere. A field of the wrong type is the schema check's finding; here it only has to be
-passed over, so the accessors return an empty value of the type asked for.
+Manifests come from anywhere. A field of the wrong type is the schema check's finding; here it only has to be passed
+over, so the accessors return an empty value of the type asked for.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tenantry.model.problem import DocPath
-from tenantry.model.quantity import parse_quantity
+from tenantry.model.quantity import Quantity, parse_quantity
 
 EMPTY: Mapping[str, Any] = {}
 
@@ -91,11 +92,33 @@ def walk(value: object, path: DocPath = ()) -> Iterator[tuple[DocPath, Any]]:
             stack.extend(((*here, position), item) for position, item in reversed(list(enumerate(current))))
 
 
-def quantity(value: object) -> float | None:
-    """Return a Kubernetes quantity as a number, or None when it is not one."""
+def amount(value: object) -> Quantity | None:
+    """Return a Kubernetes quantity written as a text or a number, or None when it is not one."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        return float(parse_quantity(value).value)
+        return parse_quantity(value)
     except ValueError:
+        return None
+
+
+def quantity(value: object) -> float | None:
+    """Return a Kubernetes quantity as a number, or None when it is not one."""
+    found = amount(value)
+    return None if found is None else float(found.value)
+
+
+def positive(value: object) -> bool:
+    """Whether a value is a quantity above zero."""
+    found = amount(value)
+    return found is not None and found.nanos > 0
+
+
+def from_json(value: object) -> Any:
+    """Return what a JSON text holds, or None when it is no text or no JSON."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
         return None
