@@ -13,9 +13,10 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.nodes import Taint, read_nodes
 from tenantry.safe.devices.probes import Prober, with_tolerations
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
+from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, labels_of, mapping, strings, text
+from tenantry.safe.tally import Tally
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -65,23 +66,19 @@ class _Crossing:
         self.candidates = Candidates(view, names)
 
     def claims(self, tenant: TenantIdentity) -> Iterator[Claim]:
-        general: list[Outcome] = []
-        found: dict[str, Outcome] = {}
-        self._labels_only(tenant, found)
+        tally = Tally()
+        self._labels_only(tenant, tally)
         if self.deployed:
-            self._as_deployed(tenant, found)
+            self._as_deployed(tenant, tally)
         else:
-            general.extend(self._writes_nodes(tenant.name))
+            tally.general.extend(self._writes_nodes(tenant.name))
             for namespace in tenant.namespaces:
-                self._tolerations(tenant, namespace, general, found)
-                self._named_node(tenant, namespace, general)
-                if any(item.witness is not None for item in general):
+                self._tolerations(tenant, namespace, tally)
+                self._named_node(tenant, namespace, tally)
+                if tally.broken:
                     break
         reason = "admission lets its pods tolerate only taints of its own node pools, and choose no node"
-        if general:
-            yield worst(general).claim(Q8, tenant.name)
-        if found or not general:
-            yield from pairwise(Q8, self.view, tenant.name, found, reason)
+        yield from tally.claims(Q8, self.view, tenant.name, reason)
 
     def _users(self) -> dict[Taint, set[str]]:
         """Tenants that are meant to use nodes with a taint: named by it, granted it, or with pods that tolerate it."""
@@ -103,42 +100,32 @@ class _Crossing:
                         users[taint].add(tenant.name)
         return users
 
-    def _tolerations(
-        self, tenant: TenantIdentity, namespace: str, general: list[Outcome], found: dict[str, Outcome]
-    ) -> None:
+    def _tolerations(self, tenant: TenantIdentity, namespace: str, tally: Tally) -> None:
         everything = self.prober.trial(namespace, [with_tolerations([{"operator": "Exists"}])])
         foreign = {taint for taint in self.pools if tenant.name not in self.users[taint]}
         if everything.answer is not Answer.REFUSED:
             if not self.pools:
                 if everything.answer is Answer.ADMITTED and self.view.signed(POOLS_FACT) is not True:
-                    general.append(Outcome.open(self.view.missing(POOLS_FACT)))
+                    tally.general.append(Outcome.open(self.view.missing(POOLS_FACT)))
                 return
             for taint in sorted(foreign):
-                self._enters(tenant.name, namespace, taint, everything, (general, found))
+                self._enters(tenant.name, namespace, taint, everything, tally)
             return
         tried = set(self.candidates.of(tenant.name, namespace))
         first = next(iter(sorted(foreign)), None)
         for taint in sorted(foreign):
             if taint is first or taint.value in tried or not taint.value:
                 trial = self.prober.trial(namespace, [with_tolerations([taint.toleration()])])
-                self._enters(tenant.name, namespace, taint, trial, (general, found))
+                self._enters(tenant.name, namespace, taint, trial, tally)
 
-    def _enters(
-        self,
-        tenant: str,
-        namespace: str,
-        taint: Taint,
-        trial: Trial,
-        into: tuple[list[Outcome], dict[str, Outcome]],
-    ) -> None:
-        general, found = into
+    def _enters(self, tenant: str, namespace: str, taint: Taint, trial: Trial, tally: Tally) -> None:
         if taint.key.startswith(_DEVICES) and not self.users[taint]:
             # Keeps pods without GPUs away from GPU nodes and sets nothing aside for anybody.
             return
         if trial.answer is Answer.REFUSED:
             return
         if trial.answer is Answer.UNKNOWN:
-            general.append(Outcome.open(*trial.missing))
+            tally.general.append(Outcome.open(*trial.missing))
             return
         right = self.attempts.pods(tenant, namespace)
         if right is None:
@@ -151,12 +138,10 @@ class _Crossing:
         )
         witness = Witness((*right.steps, let_in, self.pools[taint]), summary, (("manifest", trial.pod),))
         outcome = Outcome.broken(witness, FIX)
-        for owner in owners:
-            found.setdefault(owner, outcome)
-        if not owners:
-            general.append(outcome)
+        for owner in owners or [""]:
+            tally.add(outcome, owner)
 
-    def _named_node(self, tenant: TenantIdentity, namespace: str, general: list[Outcome]) -> None:
+    def _named_node(self, tenant: TenantIdentity, namespace: str, tally: Tally) -> None:
         if not any(tenant.name not in self.users[taint] for taint in self.pools):
             return
         node = next((n.name for n in self.nodes if not n.taints <= self._own(tenant.name)), "node-of-another-pool")
@@ -167,12 +152,12 @@ class _Crossing:
         trial = self.prober.trial(namespace, [change])
         right = self.attempts.pods(tenant.name, namespace)
         if trial.answer is Answer.UNKNOWN:
-            general.append(Outcome.open(*trial.missing))
+            tally.general.append(Outcome.open(*trial.missing))
         if trial.answer is not Answer.ADMITTED or right is None:
             return
         let_in = Step("admission lets nodeName in", missing=f"no guard of {namespace} refuses spec.nodeName")
         summary = f"a pod of {tenant.name} in {namespace} names its node, past the scheduler and every NoSchedule taint"
-        general.append(Outcome.broken(Witness((*right.steps, let_in), summary, (("manifest", trial.pod),)), FIX))
+        tally.general.append(Outcome.broken(Witness((*right.steps, let_in), summary, (("manifest", trial.pod),)), FIX))
 
     def _own(self, tenant: str) -> set[Taint]:
         return {taint for taint in self.pools if tenant in self.users[taint]}
@@ -186,7 +171,7 @@ class _Crossing:
                 )
                 yield Outcome.broken(witness, f"take the right to write {resource} from {tenant}")
 
-    def _labels_only(self, tenant: TenantIdentity, found: dict[str, Outcome]) -> None:
+    def _labels_only(self, tenant: TenantIdentity, tally: Tally) -> None:
         """Find nodes labelled for one other tenant that no taint keeps this one's pods from."""
         labelled: dict[str, list[Manifest]] = defaultdict(list)
         for node in self.view.snapshot.of("", "Node"):
@@ -205,7 +190,7 @@ class _Crossing:
             step = Step(f"is labelled for {owner}", nodes[0].key, ("metadata", "labels"))
             none = Step("keeps nobody away", missing=f"{nodes[0].key} has no taint")
             summary = f"pods of {tenant.name} can be scheduled on {nodes[0].key}, which is labelled for {owner}"
-            found.setdefault(owner, Outcome.broken(Witness((step, none), summary), f"taint the nodes of {owner}"))
+            tally.add(Outcome.broken(Witness((step, none), summary), f"taint the nodes of {owner}"), owner)
 
     def _selector(self, namespace: str) -> bool:
         """Whether the API server adds a node selector to every pod of a namespace."""
@@ -215,7 +200,7 @@ class _Crossing:
             return bool(notes.get("openshift.io/node-selector"))
         return bool(notes.get("scheduler.alpha.kubernetes.io/node-selector"))
 
-    def _as_deployed(self, tenant: TenantIdentity, found: dict[str, Outcome]) -> None:
+    def _as_deployed(self, tenant: TenantIdentity, tally: Tally) -> None:
         for template in self.view.tenant_pods(tenant.name):
             for taint in self.pools:
                 owners = self.users[taint] - {tenant.name}
@@ -224,7 +209,7 @@ class _Crossing:
                 step = Step("tolerates", template.owner.key, (*template.pointer, "tolerations"))
                 for owner in sorted(owners):
                     summary = f"{template.owner.key} of {tenant.name} tolerates the nodes of {owner}"
-                    found.setdefault(owner, Outcome.broken(Witness((step, self.pools[taint]), summary), FIX))
+                    tally.add(Outcome.broken(Witness((step, self.pools[taint]), summary), FIX), owner)
 
 
 def _taints(view: View, nodes: Iterable[Node]) -> Iterator[tuple[Taint, Step]]:

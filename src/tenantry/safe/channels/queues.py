@@ -98,17 +98,21 @@ def _subjects(schema: Manifest, tenant: TenantIdentity) -> Iterator[tuple[str | 
     """Yield the places at which a flow schema names somebody who acts for a tenant."""
     for index, rule in enumerate(items(schema.body, "spec", "rules")):
         for position, subject in enumerate(items(rule, "subjects")):
-            path = ("spec", "rules", index, "subjects", position)
-            kind = text(subject, "kind")
-            group, user = text(subject, "group", "name"), text(subject, "user", "name")
-            if kind == "Group" and (group in tenant.groups or group in _EVERYBODY):
-                yield path
-            elif kind == "Group" and any(group == f"system:serviceaccounts:{name}" for name in tenant.namespaces):
-                yield path
-            elif kind == "User" and (user in tenant.users or user == "*" or _account(user, tenant)):
-                yield path
-            elif kind == "ServiceAccount" and text(subject, "serviceAccount", "namespace") in tenant.namespaces:
-                yield path
+            if _names(subject, tenant):
+                yield ("spec", "rules", index, "subjects", position)
+
+
+def _names(subject: object, tenant: TenantIdentity) -> bool:
+    """Whether a subject of a flow schema is, or holds, somebody who acts for a tenant."""
+    kind = text(subject, "kind")
+    if kind == "Group":
+        group = text(subject, "group", "name")
+        accounts = {f"system:serviceaccounts:{name}" for name in tenant.namespaces}
+        return group in _EVERYBODY or group in tenant.groups or group in accounts
+    if kind == "User":
+        user = text(subject, "user", "name")
+        return user == "*" or user in tenant.users or _account(user, tenant)
+    return kind == "ServiceAccount" and text(subject, "serviceAccount", "namespace") in tenant.namespaces
 
 
 def _account(user: str, tenant: TenantIdentity) -> bool:

@@ -88,7 +88,7 @@ class _Quotas:
         outcomes = [gap.outcome for gap in gaps]
         if not self.deployed:
             outcomes += self._alterable(tenant)
-            outcomes.append(self._new_namespaces(tenant.name))
+            outcomes += self._new_namespaces(tenant.name)
         if self.offers.missing and not self.deployed:
             outcomes.append(Outcome.open(*self.offers.missing))
         found = worst([*outcomes, Outcome.safe(self._reason(tenant))])
@@ -238,15 +238,14 @@ class _Quotas:
                     witness = Witness(right.steps, f"{tenant.name} may change ClusterResourceQuota {name}")
                     yield Outcome.broken(witness, "take the right to write clusterresourcequotas from its roles")
 
-    def _new_namespaces(self, tenant: str) -> Outcome:
+    def _new_namespaces(self, tenant: str) -> Iterator[Outcome]:
         for group, resource in (("", "namespaces"), ("project.openshift.io", "projectrequests")):
             right = self.attempts.right(tenant, "create", group, resource)
             if right is not None:
                 none = Step("new namespaces hold no quota", missing="no quota exists before a namespace does")
                 summary = f"{tenant} may create namespaces, and no quota bounds what runs in a new one"
                 witness = Witness((*right.steps, none), summary, (("creates", resource),))
-                return Outcome.broken(witness, f"take the right to create {resource} from it")
-        return Outcome.safe("it cannot create namespaces")
+                yield Outcome.broken(witness, f"take the right to create {resource} from it")
 
     def _shared(self, tenant: TenantIdentity) -> Iterator[Claim]:
         """Yield a violation per tenant that a cluster quota bounds together with this one."""
