@@ -27,7 +27,8 @@ from tenantry.safe.webhooks import Opaque
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tenantry.model.manifest import Body, Manifest
+    from tenantry.model.manifest import Body, Manifest, ManifestKey
+    from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
     from tenantry.safe.identity import Rights
     from tenantry.safe.rbac import Rule
@@ -130,15 +131,29 @@ class Admitter:
             self._levels[key] = pod_security.refusal(level, pod)
         return self._levels[key]
 
-    def usable_constraints(self, user: Requester, account: str, namespace: str) -> tuple[Manifest, ...]:
+    def usable_constraints(
+        self, user: Requester, account: str, namespace: str, *, account_counts: bool = True
+    ) -> tuple[Manifest, ...]:
         """Return the SecurityContextConstraints a requester or a service account of a namespace may use, by name."""
         key = (user, account, namespace)
         if key not in self._usable:
-            who = (user, Requester(service_account_user(namespace, account), service_account_groups(namespace)))
+            who = [user]
+            if account_counts:
+                who.append(Requester(service_account_user(namespace, account), service_account_groups(namespace)))
             self._usable[key] = tuple(
                 item for item in self.constraints if any(self._may_use(item, each, namespace) for each in who)
             )
         return self._usable[key]
+
+    def use_of(self, name: str, account: str, namespace: str) -> tuple[ManifestKey, DocPath] | None:
+        """Return the rule that lets a service account use constraints, or None when their own lists do."""
+        groups = service_account_groups(namespace)
+        subjects = (f"user:{service_account_user(namespace, account)}", *(f"group:{group}" for group in groups))
+        for subject in subjects:
+            for scope, rule in self._uses.get(subject, ()):
+                if scope in {"", namespace} and rule.allows("use", constraints.GROUP, constraints.RESOURCE, name):
+                    return rule.role, rule.pointer
+        return None
 
     def _may_use(self, item: Manifest, user: Requester, namespace: str) -> bool:
         if user.username in texts(item.body.get("users")) or set(user.groups) & set(texts(item.body.get("groups"))):
@@ -322,6 +337,13 @@ class Envelope:
         if not self.namespace or body.get("kind") == "Namespace":
             return body
         return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}}
+
+    def usable_by(self, account: str) -> tuple[Manifest, ...]:
+        """Return the SecurityContextConstraints a service account may use here; anybody logged in for no name."""
+        nobody = Requester("", (AUTHENTICATED,))
+        if not account:
+            return self._admitter.usable_constraints(nobody, "", self.namespace, account_counts=False)
+        return self._admitter.usable_constraints(nobody, account, self.namespace)
 
     # --- who asks -------------------------------------------------------------------------------------------------
 

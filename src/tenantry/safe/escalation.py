@@ -137,7 +137,7 @@ def escalations(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     if not _about_rights(rights):
         return
     for identity in rights.identities:
-        own = Rights(view.book, [identity])
+        own = Rights(view.book, [identity], without=rights.left_out)
         if _about_rights(own):
             yield from _binding(view, tenant, own)
             yield from _raising(view, tenant, own)

@@ -1,7 +1,7 @@
 """What a tenant can come to be and do: the fixpoint over identities, bindings, roles and namespaces.
 
-A tenant starts with its identities. Within its own namespaces it may give itself more (bind, escalate); every right that
-leads out of them is a crossing. What a crossing leads to may hold rights that lead further; the shortest path is kept.
+A tenant starts with its identities. Within its own namespaces it may give itself more (bind, escalate); every right
+that leads out of them is a crossing. What a crossing leads to may lead further; the shortest path is kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Step
+from tenantry.model.manifest import ManifestKey
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
 from tenantry.safe.escalation import Gained, escalations, gained_at_home
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 EVERYBODY = ""
 """Target that stands for every other tenant alike."""
+
+MOST_BINDINGS = 20
+"""Bindings a fix names at most."""
 
 _ADMITTED = Admission(Answer.ADMITTED)
 
@@ -58,8 +62,25 @@ class Reach:
     @cached_property
     def crossings(self) -> tuple[Crossing, ...]:
         """Every right that leads out of it, shortest path first, then by channel, kind, target and namespace."""
+        return self._crossings(self.rights)
+
+    def bindings_to_remove(self, channel: str) -> tuple[ManifestKey, ...]:
+        """Return bindings without which no right of a channel leads out any more, re-verified; empty when none do."""
+        gone: set[ManifestKey] = set()
+        while len(gone) < MOST_BINDINGS:
+            rights = Rights(self.view.book, self.rights.identities, without=frozenset(gone))
+            left = [item for item in self._crossings(rights) if item.channel == channel and not item.admission.refused]
+            more = {step.by for item in left for step in item.steps if step.by and step.by.kind.endswith("RoleBinding")}
+            if not left:
+                return tuple(sorted(gone))
+            if more <= gone:
+                return ()
+            gone |= more
+        return ()
+
+    def _crossings(self, rights: Rights) -> tuple[Crossing, ...]:
         found: dict[tuple[str, str, str, str], Crossing] = {}
-        for crossing in (*self._powers(self.rights, self.tenant), *escalations(self.view, self.tenant, self.rights)):
+        for crossing in (*self._powers(rights, self.tenant), *escalations(self.view, self.tenant, rights)):
             key = (crossing.channel, crossing.kind, crossing.target, crossing.namespace)
             if key not in found or _rank(crossing) < _rank(found[key]):
                 found[key] = crossing

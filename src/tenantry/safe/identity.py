@@ -22,6 +22,7 @@ from tenantry.safe.rbac import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tenantry.model.manifest import ManifestKey
     from tenantry.model.snapshot import Snapshot
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.rbac import Rule
@@ -151,10 +152,17 @@ class Held:
     identity: Identity
     grant: Grant
 
+    @property
+    def principal(self) -> Principal:
+        """Who holds it as the binding names it: a group for an unnamed member."""
+        kind, _, name = self.grant.to.partition(":")
+        unnamed = not self.identity.user and kind == "group"
+        return Principal("Group", name) if unnamed else self.identity.principal
+
     def steps(self, rule: Rule | None = None) -> tuple[Step, ...]:
         """Return the path to a rule of the grant: identity, binding, role."""
         binding = Step(
-            f"{self.identity.principal} is bound to {self.grant.role[0]} {self.grant.role[2]}",
+            f"{self.principal} is bound to {self.grant.role[0]} {self.grant.role[2]}",
             self.grant.binding,
             ("subjects", self.grant.subject),
         )
@@ -176,15 +184,25 @@ class Rights:
         book: roles and bindings.
         who: the identities.
         extra: grants that can be gained, with the identity that gains them.
+        without: bindings that count as taken away.
     """
 
-    def __init__(self, book: RoleBook, who: Iterable[Identity], extra: Iterable[Held] = ()) -> None:
+    def __init__(
+        self,
+        book: RoleBook,
+        who: Iterable[Identity],
+        extra: Iterable[Held] = (),
+        without: frozenset[ManifestKey] = frozenset(),
+    ) -> None:
         self.identities = tuple(who)
+        self.left_out = without
         self._book = book
         self._by_namespace: dict[str, list[Held]] = {}
         self._cache: dict[tuple[str, ...], Right | None] = {}
         seen: set[tuple[object, ...]] = set()
         for held in (*self._held(), *extra):
+            if held.grant.binding in without:
+                continue
             # A group's grant is the same through whichever member it is reached; the first one stands for all.
             key = (held.grant.binding, held.grant.subject, held.grant.role, held.identity.steps)
             if key not in seen:
@@ -234,9 +252,9 @@ class Rights:
                         asked = scope
                     if rule.allows(verb, group, resource, asked):
                         names = tuple(sorted(rule.names))
-                        who = held.identity
                         steps = held.steps(rule)
-                        yield Right(who.principal, verb, group, resource, scope, names, steps, who.requester)
+                        who = held.identity.requester
+                        yield Right(held.principal, verb, group, resource, scope, names, steps, who)
 
     def _scopes(self, verb: str, group: str, resource: str, namespace: str, name: str) -> tuple[str, ...]:
         """Return the scopes whose grants count: a right on cluster-scoped kinds is inert in a namespace.

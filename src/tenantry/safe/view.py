@@ -15,6 +15,7 @@ from tenantry.safe.graph import Reach, Targets
 from tenantry.safe.identity import Accounts, Identity, Principal, Right, Rights, identities
 from tenantry.safe.implicit import is_openshift, with_implicit
 from tenantry.safe.labels import LabelRights
+from tenantry.safe.network.reach import PodNetwork
 from tenantry.safe.pods import PodTemplate, plain_pod, templates_of
 from tenantry.safe.rbac import RoleBook
 
@@ -212,6 +213,13 @@ class View:
         verbs = ("create", "update", "patch", "delete")
         return any(rights.find(verb, key.group, resource, key.namespace, key.name) for verb in verbs)
 
+    # --- network ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def pod_network(self) -> PodNetwork:
+        """Who reaches whom over the pod network, at the strength of this view."""
+        return PodNetwork(self)
+
     # --- namespaces and pods --------------------------------------------------------------------------------------
 
     @cached_property
@@ -225,7 +233,7 @@ class View:
 
     def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         """Return the pods and pod templates in a tenant's namespaces, ordered by object."""
-        found = []
+        found: list[PodTemplate] = []
         for namespace in self.tenancy.by_name[tenant].namespaces:
             for manifest in self.snapshot.within(namespace):
                 found.extend(templates_of(manifest))

@@ -6,7 +6,8 @@ not: shared analyses (they belong beside :mod:`tenantry.safe.view`) and wording 
 
 from __future__ import annotations
 
+from tenantry.safe.channels import api, delivery, host
 from tenantry.safe.channels.channel import Channel
 
-CHANNELS: tuple[Channel, ...] = ()
+CHANNELS: tuple[Channel, ...] = (*host.CHANNELS, *api.CHANNELS, *delivery.CHANNELS)
 """Every channel, in the order reports show them."""

@@ -1,0 +1,250 @@
+"""Ways through Argo CD: projects that reach too far, Applications written in its namespaces, and who writes to Git."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
+from tenantry.safe.answer import Requester
+from tenantry.safe.channels.channel import Channel
+from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
+from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
+from tenantry.safe.powers import MAKE
+from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
+from tenantry.safe.samples import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.model.claim import Claim
+    from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.view import View
+
+D1 = Ruling("D1", "Argo CD projects that reach beyond a tenant", Effect.EXEC, Impact.S0)
+D2 = Ruling("D2", "Applications written where they may name any project", Effect.EXEC, Impact.S0)
+D3 = Ruling("D3", "writing to the repository the platform is made of", Effect.EXEC, Impact.S0)
+
+WRITE_ACCESS = "gitops.write-access"
+LABEL = "tenantry.dev/tenant"
+
+# What Argo CD must not apply for a tenant in the tenant's own namespace, since Argo CD itself may do everything: it
+# would undo a guard, or give rights no member has.
+RESERVED: tuple[tuple[str, str, str], ...] = (
+    (RBAC, "RoleBinding", "rolebindings"),
+    (RBAC, "Role", "roles"),
+    ("", "ResourceQuota", "resourcequotas"),
+    ("", "LimitRange", "limitranges"),
+    ("networking.k8s.io", "NetworkPolicy", "networkpolicies"),
+    ("k8s.cni.cncf.io", "NetworkAttachmentDefinition", "network-attachment-definitions"),
+)
+
+
+# --- D1 -----------------------------------------------------------------------------------------------------------
+
+
+def projects(view: View) -> Iterator[Claim]:
+    """Let no Argo CD project a tenant can use reach namespaces of others, the platform or cluster-scoped kinds.
+
+    In its own namespaces a project must not deploy what undoes guards either, unless admission refuses it.
+    """
+    delivery = Delivery(view.snapshot)
+    for tenant in view.tenants:
+        found: dict[str, list[Outcome]] = {}
+        used = [(item, how) for item in delivery.projects if (how := _use(view, delivery, tenant, item)) is not None]
+        for project, how in used:
+            for target, outcome in _reaches(view, delivery, tenant, (project, how)):
+                found.setdefault(target, []).append(outcome)
+        outcomes = {target: worst(items) for target, items in found.items()}
+        everybody = outcomes.pop("", None)
+        if everybody is not None:
+            yield everybody.claim(D1, tenant.name)
+            continue
+        names = ", ".join(project.name for project, _ in used) or "none"
+        reason = (
+            f"projects it can use ({names}) deploy into its own namespaces only" if used else "it can use no project"
+        )
+        yield from pairwise(D1, view, tenant.name, outcomes, reason)
+
+
+def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Project) -> Step | None:
+    """Return how a tenant can use a project, or None when it cannot."""
+    key = project.manifest.key
+    if not project.sources:
+        return None
+    for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), "applications", "create"):
+        if glob(project.name, line.object.partition("/")[0]):
+            return Step(f"members may create applications in project {project.name}", line.by, line.pointer)
+    for index, group, policies in project.role_groups():
+        if group in tenant.groups and any(_lets_use(policy) for policy in policies):
+            return Step(f"group {group} acts in project {project.name}", key, ("spec", "roles", index, "groups"))
+    for pattern in project.source_namespaces:
+        for namespace in tenant.namespaces:
+            if glob(namespace, pattern) and any(
+                view.may(tenant.name, verb, GROUP, "applications", namespace) for verb in MAKE
+            ):
+                return Step(f"Applications may be written in {namespace}", key, ("spec", "sourceNamespaces"))
+    if dict(project.manifest.body.get("metadata", {}).get("labels") or {}).get(LABEL) == tenant.name:
+        return Step(f"project {project.name} is the tenant's", key, ("metadata", "labels", LABEL))
+    for item in delivery.applications:
+        if _deploys_for(item.body, project.name, tenant):
+            return Step(f"an application of project {project.name} deploys for {tenant.name}", item.key, ("spec",))
+    return None
+
+
+def _lets_use(policy: str) -> bool:
+    cells = [cell.strip() for cell in policy.split(",")]
+    return len(cells) >= 5 and cells[-1] != "deny" and glob("applications", cells[2]) and cells[3] != "get"
+
+
+def _deploys_for(body: dict[str, object], project: str, tenant: TenantIdentity) -> bool:
+    spec = body.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    if body.get("kind") == "ApplicationSet":
+        template = spec.get("template")
+        spec = template.get("spec") if isinstance(template, dict) else {}
+        spec = spec if isinstance(spec, dict) else {}
+    destination = spec.get("destination")
+    namespace = destination.get("namespace") if isinstance(destination, dict) else None
+    return spec.get("project") == project and namespace in tenant.namespaces and project != "default"
+
+
+def _reaches(
+    view: View, delivery: Delivery, tenant: TenantIdentity, use: tuple[Project, Step]
+) -> Iterator[tuple[str, Outcome]]:
+    project, how = use
+    key = project.manifest.key
+    for index, group, kind in project.cluster_kinds():
+        step = Step(
+            f"it may deploy {kind} of group {group or 'core'}", key, ("spec", "clusterResourceWhitelist", index)
+        )
+        yield "", _broken(tenant, project, (how, step), f"cluster-scoped {kind}", "empty clusterResourceWhitelist")
+    for namespace in view.snapshot.namespaces:
+        if namespace in tenant.namespaces:
+            continue
+        entry = project.admits(namespace)
+        if entry is None:
+            continue
+        owner = view.tenancy.owner(namespace)
+        target = owner if owner is not None and owner in view.tenancy.by_name else ""
+        step = Step(f"it may deploy into {namespace}", key, ("spec", "destinations", entry.index, "namespace"))
+        fix = f"name its own namespaces in spec.destinations[{entry.index}]"
+        yield target, _broken(tenant, project, (how, step), f"objects of namespace {namespace}", fix)
+    yield from (("", item) for item in _own_namespaces(view, delivery, tenant, use))
+
+
+def _broken(tenant: TenantIdentity, project: Project, steps: tuple[Step, ...], what: str, fix: str) -> Outcome:
+    manifest = {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "probe", "namespace": project.manifest.key.namespace},
+        "spec": {"project": project.name, "source": {"repoURL": project.sources[0], "path": "."}},
+    }
+    summary = f"{tenant.name} may have Argo CD deploy {what} through project {project.name}"
+    return Outcome.broken(Witness(steps, summary, (("manifest", manifest),)), f"{fix} of {project.manifest.key}")
+
+
+def _own_namespaces(
+    view: View, delivery: Delivery, tenant: TenantIdentity, use: tuple[Project, Step]
+) -> Iterator[Outcome]:
+    """Yield what the project may deploy in the tenant's own namespaces that undoes guards and nothing refuses."""
+    project, how = use
+    for group, kind, plural in RESERVED:
+        if not project.deploys(group, kind):
+            continue
+        for namespace in tenant.namespaces:
+            if project.admits(namespace) is None:
+                continue
+            body = sample(group, plural, namespace)
+            for where, name in delivery.controllers:
+                user = Requester(service_account_user(where, name), service_account_groups(where))
+                said = view.envelope(namespace).admits(body, user=user)
+                key = project.manifest.key
+                if said.admitted:
+                    step = Step(f"it may deploy {kind}", key, missing=f"{key} does not deny {kind}")
+                    summary = f"{tenant.name} may have Argo CD apply a {kind} in {namespace} that no member may write"
+                    witness = Witness((how, step), summary, (("manifest", body),))
+                    yield Outcome.broken(witness, f"add {kind} to namespaceResourceBlacklist of {key}")
+                    break
+                if not said.refused:
+                    yield Outcome.open(*said.missing)
+                    break
+
+
+# --- D2 -----------------------------------------------------------------------------------------------------------
+
+
+def applications(view: View) -> Iterator[Claim]:
+    """Let no tenant write Applications or projects in a namespace of Argo CD, nor by Argo CD's own roles."""
+    delivery = Delivery(view.snapshot)
+    for tenant in view.tenants:
+        yield _applications(view, delivery, tenant).claim(D2, tenant.name)
+
+
+def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Outcome:
+    unknown: list[Missing] = list(view.unknown_roles(tenant.name))
+    namespaces = [name for name in delivery.namespaces if name not in tenant.namespaces] or ["argocd"]
+    for namespace in namespaces:
+        for resource in ("applications", "applicationsets", "appprojects"):
+            for verb in MAKE:
+                right = view.may(tenant.name, verb, GROUP, resource, namespace)
+                if right is None:
+                    continue
+                body = sample(GROUP, resource, namespace)
+                said = view.envelope(namespace).admits(body, user=right.requester)
+                if said.admitted:
+                    step = Step(f"{verb} {resource} in {namespace}, of any project")
+                    summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
+                    fix = f"take the right to {verb} {resource} in {namespace} away"
+                    return Outcome.broken(Witness((*right.steps, step), summary, (("manifest", body),)), fix)
+                unknown.extend(said.missing)
+    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
+    for kind, actions in (("applications", ("create", "update")), ("projects", ("create", "update"))):
+        for action in actions:
+            for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), kind, action):
+                project = line.object.partition("/")[0]
+                if kind == "applications" and project in owned:
+                    continue
+                step = Step(f"{line.subject} may {action} {kind} {line.object}", line.by, line.pointer)
+                summary = f"{tenant.name} may {action} {kind} {line.object} in Argo CD"
+                return Outcome.broken(Witness((step,), summary), f"name one project in the line of {line.by}")
+    if unknown:
+        return Outcome.open(*dict.fromkeys(unknown))
+    return Outcome.safe("it has no right to write applications or projects where Argo CD trusts them")
+
+
+def _own(view: View, project: Project, tenant: TenantIdentity) -> bool:
+    """Whether a project reaches namespaces of the tenant only; what it may deploy there is another channel's."""
+    return not any(
+        project.admits(namespace) is not None
+        for namespace in view.snapshot.namespaces
+        if namespace not in tenant.namespaces
+    ) and not any(True for _ in project.cluster_kinds())
+
+
+# --- D3 -----------------------------------------------------------------------------------------------------------
+
+
+def repositories(view: View) -> Iterator[Claim]:
+    """Let only the platform's people change the repository from which the platform is deployed; a fact says who may."""
+    delivery = Delivery(view.snapshot)
+    signed = view.signed(WRITE_ACCESS)
+    first = next(iter(delivery.applications), None)
+    for tenant in view.tenants:
+        if not delivery.present:
+            yield D3.proved(tenant.name, "nothing is deployed from Git by Argo CD")
+        elif signed:
+            yield D3.proved(tenant.name, f"fact {WRITE_ACCESS} is signed: {view.declared.fact(WRITE_ACCESS)}")
+        elif signed is False:
+            key = first.key if first is not None else delivery.projects[0].manifest.key if delivery.projects else None
+            step = Step("Argo CD applies what is merged", key, ("spec",), "" if key else "an Argo CD is set up")
+            merged = Step("everyone may merge", missing=f"fact {WRITE_ACCESS} says {view.declared.fact(WRITE_ACCESS)}")
+            witness = Witness((merged, step), f"{tenant.name} may change what the platform is deployed from")
+            yield D3.violated(tenant.name, witness, "protect the branch: reviews by the platform team")
+        else:
+            yield D3.unknown(tenant.name, [view.missing(WRITE_ACCESS)])
+
+
+CHANNELS: tuple[Channel, ...] = tuple(
+    Channel(ruling.id, ruling.title, ruling.effect, ruling.impact, decide)
+    for ruling, decide in ((D1, projects), (D2, applications), (D3, repositories))
+)

@@ -1,0 +1,241 @@
+"""Argo CD as it is set up: its namespaces, its projects, and what its own roles let whom do.
+
+Source: Argo CD, ``docs/operator-manual/{rbac,app-any-namespace}.md``, ``docs/user-guide/projects.md``,
+``pkg/apis/application/v1alpha1/types.go`` (``AppProject``), ``util/glob``.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from tenantry.model.reading import text
+from tenantry.safe.admission import items, mapping
+from tenantry.safe.rbac import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.model.manifest import Body, Manifest, ManifestKey
+    from tenantry.model.problem import DocPath
+    from tenantry.model.snapshot import Snapshot
+
+GROUP = "argoproj.io"
+IN_CLUSTER = ("https://kubernetes.default.svc", "in-cluster")
+
+# Where Argo CD is installed by its manifests, its chart and the OpenShift GitOps operator.
+USUAL_NAMESPACES = ("argocd", "openshift-gitops")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLine:
+    """One ``p`` line of an Argo CD policy.
+
+    Attributes:
+        subject: role, group or user.
+        kind: ``applications``, ``projects``, ...
+        action: ``create``, ``sync``, ``*``, ...
+        object: ``<project>/<application>``, with globs.
+        by: the object that holds the line.
+        pointer: where in it.
+    """
+
+    subject: str
+    kind: str
+    action: str
+    object: str
+    by: ManifestKey
+    pointer: DocPath
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a project may deploy to."""
+
+    server: str
+    name: str
+    namespace: str
+    index: int
+
+    @property
+    def here(self) -> bool:
+        """Whether it can mean the cluster Argo CD runs in; what says neither server nor name can mean any."""
+        if self.server:
+            return glob(IN_CLUSTER[0], self.server.removeprefix("!"))
+        return not self.name or glob(IN_CLUSTER[1], self.name.removeprefix("!"))
+
+
+@dataclass(frozen=True)
+class Project:
+    """An AppProject."""
+
+    manifest: Manifest
+
+    @property
+    def spec(self) -> Body:
+        """Its spec."""
+        return mapping(self.manifest.body.get("spec"))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.manifest.key.name
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Repositories it may deploy from; none means nothing can be deployed."""
+        return tuple(item for item in texts(self.spec.get("sourceRepos")) if not item.startswith("!"))
+
+    @property
+    def source_namespaces(self) -> tuple[str, ...]:
+        """Namespaces besides Argo CD's own in which Applications of it may be."""
+        return texts(self.spec.get("sourceNamespaces"))
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Where it may deploy to."""
+        entries = self.spec.get("destinations")
+        return tuple(
+            Destination(text(entry, "server"), text(entry, "name"), text(entry, "namespace"), index)
+            for index, entry in enumerate(entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict)
+        )
+
+    def admits(self, namespace: str) -> Destination | None:
+        """Return the destination that lets it deploy into a namespace of this cluster, or None; denials win."""
+        found = None
+        for entry in self.destinations:
+            if not entry.here:
+                continue
+            denied = entry.namespace.startswith("!") or entry.server.startswith("!") or entry.name.startswith("!")
+            if glob(namespace, entry.namespace.removeprefix("!")):
+                if denied:
+                    return None
+                found = found or entry
+        return found
+
+    def cluster_kinds(self) -> Iterator[tuple[int, str, str]]:
+        """Yield index, group and kind of the cluster-scoped kinds it may deploy."""
+        entries = self.spec.get("clusterResourceWhitelist")
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, dict):
+                yield index, str(entry.get("group", "")), str(entry.get("kind", ""))
+
+    def deploys(self, group: str, kind: str) -> bool:
+        """Whether it may deploy a namespaced kind."""
+        denied = any(_matches(entry, group, kind) for entry in items(self.spec.get("namespaceResourceBlacklist")))
+        allowed = self.spec.get("namespaceResourceWhitelist")
+        return not denied and (allowed is None or any(_matches(entry, group, kind) for entry in items(allowed)))
+
+    def role_groups(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+        """Yield index, group and policies of its roles."""
+        entries = self.spec.get("roles")
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            for group in texts(mapping(entry).get("groups")):
+                yield index, group, texts(mapping(entry).get("policies"))
+
+
+def glob(value: str, pattern: str) -> bool:
+    """Whether a value matches a pattern as Argo CD matches: ``*`` stands for any text, slashes included."""
+    return fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+def _matches(entry: Body, group: str, kind: str) -> bool:
+    return glob(group, str(entry.get("group", ""))) and glob(kind, str(entry.get("kind", "")))
+
+
+class Delivery:
+    """What is known of Argo CD on a cluster."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.projects = tuple(Project(item) for item in snapshot.of(GROUP, "AppProject"))
+        self.applications = tuple(snapshot.of(GROUP, "Application", "ApplicationSet"))
+        self.lines = tuple(self._policy())
+        self.members = dict(self._members())
+
+    @property
+    def present(self) -> bool:
+        """Whether anything of Argo CD is among the objects."""
+        return bool(self.projects or self.applications or self._snapshot.of(GROUP, "ArgoCD"))
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Namespaces Argo CD runs in, sorted."""
+        found = {item.manifest.key.namespace for item in self.projects}
+        found |= {item.key.namespace for item in self._snapshot.of(GROUP, "ArgoCD")}
+        found |= {item.key.namespace for item in self._snapshot.of("", "ConfigMap") if item.key.name == "argocd-cm"}
+        usual = {name for name in USUAL_NAMESPACES if name in self._snapshot.namespaces}
+        return tuple(sorted((found | usual) - {""}))
+
+    @property
+    def controllers(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of the service accounts that deploy, sorted."""
+        names = {
+            (item.key.namespace, item.key.name)
+            for item in self._snapshot.of("", "ServiceAccount")
+            if item.key.namespace in self.namespaces and item.key.name.endswith("application-controller")
+        }
+        for item in self._snapshot.of("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding"):
+            for subject in items(item.body.get("subjects")):
+                name, namespace = str(subject.get("name")), str(subject.get("namespace"))
+                if subject.get("kind") == "ServiceAccount" and name.endswith("application-controller"):
+                    names.add((namespace, name))
+        usual = {(namespace, "argocd-application-controller") for namespace in self.namespaces}
+        return tuple(sorted(names or usual))
+
+    def may(self, groups: tuple[str, ...], kind: str, action: str) -> Iterator[PolicyLine]:
+        """Yield the lines of the global policy that let members of groups do something."""
+        subjects = {*groups}
+        while more := {role for subject in subjects for role in self.members.get(subject, ())} - subjects:
+            subjects |= more
+        for line in self.lines:
+            if line.subject in subjects and glob(kind, line.kind) and glob(action, line.action):
+                yield line
+
+    def _texts(self) -> Iterator[tuple[str, ManifestKey, DocPath]]:
+        """Yield every text of the global policy, and the default role."""
+        for item in self._snapshot.of("", "ConfigMap"):
+            if item.key.name == "argocd-rbac-cm":
+                for key, value in sorted(mapping(item.body.get("data")).items()):
+                    if key.endswith(".csv") and isinstance(value, str):
+                        yield value, item.key, ("data", key)
+                    if key == "policy.default" and isinstance(value, str) and value:
+                        yield _default(value), item.key, ("data", key)
+        for item in self._snapshot.of(GROUP, "ArgoCD"):
+            rbac = mapping(mapping(item.body.get("spec")).get("rbac"))
+            if isinstance(rbac.get("policy"), str):
+                yield rbac["policy"], item.key, ("spec", "rbac", "policy")
+            if isinstance(rbac.get("defaultPolicy"), str) and rbac["defaultPolicy"]:
+                yield _default(rbac["defaultPolicy"]), item.key, ("spec", "rbac", "defaultPolicy")
+
+    def _rows(self) -> Iterator[tuple[list[str], ManifestKey, DocPath]]:
+        for lines, by, pointer in self._texts():
+            for row in csv.reader(lines.splitlines(), skipinitialspace=True):
+                yield [cell.strip() for cell in row], by, pointer
+
+    def _policy(self) -> Iterator[PolicyLine]:
+        denied = {tuple(row[1:5]) for row, _, _ in self._rows() if len(row) == 6 and row[0] == "p" and row[5] == "deny"}
+        for row, by, pointer in self._rows():
+            if len(row) >= 5 and row[0] == "p" and row[-1] != "deny" and tuple(row[1:5]) not in denied:
+                yield PolicyLine(row[1], row[2], row[3], row[4], by, pointer)
+            # The built-in role of administrators may do everything.
+            if len(row) == 3 and row[0] == "g" and row[2] == "role:admin":
+                yield PolicyLine(row[1], "*", "*", "*", by, pointer)
+
+    def _members(self) -> Iterator[tuple[str, set[str]]]:
+        found: dict[str, set[str]] = {}
+        for row, _, _ in self._rows():
+            if len(row) == 3 and row[0] == "g":
+                found.setdefault(row[1], set()).add(row[2])
+        yield from found.items()
+
+
+EVERYONE = "<everyone>"
+"""Subject of lines that hold for everybody who logs in to Argo CD."""
+
+
+def _default(role: Any) -> str:
+    return f"g, {EVERYONE}, {role}"
