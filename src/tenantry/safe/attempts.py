@@ -23,7 +23,7 @@ PROBE = "probe"
 """Name of every object that is tried."""
 
 # Plurals that are not the kind in lower case with an s.
-_PLURALS = {"Ingress": "ingresses", "Gateway": "gateways", "NetworkPolicy": "networkpolicies"}
+_PLURALS = {"Ingress": "ingresses", "Gateway": "gateways", "NetworkPolicy": "networkpolicies", "Endpoints": "endpoints"}
 
 POD_MAKERS = (
     ("", "pods"),

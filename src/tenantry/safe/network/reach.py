@@ -11,24 +11,27 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from tenantry.model.claim import Missing, Step
-from tenantry.model.selector import Requirement, Selector, equality_selector
+from tenantry.model.claim import Missing
+from tenantry.model.selector import Selector, equality_selector
 from tenantry.model.tenancy import Permission, Strength
-from tenantry.safe.network.classes import NAMESPACE_NAME, Index, Told, classify, imagined, labels_of, places_of
+from tenantry.safe.network.classes import places_of
 from tenantry.safe.network.ground import survey
 from tenantry.safe.network.policies import read_policies
 from tenantry.safe.network.ports import ALL, ConnectionSet, union
+from tenantry.safe.network.primary import PrimaryNetworks
 from tenantry.safe.network.replay import Connection, Replay, concrete
 from tenantry.safe.network.rights import Openings
 from tenantry.safe.network.rules import Direction, NetworkRules, PodPeer, Tier
 from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Group
-from tenantry.safe.network.symbolic import End, Labels, Unit
+from tenantry.safe.network.symbolic import End, Unit
+from tenantry.safe.network.units import Population
 from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tenantry.safe.labels import LabelChange
+    from tenantry.safe.identity import Right
+    from tenantry.safe.network.classes import Index
     from tenantry.safe.network.ground import Ground
     from tenantry.safe.view import View
 
@@ -55,127 +58,61 @@ class Way:
         return self.connection is not None and not self.missing
 
 
-class Reach:
+class PodNetwork:
     """The pod network of a view at its strength."""
 
-    def __init__(self, view: View, *, inert: bool = False) -> None:
+    def __init__(
+        self,
+        view: View,
+        *,
+        inert: bool = False,
+        policies: tuple[NetworkRules, ...] | None = None,
+        only: tuple[str, ...] = (),
+    ) -> None:
         """Read network policies and pods.
 
         Args:
             view: the objects, their owners and the strength.
             inert: whether to leave network policies out, as a network plugin does that does not enforce them.
+            policies: network policies to take instead of those among the objects.
+            only: tenants to look at; all when empty.
         """
         self.view = view
+        self.tenants = tuple(tenant for tenant in view.tenants if not only or tenant.name in only)
         self.ground: Ground = survey(view)
-        read = read_policies(view.snapshot)
+        read = read_policies(view.snapshot if policies is None else ())
         self.problems = read.problems
-        self.policies: tuple[NetworkRules, ...] = tuple(
-            policy
-            for policy in read.policies
-            # A MultiNetworkPolicy acts on secondary networks only.
-            if not inert
-            and policy.key.kind != "MultiNetworkPolicy"
-            and self.ground.effect(policy.key, policy.tier) is not False
+        self.networks = PrimaryNetworks(view.snapshot)
+        self.policies: tuple[NetworkRules, ...] = (
+            policies
+            if policies is not None
+            else tuple(
+                policy
+                for policy in read.policies
+                # A MultiNetworkPolicy acts on secondary networks only.
+                if not inert
+                and policy.key.kind != "MultiNetworkPolicy"
+                and self.ground.effect(policy.key, policy.tier) is not False
+            )
         )
         self.openings = Openings(view)
         self.permissions: dict[tuple[str, str], list[Permission]] = {}
         for item in view.declared.permissions:
             self.permissions.setdefault((item.source, item.target), []).append(item)
+        self.population = Population(view, self.tenants, self.policies, self.ground.ranges)
         self._exact: dict[tuple[object, ...], Way | None] = {}
 
     # --- units -------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def told(self) -> Told:
-        """What tells pods apart."""
-        keys = {key for item in self.view.declared.permissions for key, _ in item.target_labels}
-        return Told.of(self.policies, keys)
-
-    @cached_property
-    def deployed(self) -> dict[str, list[Unit]]:
-        """Classes of the pods there are, per tenant."""
-        return {
-            tenant.name: classify(
-                tenant.name, self.view.tenant_pods(tenant.name), self._spaces(tenant.name), self.told, {}
-            )
-            for tenant in self.view.tenants
-        }
-
-    def _spaces(self, tenant: str) -> dict[str, Labels]:
-        found = {}
-        for namespace in self.view.tenancy.by_name[tenant].namespaces:
-            manifest = self.view.snapshot.get("", "Namespace", namespace)
-            labels = labels_of(manifest.body.get("metadata") or {}) if manifest else {}
-            found[namespace] = Labels({**labels, NAMESPACE_NAME: namespace})
-        return found
-
-    @cached_property
     def sources(self) -> Index:
         """Units connections start from."""
-        if self.view.strength is Strength.DEPLOYED:
-            return Index([unit for units in self.deployed.values() for unit in units if not unit.host_network])
-        found: list[Unit] = []
-        for tenant in self.view.tenants:
-            for namespace, space in self._spaces(tenant.name).items():
-                unit = imagined(Unit(tenant.name, namespace, space, Labels({})), self.ground.ranges)
-                found.extend((unit, *self._relabelled(unit, tenant.name)))
-        return Index(found)
-
-    def _relabelled(self, unit: Unit, tenant: str) -> Iterator[Unit]:
-        """Yield a unit as a tenant makes it by labels of its namespace: with those it surely sets, and with all it may."""
-        if self.view.trusted_namespace_labels(tenant):
-            return
-        changes = {
-            key: change
-            for key, values in self.told.spaces
-            for change in [self._change(tenant, unit.namespace, key, values)]
-            if change is not None
-        }
-        sure = {key for key, change in changes.items() if change.admission.admitted}
-        for keys in dict.fromkeys((frozenset(sure), frozenset(changes))):
-            if not keys:
-                continue
-            known = {key for key, _ in self.told.spaces} | set(unit.space.fixed)
-            fixed = {key: value for key, value in unit.space.fixed.items() if key not in keys}
-            absent = tuple(Requirement(key, "DoesNotExist") for key in sorted(known - keys - set(fixed)))
-            used = [changes[key] for key in sorted(keys)]
-            yield replace(
-                unit,
-                space=Labels(fixed, free=True, wanted=absent),
-                only=tenant,
-                steps=(
-                    *used[0].right.steps,
-                    Step(f"may set labels of namespace {unit.namespace}: {', '.join(sorted(keys))}"),
-                ),
-                needs=() if keys == sure else tuple(need for item in used for need in item.admission.missing),
-            )
-
-    def _change(self, tenant: str, namespace: str, key: str, values: Iterable[str]) -> LabelChange | None:
-        if key == NAMESPACE_NAME:
-            return None
-        found = [self.view.labels.settable(tenant, namespace, key, value) for value in (*values, "x")]
-        made = [item for item in found if item is not None]
-        return next((item for item in made if item.admission.admitted), made[0] if made else None)
+        return self.population.sources()
 
     @cached_property
     def targets(self) -> Index:
-        """Units connections lead to: the pods there are, and any pod where none are known or the victim is careless."""
-        if self.view.strength is Strength.DEPLOYED:
-            return Index([unit for units in self.deployed.values() for unit in units])
-        found = []
-        for tenant in self.view.tenants:
-            by_namespace: dict[str, list[Unit]] = {}
-            for unit in self.deployed[tenant.name]:
-                by_namespace.setdefault(unit.namespace, []).append(unit)
-            for namespace, space in self._spaces(tenant.name).items():
-                units = by_namespace.get(namespace, [])
-                if not units or self.view.strength is Strength.CARELESS:
-                    units = [*units, imagined(Unit(tenant.name, namespace, space, Labels({})), self.ground.ranges)]
-                found.extend(units)
-                for other in self.view.tenants:
-                    if other.name != tenant.name:
-                        found.extend(moved for unit in units for moved in self._relabelled(unit, other.name))
-        return Index(found)
+        """Units connections lead to."""
+        return self.population.targets()
 
     @cached_property
     def leaving(self) -> Acting:
@@ -187,13 +124,40 @@ class Reach:
         """Network policies at the targets."""
         return Acting(self.policies, self.targets, Direction.INGRESS)
 
+    # --- networks ----------------------------------------------------------------------------------------------------
+
+    def network_of(self, namespace: str) -> str:
+        """Return the primary network of a namespace; empty for that of the cluster."""
+        return self.networks.of(namespace) if self.ground.separates_networks is not False else ""
+
+    def _apart(self, source: Unit, target: Unit) -> bool | Missing:
+        """Say whether two units are on networks that do not meet, or what would decide it."""
+        if not self.networks.any or self.ground.separates_networks is False:
+            return False
+        if self.networks.together(self.networks.of(source.namespace), self.networks.of(target.namespace)):
+            return False
+        if self.view.strength is not Strength.DEPLOYED and self.joins(source.tenant) is not None:
+            return False
+        if self.networks.contradictory:
+            return Missing("", "give every namespace at most one primary network: these objects contradict each other")
+        return True if self.ground.separates_networks else self.ground.needs_plugin
+
+    def joins(self, tenant: str) -> Right | None:
+        """Return a right by which a tenant joins networks of others to its own."""
+        for resource in ("clusteruserdefinednetworks", "clusternetworkconnects"):
+            for verb in ("create", "update", "patch"):
+                found = self.view.may(tenant, verb, "k8s.ovn.org", resource)
+                if found is not None:
+                    return found
+        return None
+
     # --- search ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def ways(self) -> dict[tuple[str, str], Way]:
         """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
         found: dict[tuple[str, str], Way] = {}
-        names = [tenant.name for tenant in self.view.tenants]
+        names = [tenant.name for tenant in self.tenants]
         inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)
         starts = self._starts(outward)
         for group in self.entering.groups():
@@ -221,7 +185,7 @@ class Reach:
         if self.view.strength is Strength.DEPLOYED:
             yield from ((tenant, members, frozenset()) for tenant, members in group.tenants)
             return
-        names = frozenset(tenant.name for tenant in self.view.tenants)
+        names = frozenset(tenant.name for tenant in self.tenants)
         wide = frozenset(name for name in names if self.openings.baseline(name))
         holders = self.openings.holders
         for tenant, members in group.tenants:
@@ -288,6 +252,13 @@ class Reach:
             self._exact[key] = self._decide(source, target, start, end)
         return self._exact[key]
 
+    def between(self, pair: tuple[str, str], policies: tuple[NetworkRules, ...]) -> Way | None:
+        """Return the way between two tenants that there would be with other network policies."""
+        other = PodNetwork(self.view, policies=policies, only=pair)
+        other.openings = self.openings
+        other.population.deployed = {name: self.population.deployed[name] for name in pair}
+        return other.ways.get(pair)
+
     def connections(self, start: int, end: int) -> ConnectionSet:
         """Return all that surely passes between two units, in the order of names where the API leaves it open."""
         source, target = self.sources.units[start], self.targets.units[end]
@@ -320,6 +291,16 @@ class Reach:
     # --- one pair ----------------------------------------------------------------------------------------------------
 
     def _decide(self, source: Unit, target: Unit, start: int, end: int) -> Way | None:
+        apart = self._apart(source, target)
+        if apart is True:
+            return None
+        way = self._policed(source, target, start, end)
+        if way is None or apart is False:
+            return way
+        return Way(way.passage, missing=(*way.missing, apart))
+
+    def _policed(self, source: Unit, target: Unit, start: int, end: int) -> Way | None:
+        """Return the way network policies leave between two units."""
         egress = self._egress_sides(source, start)
         ingress = self._ingress_sides(source, target, end)
         if len(egress) > MOST_ORDERS or len(ingress) > MOST_ORDERS:
