@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
-from tenantry.safe.attempts import POD_MAKERS
 from tenantry.safe.devices.ruling import admission_missing
 from tenantry.safe.reading import at, strings, text
 from tenantry.safe.view import Admission, Answer
@@ -148,20 +147,13 @@ class Prober:
         if undecided:
             return undecided
         assert refused is not None, "a trial needs a change"
-        if control.admitted or self._no_pods(namespace):
+        if control.admitted:
             return refused
         if not control.refused:
             return Trial(Answer.UNKNOWN, refused.pod, control, admission_missing(control, namespace))
         asked = f"no pod was found that admission lets into {namespace}: {control.by or 'it'} says {control.reason}"
         missing = (Missing(f"a pod of namespace {namespace}", f"{asked}; add one that runs there to the objects"),)
         return Trial(Answer.UNKNOWN, refused.pod, control, missing)
-
-    def _no_pods(self, namespace: str) -> bool:
-        """Whether the owner has no right to make pods there; controllers need a right to make their objects first."""
-        owner = self.view.tenancy.owner(namespace) or ""
-        if owner not in self.view.tenancy.by_name:
-            return False
-        return not any(self.view.may(owner, "create", group, kind, namespace) for group, kind in POD_MAKERS)
 
     def worst(
         self, tenant: TenantIdentity, changes: Iterable[Callable[[Body], None]], *, queued: bool = False

@@ -7,6 +7,7 @@ Multus ``docs/configuration.md``; OpenShift documentation of secondary networks.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -170,17 +171,49 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
     view = fabrics.view
     setting = isolation(view)
     found: dict[str, list[Outcome]] = {}
+    refused: dict[tuple[str, ...], list[Outcome]] = {}
+    told_apart = _Words(view, tenant)
     for attachment in fabrics.attachments:
         owner = view.tenancy.owner(attachment.namespace)
         if owner == tenant.name:
             continue
-        if owner in view.tenancy.by_name:
-            found.setdefault(str(owner), []).append(_foreign(fabrics, tenant, attachment, setting))
+        if owner is not None and owner in view.tenancy.by_name:
+            alike = refused.setdefault(told_apart.kind(attachment, owner), [])
+            outcome = alike[0] if len(alike) >= _ENOUGH else _foreign(fabrics, tenant, attachment, setting)
+            if outcome.reason:
+                alike.append(outcome)
+            found.setdefault(owner, []).append(outcome)
         elif owner in {PLATFORM, None} and attachment.namespace in setting.shared:
-            common = _common(fabrics, tenant, attachment)
-            for target, outcome in common.items():
+            for target, outcome in _common(fabrics, tenant, attachment).items():
                 found.setdefault(target, []).append(outcome)
     return {target: worst(values) for target, values in found.items()}
+
+
+_ENOUGH = 2
+"""Refused networks of a kind after which the rest of that kind counts as refused too."""
+
+
+class _Words:
+    """Sorts networks by what admission could tell apart: names it mentions, and the shape of those it does not.
+
+    Admission reads its own policies and the Namespace. A name neither mentions differs from others of its shape in
+    nothing they could look at, except by patterns, which the shape keeps.
+    """
+
+    def __init__(self, view: View, tenant: TenantIdentity) -> None:
+        homes = [view.snapshot.get("", "Namespace", name) for name in tenant.namespaces]
+        told = [repr(home.body.get("metadata")) for home in homes if home is not None]
+        policies = view.snapshot.of("admissionregistration.k8s.io", "ValidatingAdmissionPolicy")
+        told += [repr(policy.body.get("spec")) for policy in policies]
+        self._words = frozenset(re.findall(r"[A-Za-z0-9._-]+", "\n".join(told)))
+
+    def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
+        """Return what networks that admission cannot tell apart have in common."""
+        parts = []
+        for name in (attachment.namespace, attachment.name):
+            shape = re.sub(r"[0-9]+", "0", name.replace(attachment.namespace, "*").replace(owner, "*"))
+            parts.append(name if name in self._words else f"{shape}?")
+        return tuple(parts)
 
 
 def _foreign(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> Outcome:
