@@ -19,10 +19,10 @@ VIOLATED_WHEN: Final = {
     # Secondary networks and RDMA
     "X1": "A tenant may write NetworkAttachmentDefinitions, which hold arbitrary network configuration of the node.",
     "X2": "A tenant can attach a pod to a secondary network of another.",
-    "X3": "Secondary networks of two tenants are one below: same fabric, same VLAN or none. No network policy acts there.",
+    "X3": "Secondary networks of two tenants are one below: same fabric, same VLAN or none; no rule acts there.",
     "X4": "A virtual function of a tenant may change its address, listen to others or choose its own VLAN.",
     "X5": "Virtual functions of two tenants share a port without limits, so that one can take all of its bandwidth.",
-    "X6": "A MultiNetworkPolicy stands where nothing enforces it: it is switched off, or the interface bypasses the kernel.",
+    "X6": "A MultiNetworkPolicy stands where nothing enforces it: it is off, or the interface bypasses the kernel.",
     "X7": "RDMA devices are visible from every network namespace of the node.",
     "X8": "A device plugin hands one RDMA device to pods of several tenants.",
     "X9": "Two tenants share an InfiniBand partition, or nothing sets partitions at all.",

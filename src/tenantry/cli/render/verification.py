@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 WIDTH = 110
 ALSO = 6
 """Further pairs of a group of findings that are named."""
-GROUPS = 40
+TITLE = 60
+"""Length at which titles of channels are cut."""
+GROUPS = 60
 """Groups of violations a terminal shows in full."""
 
 
@@ -33,8 +35,15 @@ def pointer(path: DocPath) -> str:
 
 
 def step_words(step: Step) -> str:
-    """Return what a step rests on: an object and a place in it, or what is missing."""
-    return f"{step.by} {pointer(step.pointer)}".rstrip() if step.by is not None else f"({step.missing})"
+    """Return what a step rests on: an object and a place in it, or what is missing; empty when it needs nothing."""
+    if step.by is None:
+        return f"({step.missing})" if step.missing else ""
+    return f"{step.by} {pointer(step.pointer)}".rstrip()
+
+
+def step_line(step: Step) -> str:
+    """Return a step on one line."""
+    return f"{step.edge}: {step_words(step)}".removesuffix(": ")
 
 
 def groups(report: VerifyReport, findings: Iterable[SafeFinding]) -> list[list[SafeFinding]]:
@@ -127,12 +136,12 @@ def _path(finding: SafeFinding) -> list[str]:
     numbers = range(1, len(ends) + 1)
     if width + max(map(len, ends)) + 12 <= WIDTH:
         return [
-            f"{number}. {step.edge.ljust(width)}  {end}"
+            f"{number}. {step.edge.ljust(width)}  {end}".rstrip()
             for number, step, end in zip(numbers, witness.steps, ends, strict=True)
         ]
     lines = []
     for number, step, end in zip(numbers, witness.steps, ends, strict=True):
-        lines += [f"{number}. {step.edge}", f"       {end}"]
+        lines += [f"{number}. {step.edge}", *([f"       {end}"] if end else [])]
     return lines
 
 
@@ -201,11 +210,12 @@ def _channels(report: VerifyReport) -> list[str]:
     proved = [item for item in report.channels if item.verdict is Verdict.PROVED]
     lines = []
     if open_rows:
-        width = max(len(item.title) for item in open_rows)
+        width = min(TITLE, max(len(item.title) for item in open_rows))
         lines.append(f"{'channel'.ljust(width + 5)}      violated  unknown  proved  (pairs)")
         for item in open_rows:
             counts = f"{item.violated:>8}  {item.unknown:>7}  {item.proved:>6}"
-            lines.append(f"{item.id.ljust(4)} {item.title.ljust(width)}  {item.impact.name}  {counts}")
+            title = textwrap.shorten(item.title, TITLE, placeholder=" ...").ljust(width)
+            lines.append(f"{item.id.ljust(4)} {title}  {item.impact.name}  {counts}")
         lines.append("")
     if proved:
         names = " ".join(item.id for item in proved)
@@ -279,7 +289,7 @@ def _row(group: Sequence[SafeFinding]) -> str:
     who = "<br>".join(cell(item.subject) for item in group[:ALSO])
     who += f"<br>and {len(group) - ALSO} more" if len(group) > ALSO else ""
     steps = first.claim.witness.steps if first.claim.witness else ()
-    path = "<br>".join(f"{number}. {cell(step.edge)}: {cell(step_words(step))}" for number, step in enumerate(steps, 1))
+    path = "<br>".join(f"{number}. {cell(step_line(step))}" for number, step in enumerate(steps, 1))
     state = " (waived)" if first.waived else ""
     what = f"{first.claim.impact.name} {cell(first.title)}{state}: {cell(first.message)}"
     return f"| {who} | {what} | {path} | {cell(first.claim.fix)} | {first.id} |"

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from tenantry import __version__
 from tenantry.app.verification import STRENGTH_WORDS
-from tenantry.cli.render.verification import permission_ports, pointer, printable, step_words
+from tenantry.cli.render.verification import permission_ports, pointer, printable, step_line
 from tenantry.model.claim import Impact
 from tenantry.model.finding import Verdict
 
@@ -258,7 +258,7 @@ def _result(item: SafeFinding, index: dict[str, int]) -> dict[str, Any]:
 
 
 def _location(step: Step, place: Location | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"message": {"text": f"{step.edge}: {step_words(step)}"}}
+    body: dict[str, Any] = {"message": {"text": step_line(step)}}
     if step.by is not None:
         body["logicalLocations"] = [{"fullyQualifiedName": str(step.by), "kind": "resource"}]
     if place is not None:
@@ -306,7 +306,7 @@ def _case(item: ChannelResult, findings: list[SafeFinding]) -> str:
     for finding in counted[:MOST_IN_CASE]:
         detail.append(f"{finding.id} {finding.subject}: {finding.message}")
         steps = finding.claim.witness.steps if finding.claim.witness else ()
-        detail += [f"  {number}. {step.edge}: {step_words(step)}" for number, step in enumerate(steps, 1)]
+        detail += [f"  {number}. {step_line(step)}" for number, step in enumerate(steps, 1)]
         detail += [f"  fix: {finding.claim.fix}"] if finding.claim.fix else []
     if len(counted) > MOST_IN_CASE:
         detail.append(f"and {len(counted) - MOST_IN_CASE} more")

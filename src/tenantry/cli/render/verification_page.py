@@ -265,6 +265,8 @@ def _chain(item: SafeFinding) -> str:
 def _step(step: Step, place: Location | None) -> str:
     edge = f"<small>{escape(step.edge)}</small>"
     if step.by is None:
+        if not step.missing:
+            return f"<div class=step>{escape(step.edge)}</div>"
         return f"<div class='step none'>{edge}{escape(step.missing)}</div>"
     inside = f"<code>{escape(pointer(step.pointer))}</code>" if step.pointer else ""
     where = f"<code>{escape(str(place.file))}{f':{place.line}' if place.line else ''}</code>" if place else ""

@@ -6,8 +6,30 @@ not: shared analyses (they belong beside :mod:`tenantry.safe.view`) and wording 
 
 from __future__ import annotations
 
-from tenantry.safe.channels import api, delivery, host
+from tenantry.safe.channels import (
+    api,
+    clients,
+    delivery,
+    fabric,
+    gpu,
+    host,
+    network,
+    noise,
+    queues,
+    storage,
+)
 from tenantry.safe.channels.channel import Channel
 
-CHANNELS: tuple[Channel, ...] = (*host.CHANNELS, *api.CHANNELS, *delivery.CHANNELS)
+CHANNELS: tuple[Channel, ...] = (
+    *network.CHANNELS,
+    *fabric.CHANNELS,
+    *gpu.CHANNELS,
+    *host.CHANNELS,
+    *api.CHANNELS,
+    *queues.CHANNELS,
+    *storage.CHANNELS,
+    *delivery.CHANNELS,
+    *clients.CHANNELS,
+    *noise.CHANNELS,
+)
 """Every channel, in the order reports show them."""
