@@ -11,6 +11,7 @@ from tenantry.app.verification import ChannelResult, Gap, SafeFinding, VerifyRep
 from tenantry.io.manifests import locate
 from tenantry.io.yaml_write import dump
 from tenantry.model.finding import Verdict
+from tenantry.safe.benchmark18 import benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tenantry.model.snapshot import Snapshot
     from tenantry.model.spec import Waiver
     from tenantry.model.tenancy import Declared
+    from tenantry.safe.benchmark18 import Check
     from tenantry.safe.channels.channel import Channel
     from tenantry.safe.view import View
 
@@ -67,12 +69,20 @@ def build_report(
         facts=tuple(declared.facts.values()),
         waivers=tuple(item for item in waivers if today is None or item.spec.expires >= today),
         expired_waivers=tuple(item for item in waivers if today is not None and item.spec.expires < today),
+        benchmark=_benchmark(view, question),
         unread=subject.unread,
         notes=subject.notes,
         objects=len(subject.snapshot),
         tenant=question.tenant,
         threshold=question.threshold,
     )
+
+
+def _benchmark(view: View, question: Question) -> dict[str, tuple[Check, ...]]:
+    if question.channels:
+        return {}
+    names = [tenant.name for tenant in view.tenants]
+    return {name: benchmark(view, name) for name in names if question.tenant in {"", name}}
 
 
 def _concerns(claim: Claim, tenant: str) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
     from tenantry.model.tenancy import Permission, SignedFact, Tenancy
+    from tenantry.safe.benchmark18 import Check
 
 STRENGTH_WORDS = {
     Strength.DEPLOYED: "as deployed",
@@ -134,15 +135,6 @@ class Cell:
 PROVED_CELL = Cell(Verdict.PROVED, None, ())
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """Result of the multi-tenancy benchmarks for one tenant: how many of how many pass, and which do not."""
-
-    passed: int
-    total: int
-    failed: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
 class VerifyReport:
     """Everything a verification found.
@@ -160,7 +152,7 @@ class VerifyReport:
         facts: signed facts, by id.
         waivers: waivers of rules of this command.
         expired_waivers: those that hold no more.
-        benchmark: per tenant, when it was asked for all channels.
+        benchmark: checks of the multi-tenancy benchmarks per tenant; empty when only some channels were asked for.
         unread: what could not be read, a line each; what is in it is not known.
         notes: what was concluded, a sentence each.
         objects: number of objects read.
@@ -180,7 +172,7 @@ class VerifyReport:
     facts: tuple[SignedFact, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     expired_waivers: tuple[Waiver, ...] = ()
-    benchmark: Mapping[str, Benchmark] = field(default_factory=dict)
+    benchmark: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     objects: int = 0
@@ -245,6 +237,11 @@ class VerifyReport:
     def zero(self) -> bool:
         """Whether nothing is violated and nothing unknown in everything there is: the promise."""
         return bool(self.channels) and not (self.findings or self.unread or self.partial)
+
+    def passed(self, tenant: str) -> tuple[int, int]:
+        """Return how many checks of the multi-tenancy benchmarks a tenant passes, and of how many."""
+        checks = self.benchmark.get(tenant, ())
+        return sum(check.verdict is Verdict.PROVED for check in checks), len(checks)
 
     @property
     def expired(self) -> bool:

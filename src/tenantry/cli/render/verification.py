@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tenantry.model.problem import DocPath, Location
     from tenantry.model.spec import Waiver
     from tenantry.model.tenancy import Permission
+    from tenantry.safe.benchmark18 import Check
 
 WIDTH = 110
 ALSO = 6
@@ -168,11 +169,16 @@ def _gap(gap: Gap) -> list[str]:
     lines = [_wrap(head, "      ")]
     if gap.state:
         lines.append(f"      {gap.state}")
-    shown = gap.how[:3]
+    shown = [short_way(gap, way) for way in gap.how[:3]]
     lines += [_wrap(f"      {way}", "        ") for way in shown]
     if len(gap.how) > len(shown):
         lines.append(f"      and {len(gap.how) - len(shown)} more ways like these")
     return lines
+
+
+def short_way(gap: Gap, way: str) -> str:
+    """Return a way to supply a fact without saying again that it is signed in a ``Facts`` document."""
+    return way.replace(f"sign {gap.fact} in a Facts document; it can be seen by: ", "seen by: ") if gap.fact else way
 
 
 def _declared(report: VerifyReport) -> list[str]:
@@ -226,11 +232,19 @@ def _channels(report: VerifyReport) -> list[str]:
 def _benchmark(report: VerifyReport) -> list[str]:
     if not report.benchmark:
         return []
+    width = max(len(name) for name in report.benchmark)
     lines = []
-    for name, result in sorted(report.benchmark.items()):
-        failed = f"; not: {', '.join(result.failed)}" if result.failed else ""
-        lines.append(_wrap(f"{name}: multi-tenancy benchmark {result.passed}/{result.total}{failed}"))
+    for name, checks in sorted(report.benchmark.items()):
+        passed, total = report.passed(name)
+        failed = ", ".join(short_check(check) for check in checks if check.verdict is not Verdict.PROVED)
+        rest = f"; not: {failed}" if failed else ""
+        lines.append(_wrap(f"{name.ljust(width)}  multi-tenancy benchmark {passed}/{total}{rest}"))
     return [*lines, ""]
+
+
+def short_check(check: Check) -> str:
+    """Return the id of a check without the prefix all of them have; a question mark says that it is not known."""
+    return check.id.removeprefix("MTB-") + ("?" if check.verdict is Verdict.UNKNOWN else "")
 
 
 def explain(finding: SafeFinding) -> str:

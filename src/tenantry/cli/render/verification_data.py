@@ -95,10 +95,13 @@ def _tenant(report: VerifyReport, name: str) -> dict[str, Any]:
         "actsOn": violated,
         "unknown": unknown,
     }
-    benchmark = report.benchmark.get(name)
-    if benchmark is not None:
-        failed = list(benchmark.failed)
-        body["benchmark"] = {"passed": benchmark.passed, "total": benchmark.total, "failed": failed}
+    if name in report.benchmark:
+        passed, total = report.passed(name)
+        checks = [
+            {"id": item.id, "title": item.title, "verdict": item.verdict.value, "reason": item.reason}
+            for item in report.benchmark[name]
+        ]
+        body["benchmark"] = {"passed": passed, "total": total, "checks": checks}
     return body
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tenantry.app.verification import STRENGTH_WORDS
 from tenantry.cli.render.matrix import LEGEND, SELF, mark, worst_first
 from tenantry.cli.render.page import page
-from tenantry.cli.render.verification import groups, permission_ports, pointer
+from tenantry.cli.render.verification import groups, permission_ports, pointer, short_way
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _gaps(report: VerifyReport) -> str:
 
 
 def _gap(gap: Gap) -> str:
-    ways = "<br>".join(escape(way) for way in gap.how[:4])
+    ways = "<br>".join(escape(short_way(gap, way)) for way in gap.how[:4])
     more = f"<br><span class=dim>and {len(gap.how) - 4} more like these</span>" if len(gap.how) > 4 else ""
     state = f"<br><span class=old>{escape(gap.state)}</span>" if gap.state else ""
     fact = f"<code>{escape(gap.fact)}</code>" if gap.fact else "<span class=dim>none can say it</span>"
@@ -347,10 +347,7 @@ def _channels(report: VerifyReport) -> str:
 def _tenants(report: VerifyReport) -> str:
     rows = []
     for tenant in report.tenancy.tenants:
-        result = report.benchmark.get(tenant.name)
-        bench = f"{result.passed}/{result.total}" if result else ""
-        if result and result.failed:
-            bench += f"<br><span class=dim>not: {escape(', '.join(result.failed))}</span>"
+        bench = _checks(report, tenant.name)
         people = ", ".join((*tenant.groups, *tenant.users))
         rows.append(
             f"<tr><td>{escape(tenant.name)}</td><td>{escape(', '.join(tenant.namespaces))}</td>"
@@ -358,6 +355,21 @@ def _tenants(report: VerifyReport) -> str:
         )
     heads = ("Tenant", "Namespaces", "Groups and users", "Multi-tenancy benchmark")
     return _table("Tenants", heads, "".join(rows))
+
+
+def _checks(report: VerifyReport, tenant: str) -> str:
+    """Return how many checks of the benchmarks a tenant passes, and why not the others."""
+    if tenant not in report.benchmark:
+        return ""
+    passed, total = report.passed(tenant)
+    failed = "".join(
+        f"<li>{escape(item.id)} {escape(item.title)}: {escape(item.reason)}</li>"
+        for item in report.benchmark[tenant]
+        if item.verdict is not Verdict.PROVED
+    )
+    return f"{passed}/{total}" + (
+        f"<details><summary>not passed</summary><ul>{failed}</ul></details>" if failed else ""
+    )
 
 
 def _contract(report: VerifyReport) -> str:
