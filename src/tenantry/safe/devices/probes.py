@@ -138,7 +138,12 @@ class Prober:
                 change(pod)
                 admission = envelope.admits(pod)
                 if admission.admitted:
-                    return Trial(Answer.ADMITTED, getattr(admission, "body", None) or pod, admission)
+                    made = admission.body or pod
+                    if keeps(pod, made):
+                        return Trial(Answer.ADMITTED, made, admission)
+                    # What was let in is another pod, without what the change is about.
+                    refused = refused or Trial(Answer.REFUSED, pod, Admission(Answer.REFUSED, reason="admission"))
+                    continue
                 if admission.refused:
                     refused = refused or Trial(Answer.REFUSED, pod, admission)
                 else:
@@ -169,6 +174,14 @@ class Prober:
             if trial.answer is Answer.ADMITTED:
                 break
         return found
+
+
+def keeps(wanted: Body, made: Body) -> bool:
+    """Whether a pod that was made to slip past a guard still has the labels and annotations it is about."""
+    for place in ("labels", "annotations"):
+        if not strings(wanted, "metadata", place).items() <= strings(made, "metadata", place).items():
+            return False
+    return True
 
 
 def _dresses(view: View, namespace: str) -> Iterator[Callable[[Body], None]]:

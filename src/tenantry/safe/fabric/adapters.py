@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest
     from tenantry.safe.devices.access import Access, Use
     from tenantry.safe.devices.nodes import Node
+    from tenantry.safe.devices.ruling import Outcome
     from tenantry.safe.fabric.attachments import Attachment
     from tenantry.safe.view import View
 
@@ -79,6 +80,7 @@ class Fabrics:
     def __init__(self, view: View) -> None:
         self.view = view
         self.access: Access = access_of(view)
+        self.refused: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:

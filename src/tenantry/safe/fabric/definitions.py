@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Step, Witness
@@ -21,7 +22,7 @@ from tenantry.safe.reading import items, strings, text
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tenantry.model.manifest import Body
     from tenantry.model.tenancy import TenantIdentity
@@ -171,14 +172,13 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
     view = fabrics.view
     setting = isolation(view)
     found: dict[str, list[Outcome]] = {}
-    refused: dict[tuple[str, ...], list[Outcome]] = {}
-    told_apart = _Words(view, tenant)
+    told_apart = _Words(view, tenant, _rules(view))
     for attachment in fabrics.attachments:
         owner = view.tenancy.owner(attachment.namespace)
         if owner == tenant.name:
             continue
         if owner is not None and owner in view.tenancy.by_name:
-            alike = refused.setdefault(told_apart.kind(attachment, owner), [])
+            alike = fabrics.refused.setdefault((told_apart.home, told_apart.kind(attachment, owner)), [])
             outcome = alike[0] if len(alike) >= _ENOUGH else _foreign(fabrics, tenant, attachment, setting)
             if outcome.reason:
                 alike.append(outcome)
@@ -194,18 +194,22 @@ _ENOUGH = 2
 
 
 class _Words:
-    """Sorts networks by what admission could tell apart: names it mentions, and the shape of those it does not.
+    """Sorts tenants and networks by what admission could tell apart: names it mentions, and the shape of others.
 
     Admission reads its own policies and the Namespace. A name neither mentions differs from others of its shape in
     nothing they could look at, except by patterns, which the shape keeps.
+
+    Attributes:
+        home: what tenants whose Namespaces say the same but for their names have in common.
     """
 
-    def __init__(self, view: View, tenant: TenantIdentity) -> None:
+    def __init__(self, view: View, tenant: TenantIdentity, rules: frozenset[str]) -> None:
         homes = [view.snapshot.get("", "Namespace", name) for name in tenant.namespaces]
         told = [repr(home.body.get("metadata")) for home in homes if home is not None]
-        policies = view.snapshot.of("admissionregistration.k8s.io", "ValidatingAdmissionPolicy")
-        told += [repr(policy.body.get("spec")) for policy in policies]
-        self._words = frozenset(re.findall(r"[A-Za-z0-9._-]+", "\n".join(told)))
+        self._words = rules | _words(told)
+        named = {tenant.name: "+", **dict.fromkeys(tenant.namespaces, "*")}
+        unsaid = sorted((name for name in named if name not in rules), key=lambda name: (-len(name), name))
+        self.home = "\n".join(sorted({_replaced(item, unsaid, named) for item in told}))
 
     def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
         """Return what networks that admission cannot tell apart have in common."""
@@ -214,6 +218,23 @@ class _Words:
             shape = re.sub(r"[0-9]+", "0", name.replace(attachment.namespace, "*").replace(owner, "*"))
             parts.append(name if name in self._words else f"{shape}?")
         return tuple(parts)
+
+
+@lru_cache(maxsize=2)
+def _rules(view: View) -> frozenset[str]:
+    """Return the words of all admission policies."""
+    policies = view.snapshot.of("admissionregistration.k8s.io", "ValidatingAdmissionPolicy")
+    return _words(repr(policy.body.get("spec")) for policy in policies)
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in re.findall(r"[A-Za-z0-9._-]+", text))
+
+
+def _replaced(written: str, names: Iterable[str], signs: Mapping[str, str]) -> str:
+    for name in names:
+        written = written.replace(name, signs[name])
+    return written
 
 
 def _foreign(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> Outcome:

@@ -36,13 +36,22 @@ WHOLE_SERVERS = "nodes.whole-server-per-tenant"
 
 def network_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
     """Return whether a network of one tenant is a network of another below the objects."""
-    mine = [item for item in fabrics.owned[source] if item.medium is not Medium.INFINIBAND]
-    theirs = [item for item in fabrics.owned[target] if item.medium is not Medium.INFINIBAND]
+    mine, theirs = _distinct(fabrics, source), _distinct(fabrics, target)
     if not mine or not theirs:
         return Outcome.safe("one of the two has no secondary network on Ethernet")
     careless = _careless(fabrics, source, target)
     found = [outcome for one in mine for other in theirs for outcome in _compared(fabrics, one, other)]
     return worst([*found, *careless])
+
+
+def _distinct(fabrics: Fabrics, tenant: str) -> list[Attachment]:
+    """Return the networks of a tenant on Ethernet, one for each that nothing below the objects tells apart."""
+    found: dict[tuple[object, ...], Attachment] = {}
+    for item in fabrics.owned[tenant]:
+        if item.medium is not Medium.INFINIBAND:
+            known = item.medium is not Medium.UNKNOWN and item.vlan is not None
+            found.setdefault((item.medium, item.below, item.vlan) if known else (item.namespace, item.name), item)
+    return list(found.values())
 
 
 def _compared(fabrics: Fabrics, one: Attachment, other: Attachment) -> Iterator[Outcome]:
