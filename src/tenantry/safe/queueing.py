@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe.reading import annotations_of, at, items, labels_of, number, text
+from tenantry.safe.shapes import policy_text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest
@@ -217,17 +218,6 @@ def _selector(body: object) -> Selector | None:
         return Selector()
 
 
-def _policy_text(view: View) -> str:
-    """Return the words of all admission policies and of the objects they take as parameters."""
-    parts: list[str] = []
-    for manifest in view.snapshot.of("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"):
-        parts.append(repr(at(manifest.body, "spec")))
-        group = text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0]
-        kind = text(manifest.body, "spec", "paramKind", "kind")
-        parts.extend(repr(item.body) for item in (view.snapshot.of(group, kind) if kind else ()))
-    return "\n".join(parts)
-
-
 class Candidates:
     """Names worth trying in a namespace, out of many: a guard can only let in names it has some way to know.
 
@@ -245,7 +235,7 @@ class Candidates:
     def __init__(self, view: View, names: dict[str, str]) -> None:
         self._view = view
         self._names = dict(sorted(names.items()))
-        words = _policy_text(view)
+        words = policy_text(view)
         self._in_policies = [name for name in self._names if name in words]
 
     def of(self, tenant: str, namespace: str) -> list[str]:

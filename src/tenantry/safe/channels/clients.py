@@ -20,6 +20,7 @@ from tenantry.safe.channels.metrics import C3, metrics
 from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import helm_values
 from tenantry.safe.reading import at, items, strings, text
+from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _proxy_outcomes(view: View, attempts: Attempts, proxy: _Proxy, tenant: Tenan
     harmless = (proxy.openshift or bool(proxy.classes)) and not proxy.nginx and not proxy.others
     if harmless or view.signed(INGRESS_FACT) is True:
         return
-    for namespace in tenant.namespaces:
+    for namespace in representatives(view, tenant):
         for setting, key, value, what in _TRIES:
             allowed, step = proxy.allows(setting)
             if proxy.nginx and not proxy.others and allowed is False:

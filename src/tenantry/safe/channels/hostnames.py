@@ -16,7 +16,8 @@ from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.hosts import GATEWAY, GATEWAY_ROUTES, Claimed, claimed_hosts, covers
 from tenantry.safe.queueing import Candidates
-from tenantry.safe.reading import annotations_of, text
+from tenantry.safe.reading import annotations_of, items, text, texts
+from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _Collisions:
         definitions = view.snapshot.of("apiextensions.k8s.io", "CustomResourceDefinition")
         crds = {text(item.body, "spec", "group") for item in definitions}
         used = view.snapshot.of(GATEWAY, "Gateway", "GatewayClass", *GATEWAY_ROUTES)
-        self.gateways = GATEWAY in crds or bool(used)
+        self.gateways = GATEWAY in crds or bool(used) or _named_in_roles(view)
 
     def _owners(self) -> dict[str, str]:
         """Tenant per host: of the object that claims it, else of the namespace that was granted it."""
@@ -106,7 +107,7 @@ class _Collisions:
         if self.deployed:
             return tally
         self._generated(tenant, tally)
-        for namespace in tenant.namespaces:
+        for namespace in representatives(self.view, tenant):
             for host in [FRESH_HOST, *self.candidates.of(tenant.name, namespace)]:
                 owner = self.owners.get(host, "")
                 if host == Candidates.FRESH or owner == tenant.name or (owner in tally.found and owner):
@@ -192,6 +193,15 @@ class _Collisions:
                 step = Step(f"{longer} ends in -{shorter}", missing="nothing keeps generated hosts of the two apart")
                 fix = f"rename namespace {longer} or {shorter}, or refuse routes without a host of their own"
                 tally.add(attempt.outcome(summary, fix, (step,)), target)
+
+
+def _named_in_roles(view: View) -> bool:
+    """Whether a role that was written for this cluster lets somebody create routes of the Gateway API."""
+    for role in view.given.of("rbac.authorization.k8s.io", "ClusterRole", "Role"):
+        for rule in items(role.body, "rules"):
+            if GATEWAY in texts(rule, "apiGroups") and {"create", "*"} & set(texts(rule, "verbs")):
+                return True
+    return False
 
 
 def _suffixes(namespace: str, owners: object) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import items, text, texts
+from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
 from tenantry.safe.view import Answer
 
@@ -76,7 +77,7 @@ def _cache(
             "every pod pulls images by its own name and secrets; only a new one would look for another's"
         )
         return
-    for namespace in tenant.namespaces:
+    for namespace in representatives(view, tenant):
         right = attempts.pods(tenant.name, namespace)
         if right is None:
             continue

@@ -14,6 +14,7 @@ from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.gpu.exporter import open_rule
 from tenantry.safe.reading import at, items, labels_of, mapping, strings, text, texts
+from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _by_monitors(view: View, attempts: Attempts, tenant: TenantIdentity) -> Iter
                 yield Outcome.broken(Witness((step,), summary), f"let {manifest.key} select its own namespace only")
     if view.strength is Strength.DEPLOYED or view.signed(FACT) is True:
         return
-    for namespace in tenant.namespaces:
+    for namespace in representatives(view, tenant):
         confined = _confining(view, namespace)
         if confined:
             continue

@@ -16,6 +16,7 @@ from tenantry.safe.devices.probes import Prober, with_tolerations
 from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, labels_of, mapping, strings, text
+from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.view import Answer
 
@@ -72,7 +73,7 @@ class _Crossing:
             self._as_deployed(tenant, tally)
         else:
             tally.general.extend(self._writes_nodes(tenant.name))
-            for namespace in tenant.namespaces:
+            for namespace in representatives(self.view, tenant):
                 self._tolerations(tenant, namespace, tally)
                 self._named_node(tenant, namespace, tally)
                 if tally.broken:

@@ -20,6 +20,7 @@ from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, items, mapping, number, positive, text
+from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.view import Answer
 
@@ -79,7 +80,7 @@ class _NodeNoise:
             yield from self._as_deployed(tenant)
             return
         any_pods = False
-        for namespace in tenant.namespaces:
+        for namespace in representatives(self.view, tenant):
             if self.attempts.pods(tenant.name, namespace) is None:
                 continue
             any_pods = True

@@ -18,9 +18,10 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
-from tenantry.safe.queueing import UNLIMITED, Queues, covered_resources
+from tenantry.safe.queueing import UNLIMITED, Candidates, Queues, covered_resources
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, mapping, number, strings, text
+from tenantry.safe.shapes import representatives
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Priorities:
         self.classes = _classes(view)
         self.default = _default_value(view)
         self.limited = view.signed(LIMITED_FACT) is True
+        self.candidates = Candidates(view, {item.name: "" for item in self.classes})
 
     def outcome(self, tenant: TenantIdentity) -> Outcome:
         if self.view.strength is Strength.DEPLOYED:
@@ -83,11 +85,14 @@ class _Priorities:
             outcomes.append(Outcome.broken(witness, "take the right to write priorityclasses from it"))
         # Only classes above the priority pods have by themselves can push somebody out.
         preempting = [item for item in self.classes if item.value > self.default]
-        for namespace in tenant.namespaces:
+        for namespace in representatives(self.view, tenant):
             if self.attempts.pods(tenant.name, namespace) is None:
                 continue
+            tried = self.candidates.of(tenant.name, namespace)
             for item in preempting:
-                outcomes.extend(self._usable(tenant.name, namespace, item))
+                # The highest stands for every class that no policy and no namespace mentions.
+                if item is preempting[0] or item.name in tried:
+                    outcomes.extend(self._usable(tenant.name, namespace, item))
             if any(found.witness is not None for found in outcomes):
                 break
         return worst([*outcomes, Outcome.safe("no priority class it may use preempts pods of others")])

@@ -32,6 +32,7 @@ from tenantry.safe.queueing import (
 )
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, text
+from tenantry.safe.shapes import representatives
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class _Hijack:
     def _labels(self, tenant: TenantIdentity, general: list[Outcome], found: dict[str, Outcome]) -> None:
         if not self.names:
             return
-        for namespace in tenant.namespaces:
+        for namespace in representatives(self.view, tenant):
             for queue in self.candidates.of(tenant.name, namespace):
                 owner = self.names.get(queue, "")
                 if queue in self.names and (owner == tenant.name or (not owner and queue not in self.shared)):
@@ -220,7 +221,7 @@ class _Hijack:
         loose = {q.name for q in self.queues.kai_leaves if not self.names[q.name] and q.quota("gpu") != 0}
         entered: dict[str, set[str]] = {}
         for tenant in self.view.tenants if loose else ():
-            for namespace in tenant.namespaces:
+            for namespace in representatives(self.view, tenant):
                 for queue in loose & set(self.candidates.of(tenant.name, namespace)):
                     trials = (self.prober.trial(namespace, [change]) for _, change in self._changes(queue))
                     if any(trial.answer is not Answer.REFUSED for trial in trials):
@@ -265,7 +266,7 @@ class _Hijack:
                 fix = f"let the namespaceSelector of ClusterQueue {name} select namespaces of one tenant"
                 found.setdefault(other, Outcome.broken(Witness(steps, summary), fix))
         if not self.deployed:
-            for namespace in tenant.namespaces:
+            for namespace in representatives(self.view, tenant):
                 self._own_local_queues(tenant.name, namespace, general, found)
 
     def _own_local_queues(self, tenant: str, namespace: str, general: list[Outcome], found: dict[str, Outcome]) -> None:
@@ -322,7 +323,7 @@ class _Bypass:
         if self.view.strength is Strength.DEPLOYED:
             return self._as_deployed(tenant)
         outcomes: list[Outcome] = []
-        for namespace in tenant.namespaces:
+        for namespace in representatives(self.view, tenant):
             outcomes.extend(self._namespace(tenant.name, namespace))
             if any(item.witness is not None for item in outcomes):
                 break

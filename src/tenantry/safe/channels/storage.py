@@ -7,6 +7,7 @@ documentation of Pod Security (inline CSI volumes pass ``restricted``), KEP-3294
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Step, Witness
@@ -16,7 +17,9 @@ from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.images import P4, cached_images
 from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling
-from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, text, texts
+from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, positive, text, texts
+from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.view import Answer
 from tenantry.safe.volumes import Place, place_of, shared_by_class, volume_owner
@@ -60,14 +63,34 @@ class _Classes:
         self.known = {item.key.name: item for item in view.snapshot.of("storage.k8s.io", "StorageClass")}
         self.volumes = view.snapshot.of("", "PersistentVolume")
 
-    def named(self, tenant: TenantIdentity) -> set[str]:
-        """Return classes that claims, templates or quotas of a tenant's namespaces name."""
-        found: set[str] = set()
+    @cached_property
+    def book(self) -> QuotaBook:
+        """Quotas of all namespaces."""
+        return QuotaBook(self.view.snapshot)
+
+    @cached_property
+    def granted(self) -> dict[str, set[str]]:
+        """Tenants per class by what namespaces are granted in so many words; claims alone set nothing aside."""
+        users: dict[str, set[str]] = {}
+        for tenant in self.view.tenants:
+            for name in self.grants(tenant) or ():
+                users.setdefault(name, set()).add(tenant.name)
+        return dict(sorted(users.items()))
+
+    def grants(self, tenant: TenantIdentity) -> set[str] | None:
+        """Return classes the namespaces of a tenant are granted; None where nothing is said about classes."""
+        found: set[str] | None = None
         for namespace in tenant.namespaces:
             home = self.view.snapshot.get("", "Namespace", namespace)
             for key, value in annotations_of(home.body if home else None).items():
                 if key.rpartition("/")[2] == "storage-classes":
-                    found.update(part.strip() for part in value.split(",") if part.strip())
+                    found = (found or set()) | {part.strip() for part in value.split(",") if part.strip()}
+        return found
+
+    def named(self, tenant: TenantIdentity) -> set[str]:
+        """Return classes that a tenant's namespaces are granted or its claims name."""
+        found = set(self.grants(tenant) or ())
+        for namespace in tenant.namespaces:
             for manifest in self.view.snapshot.within(namespace):
                 if manifest.key.kind == "PersistentVolumeClaim":
                     found.update({text(manifest.body, "spec", "storageClassName")} - {""})
@@ -142,7 +165,7 @@ def _claimable(
         if owner == tenant.name:
             continue
         attempt = None
-        for namespace in tenant.namespaces:
+        for namespace in representatives(view, tenant):
             attempt = attempts.first(tenant.name, namespace, _claims_for(volume))
             if attempt is not None and not attempt.admission.refused:
                 break
@@ -183,6 +206,7 @@ def sharing(view: View) -> Iterable[Claim]:
             tally.general.extend(_writes_volumes(attempts, tenant.name))
             tally.general.extend(_inline(view, attempts, prober, tenant))
             tally.general.extend(_shared_classes(classes, attempts, tenant))
+            _classes_of_others(view, classes, attempts, tenant, tally)
         unseen = classes.unseen(tenant) and (
             bool(classes.named(tenant)) if view.strength is Strength.DEPLOYED else classes.claims(attempts, tenant)
         )
@@ -231,7 +255,7 @@ def _shared_classes(classes: _Classes, attempts: Attempts, tenant: TenantIdentit
         shared = shared_by_class(storage_class)
         if shared is None:
             continue
-        for namespace in tenant.namespaces:
+        for namespace in representatives(classes.view, tenant):
             attempt = attempts.create(tenant.name, namespace, _claim(storageClassName=name))
             if attempt is not None and not attempt.admission.refused:
                 parameter, why = shared
@@ -242,11 +266,32 @@ def _shared_classes(classes: _Classes, attempts: Attempts, tenant: TenantIdentit
                 break
 
 
+def _classes_of_others(view: View, classes: _Classes, attempts: Attempts, tenant: TenantIdentity, tally: Tally) -> None:
+    """Find classes granted to others only, which claims of this one may name all the same."""
+    granted = classes.grants(tenant)
+    for name, owners in classes.granted.items():
+        if granted is None or name in granted or owners <= set(tally.found):
+            continue
+        for namespace in representatives(view, tenant):
+            bound = classes.book.bound(namespace, f"{name}.storageclass.storage.k8s.io/persistentvolumeclaims")
+            if bound is not None and not positive(bound.hard):
+                continue
+            attempt = attempts.create(tenant.name, namespace, _claim(storageClassName=name))
+            if attempt is not None and attempt.admission.admitted:
+                summary = (
+                    f"a claim of {tenant.name} in {namespace} takes storage of class {name}, which it was not granted"
+                )
+                fix = f"refuse class {name} in namespaces of {tenant.name}, or give it a quota of 0 there"
+                for owner in sorted(owners):
+                    tally.add(attempt.outcome(summary, fix), owner)
+                break
+
+
 def _inline(view: View, attempts: Attempts, prober: Prober, tenant: TenantIdentity) -> Iterator[Outcome]:
     """Yield what pods mount by themselves: NFS, which every node knows, and drivers that take volumes of pods."""
     server, path = _an_export(view, tenant.name)
     known = {item.key.name: item for item in view.snapshot.of("storage.k8s.io", "CSIDriver")}
-    for namespace in tenant.namespaces:
+    for namespace in representatives(view, tenant):
         right = attempts.pods(tenant.name, namespace)
         if right is None:
             continue
@@ -385,7 +430,7 @@ def _granted(
 def _would_grant(view: View, attempts: Attempts, tenant: TenantIdentity, tally: Tally) -> None:
     """Find tenants that may themselves let this one in."""
     lets_copy = None
-    for namespace in tenant.namespaces:
+    for namespace in representatives(view, tenant):
         lets_copy = attempts.create(tenant.name, namespace, _foreign_claim("other"))
         if lets_copy is not None and not lets_copy.admission.refused:
             break
