@@ -8,10 +8,12 @@ from schema_check import schema_issues
 
 from tenantry.compile.build import GUARD_DELETE, SYNC_OPTIONS
 from tenantry.compile.guards.grants import namespace_grants
+from tenantry.compile.guards.roles import rights
 from tenantry.compile.names import network_names, queue_names
 from tenantry.compile.passes.admission import admission
 from tenantry.compile.passes.tenants import tenants
 from tenantry.model.quantity import parse_quantity
+from tenantry.model.spec import AccessRole
 
 DISTRIBUTIONS = ["openshift", "kubernetes", "eks", "gke", "aks"]
 
@@ -252,3 +254,19 @@ def test_a_tenant_does_not_change_the_objects_of_another() -> None:
     before = of_vision(run(tenants, platform()))
     assert before
     assert of_vision(run(tenants, platform().tenant("newcomer", pool="training", guaranteed=1))) == before
+
+
+@pytest.mark.parametrize("distribution", ["openshift", "kubernetes"])
+def test_every_kind_a_member_may_create_is_counted(distribution: str) -> None:
+    """A kind without a limit would let one tenant fill the store of the API server."""
+    builder = cluster().on(distribution).tenant("vision", pool="training", guaranteed=8)
+    resolved = builder.build()
+    counted = {
+        key for body in run(tenants, resolved).kind("ResourceQuota") for key in body["spec"]["hard"]
+    }  # fmt: skip
+
+    for right in rights(resolved, AccessRole.ADMIN):
+        for name in right.resources:
+            if "create" in right.verbs and "/" not in name:
+                wanted = f"count/{name}.{right.group}" if right.group else name
+                assert wanted in counted or f"count/{name}" in counted, (right.group, name)

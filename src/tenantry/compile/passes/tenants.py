@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.compile.build import GUARD_DELETE, manifest
 from tenantry.compile.components import tenant_component
 from tenantry.compile.guards.grants import namespace_grants
-from tenantry.compile.guards.roles import role_name
+from tenantry.compile.guards.roles import rights, role_name
 from tenantry.model.cluster import DEPARTMENT_LABEL, TENANT_LABEL
 from tenantry.model.quantity import parse_quantity
 from tenantry.model.spec import AccessRole, SchedulerType
@@ -38,6 +38,12 @@ OBJECT_LIMITS: dict[str, int] = {
     "secrets": 500,
     "services": 200,
 }
+# Of any other kind that members of a tenant may create.
+USUAL_LIMIT = 200
+# Core kinds that quotas count by their plain name. Source: Kubernetes, Resource Quotas, object count quota.
+NAMED_RESOURCES = frozenset({
+    "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets", "services",
+})  # fmt: skip
 # Ways to nodes and devices that this platform does not hand out.
 CLOSED: dict[str, int] = {
     "services.loadbalancers": 0,
@@ -53,16 +59,17 @@ DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"
 
 def tenants(cluster: Cluster) -> Iterable[Piece | Note]:
     """Yield the objects of every tenant, then the notes that concern several of them."""
+    counts = _object_limits(cluster)
     for tenant in cluster.tenants:
-        yield from _tenant(cluster, tenant)
+        yield from _tenant(cluster, tenant, counts)
     yield from _notes(cluster)
 
 
-def _tenant(cluster: Cluster, tenant: ClusterTenant) -> Iterator[Piece]:
+def _tenant(cluster: Cluster, tenant: ClusterTenant, counts: dict[str, int]) -> Iterator[Piece]:
     component = tenant_component(tenant.name).name
     labels = {TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department}
     grants = namespace_grants(cluster, tenant)
-    compute, objects = _compute_quota(tenant), _object_quota(cluster, tenant)
+    compute, objects = _compute_quota(tenant), _object_quota(tenant, counts)
     limits = _limits(tenant)
     for index, item in enumerate(tenant.spec.spec.namespaces):
         namespace = _namespace(cluster, tenant, item, labels, grants[item.name], first=index == 0)
@@ -185,10 +192,26 @@ def _storage(tenant: ClusterTenant) -> dict[str, str]:
     return hard
 
 
-def _object_quota(cluster: Cluster, tenant: ClusterTenant) -> dict[str, str]:
-    counts = {**OBJECT_LIMITS, **CLOSED}
+def _object_limits(cluster: Cluster) -> dict[str, int]:
+    """Return a limit for every kind of object that a member of a tenant may create: one without would be endless."""
+    limits: dict[str, int] = {}
+    for right in rights(cluster, AccessRole.ADMIN):
+        if "create" in right.verbs:
+            limits.update((_quota_key(right.group, name), USUAL_LIMIT) for name in right.resources if "/" not in name)
+    limits.pop("pods", None)  # a tenant's own number, beside its CPU and memory
+    limits.update(OBJECT_LIMITS)
     if cluster.openshift:
-        counts["count/routes.route.openshift.io"] = counts["count/ingresses.networking.k8s.io"]
+        limits["count/routes.route.openshift.io"] = limits["count/ingresses.networking.k8s.io"]
+    return {**limits, **CLOSED}
+
+
+def _quota_key(group: str, resource: str) -> str:
+    if group:
+        return f"count/{resource}.{group}"
+    return resource if resource in NAMED_RESOURCES else f"count/{resource}"
+
+
+def _object_quota(tenant: ClusterTenant, counts: dict[str, int]) -> dict[str, str]:
     hard = {name: str(count) for name, count in counts.items()} | _storage(tenant)
     return dict(sorted(hard.items()))
 
