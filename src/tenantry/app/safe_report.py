@@ -161,7 +161,8 @@ def _placed(findings: Sequence[SafeFinding], snapshot: Snapshot, *, on_disk: boo
     for step in steps:
         key = step.by
         manifest = key and snapshot.get(key.group, key.kind, key.name, key.namespace)
-        if manifest and manifest.location.file:
+        # What every cluster has is in no file; its place is written in angle brackets.
+        if manifest and manifest.location.file and not manifest.location.file.startswith("<"):
             found[step] = manifest
     places: dict[Step, Location] = {}
     for step, manifest in sorted(found.items(), key=lambda item: (item[1].location, item[1].document, str(item[0]))):

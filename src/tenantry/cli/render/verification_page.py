@@ -56,7 +56,7 @@ white-space:nowrap}.b.un{background:var(--unbg);color:var(--fg)}.b.ok{background
 .finding p{margin:4px 0 8px}.finding h3{font-size:15px;margin:0}.id{color:var(--dim);font-size:12px}
 .same{border-top:1px solid var(--line);padding:8px 0 2px}
 .chain{display:flex;flex-wrap:wrap;list-style:none;margin:6px 0;padding:0;gap:8px 0}
-.chain>li{display:flex;align-items:stretch;max-width:100%}
+.chain>li{display:flex;align-items:center;max-width:100%}
 .chain>li+li::before{content:"\\2192";align-self:center;padding:0 8px;color:var(--dim);font-size:18px}
 .step{border:1px solid var(--line);border-radius:6px;background:var(--bg);padding:6px 10px;min-width:90px;
 max-width:390px;font-size:13px;line-height:1.35;overflow-wrap:anywhere}
