@@ -86,7 +86,7 @@ def test_signing_what_is_listed_leaves_nothing_unknown(name: str, tmp_path: Path
     assert [gap.how for gap in before.gaps if not gap.entry] == []
     entries = "".join(f"    {line}\n" for gap in before.gaps for line in gap.entry.splitlines())
     head = "apiVersion: tenantry.dev/v1alpha1\nkind: Facts\nmetadata: {name: signed}\nspec:\n  facts:\n"
-    (tmp_path / "facts.yaml").write_text(head + entries)
+    (tmp_path / "facts.yaml").write_text(head + entries if entries else "")
 
     after = verify_subject(spec_subject(example(name), parts=[tmp_path / "facts.yaml"]), Question())
 
