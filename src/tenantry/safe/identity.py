@@ -246,10 +246,10 @@ class Rights:
             for held in self.in_scope(scope):
                 for rule in held.grant.rules:
                     asked = name
-                    if scope and (group, resource.partition("/")[0]) in NAMESPACE_NAMED:
-                        if verb in {"create", "list", "watch", "deletecollection"}:
+                    if (group, resource.partition("/")[0]) in NAMESPACE_NAMED:
+                        if scope and verb in {"create", "list", "watch", "deletecollection"}:
                             continue
-                        asked = scope
+                        asked = scope or namespace or name
                     if rule.allows(verb, group, resource, asked):
                         names = tuple(sorted(rule.names))
                         steps = held.steps(rule)

@@ -230,7 +230,7 @@ def _match(power: Power, verbs: frozenset[str], resources: frozenset[str], names
         for verb in power.verbs:
             if verb not in verbs and "*" not in verbs:
                 continue
-            if names and not below and verb in {"create", "deletecollection"}:
+            if names and (verb == "deletecollection" or (verb == "create" and not below)):
                 continue
             return Match(power, verb, resource)
     return None

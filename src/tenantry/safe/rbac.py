@@ -34,6 +34,8 @@ NAMESPACE_NAMED = frozenset({("", "namespaces"), ("project.openshift.io", "proje
 CLUSTER_SCOPED = frozenset(
     {
         *(("", name) for name in ("namespaces", "nodes", "persistentvolumes", "componentstatuses")),
+        # Whom a request may impersonate is asked about outside namespaces; service accounts are asked about inside.
+        *(("", name) for name in ("users", "groups")),
         *((RBAC, name) for name in ("clusterroles", "clusterrolebindings")),
         *(
             ("admissionregistration.k8s.io", name)
@@ -112,7 +114,7 @@ class Rule:
             return False
         if not self.names:
             return True
-        if "/" not in resource and verb in {"create", "deletecollection"}:
+        if verb == "deletecollection" or (verb == "create" and "/" not in resource):
             return False
         return not name or name in self.names
 
@@ -208,8 +210,8 @@ class RoleBook:
     def cluster_roles(self) -> dict[str, tuple[Rule, ...]]:
         """Rules per ClusterRole after aggregation.
 
-        The controller replaces the rules of an aggregated role by those of the roles it selects, itself excepted. On a
-        cycle what stood there can survive, so it counts.
+        The controller replaces the rules of an aggregated role by those of the roles it selects, itself excepted. What
+        stood there can survive on a cycle that reaches the role, so there it counts.
         """
         selected = {
             name: self._selected(name, selectors)
@@ -251,11 +253,11 @@ class RoleBook:
         if name not in selected:
             return self._own[name]
         reached = _reach(name, selected)
-        rules: list[Rule] = []
-        for item in sorted(reached):
-            if item not in selected or item in _reach_from_members(item, selected):
-                rules.extend(self._own[item])
-        return tuple(rules)
+        cycles = [item for item in reached if item in _reach_from_members(item, selected)]
+        surviving = {item for cycle in cycles for item in _reach(cycle, selected)}
+        return tuple(
+            rule for item in sorted(reached) if item not in selected or item in surviving for rule in self._own[item]
+        )
 
     @cached_property
     def grants(self) -> dict[str, tuple[Grant, ...]]:

@@ -1,0 +1,173 @@
+"""A second, slow evaluator of RBAC: asks one request at a time and walks every object, as the API server would.
+
+Written from the documentation of Kubernetes, apart from the fast one; they share nothing but plain objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Body = dict[str, Any]
+
+CLUSTER_KINDS = {
+    ("", "nodes"),
+    ("", "persistentvolumes"),
+    ("", "namespaces"),
+    ("", "users"),
+    ("", "groups"),
+    ("rbac.authorization.k8s.io", "clusterroles"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    ("scheduling.k8s.io", "priorityclasses"),
+}
+
+
+@dataclass(frozen=True)
+class Who:
+    """A user name with groups; ``home`` is the namespace of a service account."""
+
+    user: str
+    groups: frozenset[str]
+    home: str = ""
+
+
+class NaiveRbac:
+    def __init__(self, bodies: Iterable[Body]) -> None:
+        bodies = list(bodies)
+        self.roles = {(b["kind"], b["metadata"].get("namespace", ""), b["metadata"]["name"]): b for b in bodies}
+        self.bindings = [b for b in bodies if b["kind"] in {"RoleBinding", "ClusterRoleBinding"}]
+        self.aggregated = self._aggregate([b for b in bodies if b["kind"] == "ClusterRole"])
+
+    @staticmethod
+    def _aggregate(roles: list[Body]) -> dict[str, list[Body]]:
+        """Run the controller until what comes back for ever is known: rounds in which every role is renewed at once."""
+        now = {role["metadata"]["name"]: list(role.get("rules") or []) for role in roles}
+        seen: dict[str, list[Body]] = {name: [] for name in now}
+        for step in range(4 * len(roles) + 4):
+            after = {}
+            for role in roles:
+                name = role["metadata"]["name"]
+                if "aggregationRule" not in role:
+                    after[name] = now[name]
+                    continue
+                after[name] = []
+                for other in roles:
+                    labels = other["metadata"].get("labels") or {}
+                    chosen = any(
+                        all(labels.get(key) == value for key, value in selector["matchLabels"].items())
+                        for selector in role["aggregationRule"]["clusterRoleSelectors"]
+                    )
+                    if chosen and other is not role:
+                        after[name].extend(item for item in now[other["metadata"]["name"]] if item not in after[name])
+            now = after
+            if step > len(roles):
+                for name, rules in now.items():
+                    seen[name].extend(item for item in rules if item not in seen[name])
+        return seen
+
+    def allowed(self, who: Who, request: tuple[str, str, str], namespace: str = "", name: str = "") -> bool:
+        """Whether the API server allows one request; a request in no namespace looks at cluster-wide bindings only."""
+        for binding in self.bindings:
+            inside = binding["metadata"].get("namespace", "")
+            if inside and inside != namespace:
+                continue
+            if any(self._means(subject, who, inside) for subject in binding.get("subjects") or []) and any(
+                self._covers(rule, *request, name) for rule in self._rules(binding, inside)
+            ):
+                return True
+        return False
+
+    def _rules(self, binding: Body, inside: str) -> list[Body]:
+        reference = binding["roleRef"]
+        if reference["kind"] == "ClusterRole":
+            return self.aggregated.get(reference["name"], [])
+        return (self.roles.get(("Role", inside, reference["name"])) or {}).get("rules") or []
+
+    @staticmethod
+    def _means(subject: Body, who: Who, inside: str) -> bool:
+        if subject["kind"] == "Group":
+            return subject["name"] in who.groups
+        if subject["kind"] == "User":
+            return bool(subject["name"] == who.user)
+        home = subject.get("namespace") or inside
+        return who.user == f"system:serviceaccount:{home}:{subject['name']}"
+
+    @staticmethod
+    def _covers(rule: Body, verb: str, group: str, resource: str, name: str) -> bool:
+        if not {verb, "*"} & set(rule["verbs"]) or not {group, "*"} & set(rule.get("apiGroups") or []):
+            return False
+        below = resource.split("/", 1)[1] if "/" in resource else None
+        wanted = {resource, "*"} | ({f"*/{below}"} if below else set())
+        if not wanted & set(rule.get("resources") or []):
+            return False
+        return not rule.get("resourceNames") or name in rule["resourceNames"]
+
+
+def identities(tenant: str, groups: Iterable[str], spaces: Iterable[str], accounts: dict[str, set[str]]) -> list[Who]:
+    found = [
+        Who("", frozenset({*groups, "system:authenticated"})),
+        Who("system:anonymous", frozenset({"system:unauthenticated"})),
+    ]
+    for space in spaces:
+        for name in sorted(accounts.get(space, set()) | {"default"}):
+            found.append(account(space, name))
+    return found
+
+
+def account(space: str, name: str) -> Who:
+    groups = {"system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{space}"}
+    return Who(f"system:serviceaccount:{space}:{name}", frozenset(groups), space)
+
+
+# What leads out of a tenant when it holds in a namespace of another: channel and requests, any of which is enough.
+IN_NAMESPACE: dict[str, list[tuple[str, str, str]]] = {
+    "A2": [
+        *(
+            (verb, "", f"pods/{sub}")
+            for verb in ("get", "create")
+            for sub in ("exec", "attach", "portforward", "proxy")
+        ),
+        ("update", "", "pods/ephemeralcontainers"),
+        ("patch", "", "pods/ephemeralcontainers"),
+        ("create", "", "pods/eviction"),
+        ("delete", "", "pods"),
+        ("deletecollection", "", "pods"),
+    ],
+    "A3": [
+        *((verb, "", "secrets") for verb in ("get", "list", "watch", "create", "update", "patch")),
+        ("create", "", "serviceaccounts/token"),
+        *((verb, "", "pods") for verb in ("create", "update", "patch")),
+        *((verb, "apps", "deployments") for verb in ("create", "update", "patch")),
+        *((verb, "batch", "jobs") for verb in ("create", "update", "patch")),
+    ],
+}
+CLUSTER_WIDE: dict[str, list[tuple[str, str, str]]] = {
+    "A2": [("get", "", "nodes/proxy"), ("create", "", "nodes/proxy")],
+    "A4": [
+        (verb, group, resource)
+        for verb in ("create", "update", "patch", "delete", "deletecollection")
+        for group, resource in (
+            ("rbac.authorization.k8s.io", "clusterroles"),
+            ("rbac.authorization.k8s.io", "clusterrolebindings"),
+            ("", "nodes"),
+            ("", "persistentvolumes"),
+            ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+            ("scheduling.k8s.io", "priorityclasses"),
+        )
+    ],
+}
+# Whoever does one of these in a namespace commands its service accounts.
+TAKES_OVER = [
+    *((verb, "", f"pods/{sub}") for verb in ("get", "create") for sub in ("exec", "attach", "portforward", "proxy")),
+    ("update", "", "pods/ephemeralcontainers"),
+    ("patch", "", "pods/ephemeralcontainers"),
+    *((verb, "", "secrets") for verb in ("get", "list", "watch")),
+    ("create", "", "serviceaccounts/token"),
+    *((verb, "", "pods") for verb in ("create", "update", "patch")),
+    *((verb, "apps", "deployments") for verb in ("create", "update", "patch")),
+    *((verb, "batch", "jobs") for verb in ("create", "update", "patch")),
+]
+MAKES = ("create", "update", "patch")
+RBAC = "rbac.authorization.k8s.io"
