@@ -101,6 +101,7 @@ mig-configs:
       mig-enabled: true
       mig-devices: {"3g.71gb": 2}
 """
+PLAIN_LAYOUTS = LAYOUTS.replace("1c.", "")
 SHARED_SLICES = SLICED.replace("nvidia.com/gpu", "nvidia.com/mig-1g.18gb")
 SHARING = cluster_policy(cdi=CDI, devicePlugin={"config": {"name": "plugin", "default": "plain"}})
 MIG_SHARING = cluster_policy(
@@ -238,7 +239,7 @@ HOLES = [
         "G6",
         world(
             MIG_SHARING,
-            layouts(LAYOUTS),
+            layouts(PLAIN_LAYOUTS),
             plugin_config(default=SHARED_SLICES),
             labelled_node("gpu-1", {MIG_CONFIG: "all-1g.18gb"}),
         ),
@@ -250,7 +251,7 @@ HOLES = [
         "compute instances of one MIG instance",
         "G6",
         world(MIG_SHARING, layouts(LAYOUTS), labelled_node("gpu-1", {MIG_CONFIG: "split"})),
-        [labelled_node("gpu-1", {MIG_CONFIG: "plain"})],
+        [layouts(PLAIN_LAYOUTS)],
         "compute instances of one GPU instance share its memory",
         "mig",
     ),
@@ -433,6 +434,9 @@ WEBHOOK = manifest(
         }
     ],
 )
+TOLERATES_NONE = "object.spec.?tolerations.orValue([]).all(t, t.?key.orValue('') != 'pool')"
+KEEPS_BLUE_OFF = f"request.namespace != 'blue' || {TOLERATES_NONE}"
+KEEPS_RED_OFF = f"request.namespace != 'red' || {TOLERATES_NONE}"
 WITH_QUOTA = quota("red", **{"requests.nvidia.com/gpu": "8"})
 
 GAPS = [
@@ -463,6 +467,45 @@ GAPS = [
         "labels and taints of nodes",
     ),
     Gap("how GPUs are shared", "G4", world(WITH_QUOTA), "how GPUs are shared"),
+    Gap(
+        "nodes of a configuration that no known node chooses",
+        "G4",
+        world(
+            SHARING,
+            plugin_config(plain=UNSHARED, mine=SLICED, other=SLICED),
+            labelled_node("gpu-1", {PLUGIN_CONFIG: "mine"}, "pool=red"),
+            guard("pools", KEEPS_BLUE_OFF),
+        ),
+        "labels and taints of nodes",
+    ),
+    Gap(
+        "nodes of a layout with compute instances",
+        "G6",
+        world(MIG_SHARING, layouts(LAYOUTS), labelled_node("gpu-1", {MIG_CONFIG: "plain"})),
+        "labels and taints of nodes",
+    ),
+    Gap(
+        "whether there are nodes a tenant can land on besides those it is kept off",
+        "G2",
+        world(
+            cluster_policy(cdi={"nriPluginEnabled": True}),
+            node(taint="pool=blue", allocatable=GPUS),
+            guard("pools", KEEPS_RED_OFF),
+        ),
+        "labels and taints of nodes",
+    ),
+    Gap(
+        "memory of nodes that only a queue speaks of",
+        "G8",
+        world(
+            cluster_policy(cdi=CDI),
+            node(taint="pool=red", allocatable=GPUS),
+            guard("pools", KEEPS_BLUE_OFF),
+            WITH_QUOTA,
+            manifest("kueue.x-k8s.io/v1beta1", "ResourceFlavor", "second", spec={"nodeLabels": {"pool": "second"}}),
+        ),
+        "gpu.memory-scrubbing",
+    ),
     Gap(
         "whether memory is cleared",
         "G8",
@@ -535,7 +578,7 @@ HARMLESS = [
     (
         "MIG instances of two tenants",
         "G6",
-        world(MIG_SHARING, layouts(LAYOUTS), labelled_node("n", {MIG_CONFIG: "plain"})),
+        world(MIG_SHARING, layouts(PLAIN_LAYOUTS), labelled_node("n", {MIG_CONFIG: "plain"})),
     ),
     ("memory of a pool of one tenant", "G8", world(SHARING, node(allocatable=GPUS), no("red", "nvidia.com/gpu"))),
     (
@@ -607,6 +650,23 @@ def test_a_deployed_pod_is_a_witness_at_every_strength(channel: str, work: Body,
         assert found.witness is not None
         assert "work" in {step.by.name for step in found.witness.steps if step.by}
     assert of_red(channel, view(objects, strength=Strength.DEPLOYED)).verdict is Verdict.PROVED
+
+
+def test_all_nodes_of_a_live_cluster_are_known() -> None:
+    objects = world(
+        cluster_policy(cdi={"nriPluginEnabled": True}),
+        node(taint="pool=blue", allocatable=GPUS),
+        guard("pools", KEEPS_RED_OFF),
+    )
+    assert of_red("G2", view(objects, live=True)).verdict is Verdict.PROVED
+
+
+def test_the_worst_vulnerability_is_shown() -> None:
+    objects = world(cluster_policy(cdi=CDI, toolkit={"version": "v1.16.1"}), subscription())
+    found = of_red("G9", view(objects))
+    assert found.witness is not None
+    # CVE-2024-0132 is critical too, but containers get their GPUs by CDI here.
+    assert "CVE-2025-23266" in found.witness.summary
 
 
 def test_pods_that_asked_for_their_gpus_are_left_alone() -> None:

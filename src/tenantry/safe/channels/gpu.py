@@ -193,7 +193,7 @@ def _exploitable(ground: Ground, tenant: TenantIdentity, outcome: Outcome) -> Ou
         return outcome
     group, reached = ground.reach(tenant)
     if group is None and reached is not None:
-        return Outcome.safe(f"{reached.by} keeps its pods off every node with GPUs")
+        return ground.kept_off(reached)
     if reached is None or outcome.witness is None:
         return outcome
     pod = pod_witness("", reached.pod, ()).details

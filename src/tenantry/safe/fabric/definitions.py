@@ -183,8 +183,8 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
             if outcome.reason:
                 alike.append(outcome)
             found.setdefault(owner, []).append(outcome)
-        elif owner in {PLATFORM, None} and attachment.namespace in setting.shared:
-            for target, outcome in _common(fabrics, tenant, attachment).items():
+        elif owner in {PLATFORM, None}:
+            for target, outcome in _common(fabrics, tenant, attachment, setting).items():
                 found.setdefault(target, []).append(outcome)
     return {target: worst(values) for target, values in found.items()}
 
@@ -238,28 +238,37 @@ def _replaced(written: str, names: Iterable[str], signs: Mapping[str, str]) -> s
 
 
 def _foreign(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> Outcome:
+    """Return whether pods of a tenant attach to a network outside its namespaces."""
     name = f"{attachment.namespace}/{attachment.name}"
-    steps = (Step("network of another tenant", attachment.key, ("metadata", "namespace")),)
-    # The network that replaces the default one is looked up without regard to isolation.
     replaced = _attached(fabrics, tenant, attachment, [with_annotation(DEFAULT_NETWORK, name)], DEFAULT_NETWORK)
+    if replaced.witness is not None:
+        return _because(replaced, _NOT_ISOLATED)
     added = _attached(fabrics, tenant, attachment, _added(attachment), NETWORKS)
-    if replaced.witness is not None or (replaced.missing and added.witness is None):
-        return replaced
-    if not added.witness and not added.missing:
-        return added
-    if setting.on is True and attachment.namespace not in setting.shared:
-        return (
-            Outcome.safe(f"{setting.why}; the network that replaces the default one is refused")
-            if replaced.reason
-            else replaced
-        )
-    if setting.on is None:
+    if added.reason:
+        return added if replaced.reason else replaced
+    shared = attachment.namespace in setting.shared
+    if setting.on is True and not shared:
+        why = f"{setting.why}; the network that replaces the default one is refused"
+        return Outcome.safe(why) if replaced.reason else replaced
+    if setting.on is None and not shared:
         return Outcome.open(fabrics.view.missing(ISOLATION))
-    if added.witness is not None:
-        extra = (setting.step,) if setting.step else (lacking("Multus does not look at namespaces", setting.why),)
-        witness = added.witness
-        return Outcome.broken(Witness((*witness.steps, *steps, *extra), witness.summary, witness.details), added.fix)
-    return added
+    if shared:
+        return _because(added, Step("a namespace every pod may name", attachment.key, ("metadata", "name")))
+    return _because(added, setting.step or lacking("Multus does not look at namespaces", setting.why))
+
+
+_NOT_ISOLATED = lacking(
+    "Multus looks up the network that replaces the default one", "namespace isolation does not hold for that annotation"
+)
+
+
+def _because(outcome: Outcome, step: Step) -> Outcome:
+    """Return a broken outcome with one step more."""
+    witness = outcome.witness
+    if witness is None:
+        return outcome
+    more = Witness((*witness.steps, step), witness.summary, witness.details, witness.assumes)
+    return Outcome.broken(more, outcome.fix)
 
 
 def _added(attachment: Attachment) -> list[Callable[[Body], None]]:
@@ -322,24 +331,20 @@ def names(pod: Body, annotation: str, attachment: Attachment) -> bool:
     return False
 
 
-def _common(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment) -> dict[str, Outcome]:
-    """Return what is known of a network in a namespace everybody may name: who meets this tenant on it."""
-    mine = _attached(fabrics, tenant, attachment, _added(attachment), NETWORKS)
+def _common(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> dict[str, Outcome]:
+    """Return what is known of a network of the platform: who meets this tenant on it."""
+    mine = _foreign(fabrics, tenant, attachment, setting)
     if mine.reason:
         return {}
     found: dict[str, Outcome] = {}
     for other in fabrics.view.tenants:
         if other.name == tenant.name:
             continue
-        theirs = _attached(fabrics, other, attachment, _added(attachment), NETWORKS)
+        theirs = _foreign(fabrics, other, attachment, setting)
         if mine.missing or theirs.missing:
             found[other.name] = Outcome.open(*mine.missing, *theirs.missing)
         elif theirs.witness is not None and mine.witness is not None:
-            steps = (
-                *mine.witness.steps,
-                Step("a namespace every pod may name", attachment.key, ("metadata", "namespace")),
-            )
             summary = f"pods of {tenant.name} and {other.name} meet on {attachment.title}"
             fix = "keep networks in the namespaces of the tenants they are for"
-            found[other.name] = Outcome.broken(Witness(steps, summary, mine.witness.details), fix)
+            found[other.name] = Outcome.broken(Witness(mine.witness.steps, summary, mine.witness.details), fix)
     return found

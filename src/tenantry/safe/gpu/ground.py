@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Body
     from tenantry.safe.devices.probes import Trial
 
+NODES = Missing(
+    "labels and taints of nodes", "add the nodes to the objects: kubectl get nodes -o yaml, or name the hosts of pools"
+)
 NO_GPUS = "no object installs NVIDIA software or asks for NVIDIA devices"
 
 
@@ -93,6 +96,12 @@ class Ground:
             first = first or trial
         return None, first
 
+    def kept_off(self, reached: Trial) -> Outcome:
+        """Return what follows where no node with GPUs takes pods of a tenant: nothing, unless all nodes are known."""
+        if self.view.snapshot.live:
+            return Outcome.safe(f"{reached.by} keeps its pods off every node with GPUs")
+        return Outcome.open(NODES)
+
     def outcome(self, tenant: TenantIdentity, trick: Trick) -> Outcome:
         """Return whether a tenant can do a trick: with a pod it has, or with one it could submit."""
         for template in self.view.tenant_pods(tenant.name):
@@ -111,7 +120,7 @@ class Ground:
             return Outcome.open(*trial.missing)
         group, reached = self.reach(tenant)
         if group is None and reached is not None:
-            return Outcome.safe(f"{reached.by} keeps its pods off every node with GPUs")
+            return self.kept_off(reached)
         if reached is not None and reached.answer is Answer.UNKNOWN:
             return Outcome.open(*reached.missing)
         pod = self._placed(trick, trial, group)

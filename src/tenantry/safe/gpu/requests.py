@@ -365,7 +365,8 @@ def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, la
     right = view.may(tenant.name, "create", DRA, "resourceclaims", namespace)
     right = right or view.may(tenant.name, "create", DRA, "resourceclaimtemplates", namespace)
     if right is None:
-        return Outcome.safe("it has no right to create resource claims")
+        roles = view.unknown_roles(tenant.name)
+        return Outcome.open(*roles) if roles else Outcome.safe("it has no right to create resource claims")
     body = claim_body(namespace)
     admission = view.envelope(namespace).admits(body)
     if admission.refused:

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.access import users_reason
+from tenantry.safe.devices.nodes import read_nodes
+from tenantry.safe.devices.reading import requested, units
 from tenantry.safe.devices.ruling import Outcome
-from tenantry.safe.gpu.sharing import GPU, Group, Mode, Offer, unchosen
+from tenantry.safe.gpu.ground import NODES
+from tenantry.safe.gpu.sharing import GPU, Group, Mode, Offer, divides_instances, unchosen
+from tenantry.safe.gpu.stack import PREFIX
+from tenantry.safe.reading import mapping, strings, text
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -22,10 +27,6 @@ if TYPE_CHECKING:
 
     from tenantry.safe.devices.access import Use
     from tenantry.safe.gpu.ground import Ground
-
-NODE_LABELS = Missing(
-    "labels and taints of nodes", "add the nodes to the objects: kubectl get nodes -o yaml, or name the hosts of pools"
-)
 
 
 @dataclass(frozen=True)
@@ -115,21 +116,58 @@ def possible_sharing(ground: Ground, modes: set[Mode], *, sliced: bool | None) -
     """Yield tenants that could meet on nodes that are not known, should those choose a configuration that shares."""
     if ground.view.snapshot.live or ground.view.strength is Strength.DEPLOYED:
         return
-    offered = {offer.resource for group in groups_with_default(ground) for offer in group.offers}
-    for item, _ in unchosen(ground.view, ground.stack):
+    known = any(offer.mode is Mode.COMPUTE_INSTANCES for group in ground.groups for offer in group.offers)
+    if sliced and not known and divides_instances(ground.view, ground.stack):
+        yield from ((tenant.name, NODES) for tenant in ground.view.tenants)
+    chosen = {(offer.step.by, offer.step.pointer) for group in groups_with_default(ground) for offer in group.offers}
+    for item, step in unchosen(ground.view, ground.stack):
         part = item.resource.startswith("nvidia.com/mig-")
-        if item.mode not in modes or item.resource in offered or (sliced is not None and part is not sliced):
+        if item.mode not in modes or (step.by, step.pointer) in chosen or (sliced is not None and part is not sliced):
             continue
         able = [name for name, use in ground.access.users(item.resource).items() if use.possible]
         if len(able) > 1:
-            yield from ((name, NODE_LABELS) for name in able)
+            yield from ((name, NODES) for name in able)
 
 
 def reuse_offers(ground: Ground) -> list[Shared]:
     """Return every GPU resource with the tenants that can get it, also where no node is known."""
-    groups = groups_with_default(ground)
-    if groups:
-        return shared_offers(ground, lambda offer: True)
-    step = ground.stack.present or Step("GPUs", None, (), "no object describes the nodes")
-    group = Group((), (), (Offer(GPU, Mode.WHOLE, False, step),), {})
-    return [Shared(group, group.offers[0], ground.access.users(GPU))]
+    found = shared_offers(ground, lambda offer: True)
+    step = unnamed_pool(ground) if found else ground.stack.present
+    if step is None:
+        return found
+    names = sorted({*_granted(ground), *([] if found else [GPU])})
+    offers = tuple(Offer(name, Mode.MIG if _part(name) else Mode.WHOLE, _part(name), step) for name in names)
+    group = Group((), (), offers, {})
+    return [*found, *(Shared(group, offer, ground.access.users(offer.resource)) for offer in offers)]
+
+
+def _part(resource: str) -> bool:
+    return resource.startswith("nvidia.com/mig-")
+
+
+def _granted(ground: Ground) -> Iterator[str]:
+    """Yield the GPU resources that quotas grant or pods ask for."""
+    for quota in ground.snapshot.of("", "ResourceQuota"):
+        for key, value in mapping(quota.body, "spec", "hard").items():
+            name = str(key).removeprefix("requests.")
+            if name != key and name.startswith(PREFIX) and units(value):
+                yield name
+    for tenant in ground.view.tenants:
+        for template in ground.view.tenant_pods(tenant.name):
+            yield from (name for name in requested(template.body) if name.startswith(PREFIX))
+
+
+def unnamed_pool(ground: Ground) -> Step | None:
+    """Return an object that speaks of nodes none of which is known, or None; a live cluster has no such nodes."""
+    if ground.view.snapshot.live:
+        return None
+    known = [node.labels for node in read_nodes(ground.snapshot)]
+    for flavor in ground.snapshot.of("kueue.x-k8s.io", "ResourceFlavor"):
+        wanted = strings(flavor.body, "spec", "nodeLabels")
+        if wanted and not any(wanted.items() <= labels.items() for labels in known):
+            return Step("nodes that no object names", flavor.key, ("spec", "nodeLabels"))
+    for shard in ground.snapshot.of("kai.scheduler", "SchedulingShard"):
+        value = text(shard.body, "spec", "partitionLabelValue")
+        if value and not any(value in labels.values() for labels in known):
+            return Step("nodes that no object names", shard.key, ("spec", "partitionLabelValue"))
+    return None

@@ -203,6 +203,11 @@ def unchosen(view: View, stack: Stack) -> Iterator[tuple[Sharing, Step]]:
                 yield found, Step(f"{found.mode} of {found.resource}", config.key, ("data", key))
 
 
+def divides_instances(view: View, stack: Stack) -> bool:
+    """Whether a MIG layout, chosen by a node or not, makes compute instances that share one GPU instance."""
+    return any(re.match(r"[0-9]+c\.", profile) for profile in _PROFILE.findall(_layouts(_configs(view, stack))))
+
+
 def _configs(view: View, stack: Stack) -> _Configs:
     def referred(part: str) -> Manifest | None:
         name = text(stack.spec, part, "config", "name")

@@ -98,6 +98,9 @@ def operator_outcome(ground: Ground, tenant: TenantIdentity) -> Outcome:
         right = view.may(tenant.name, verb, group, resource)
         if right is not None:
             return _right_outcome(tenant, right, "the cluster, which decides what operators run on nodes")
+    roles = view.unknown_roles(tenant.name)
+    if roles:
+        return Outcome.open(*roles)
     if not namespaces and not view.snapshot.live:
         how = "add the Subscription or Application that installs the GPU Operator to the objects"
         return Outcome.open(Missing("namespace of the GPU Operator", how))

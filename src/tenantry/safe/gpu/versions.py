@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TOOLKIT = "container-toolkit"
 REVIEWED = "gpu.vulnerabilities-reviewed"
+_SEVERITY = {"critical": 0, "high": 1, "medium": 2}
 
 
 def version_outcome(ground: Ground) -> Outcome:
@@ -43,7 +44,7 @@ def _of_release(ground: Ground, release: Release, releases: tuple[Release, ...])
             return
         yield Outcome.open(Missing(f"version of {release.component}", _pin(release)))
         return
-    for cve in cves():
+    for cve in sorted(cves(), key=lambda item: _SEVERITY.get(item.severity, len(_SEVERITY))):
         affected = _affects(cve, release, pinned_toolkit=pinned_toolkit)
         if affected is False or (affected and _does_not_matter(cve, ground)):
             continue
