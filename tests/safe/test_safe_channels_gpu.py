@@ -380,6 +380,19 @@ class TestEveryHole:
         for body in shown:
             assert seen.envelope(body["metadata"]["namespace"]).admits(body).admitted
 
+    def test_points_at_places_that_exist(self, hole: Hole) -> None:
+        seen = view(hole.objects, hole.facts)
+        witness = of_red(hole.channel, seen).witness
+        assert witness is not None
+        for step in witness.steps:
+            if step.by is None:
+                continue
+            held = seen.snapshot.get(step.by.group, step.by.kind, step.by.name, step.by.namespace)
+            assert held is not None, step
+            value: Any = held.body
+            for part in step.pointer:
+                value = value[part]
+
     def test_is_not_counted_as_deployed(self, hole: Hole) -> None:
         found = of_red(hole.channel, view(hole.objects, hole.facts, Strength.DEPLOYED))
         assert found.verdict is not Verdict.VIOLATED or hole.channel in {"G9", "G10", "G12"}, found

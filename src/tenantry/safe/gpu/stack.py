@@ -86,9 +86,11 @@ class Stack:
         return self.key is not None
 
     def step(self, edge: str, *path: str | int) -> Step:
-        """Return a step at a place of the settings."""
+        """Return a step at a place of the settings, or the nearest one above it that is written."""
         if self.key is None:
             return Step(edge, None, (), "no ClusterPolicy is among the objects")
+        while path and at(self.spec, *path) is None:
+            path = path[:-1]
         return Step(edge, self.key, (*self.base, *path))
 
     def flag(self, *path: str, default: bool) -> bool:
