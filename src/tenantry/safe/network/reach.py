@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 from tenantry.model.claim import Missing
 from tenantry.model.selector import Selector, equality_selector
 from tenantry.model.tenancy import Permission, Strength
-from tenantry.safe.network.classes import places_of
+from tenantry.safe.network.classes import mask_of, places_of
 from tenantry.safe.network.ground import survey
 from tenantry.safe.network.policies import read_policies
-from tenantry.safe.network.ports import ALL, ConnectionSet, union
+from tenantry.safe.network.ports import ALL, NONE, ConnectionSet, union
 from tenantry.safe.network.primary import PrimaryNetworks
 from tenantry.safe.network.replay import Connection, Replay, concrete
 from tenantry.safe.network.rights import Openings
 from tenantry.safe.network.rules import Direction, NetworkRules, PodPeer, Tier
-from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Group
+from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Group, Parts
 from tenantry.safe.network.symbolic import End, Unit
 from tenantry.safe.network.units import Population
 from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
@@ -159,26 +159,28 @@ class PodNetwork:
         found: dict[tuple[str, str], Way] = {}
         names = [tenant.name for tenant in self.tenants]
         inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)
-        starts = self._starts(outward)
+        exits = _Exits(self._starts(outward), self.targets)
         for group in self.entering.groups():
-            candidates = inward.of(group, Direction.INGRESS)
-            opened: int | None = None
+            closed = inward.of(group, Direction.INGRESS)
+            opened: Parts | None = None
             for target, members, openers in self._split(group):
                 for source in names:
                     way = found.get((source, target))
                     if source == target or (way is not None and way.sure):
                         continue
-                    chosen = self.sources.tenants.get(source, 0)
+                    parts = closed
                     if source in openers:
                         if opened is None:
                             opened = inward.of(group, Direction.INGRESS, opened=True)
-                        chosen &= self.sources.everything if self.openings.admin(source) else opened
-                    else:
-                        chosen &= candidates
-                    for leaving, reached in starts.get(source, ()) if chosen else ():
-                        if chosen & leaving and members & reached:
-                            self._search((source, target), places_of(chosen & leaving), members & reached, found)
+                        parts = {ALL: self.sources.everything} if self._opens_admin(source) else opened
+                    chosen, entering = _within(parts, self.sources.tenants.get(source, 0))
+                    for leaving, sources, targets in exits.of(source, target) if chosen else ():
+                        if leaving & entering and chosen & sources and members & targets:
+                            self._search((source, target), places_of(chosen & sources), members & targets, found)
         return dict(sorted(found.items()))
+
+    def _opens_admin(self, tenant: str) -> bool:
+        return self.view.strength is not Strength.DEPLOYED and self.openings.admin(tenant) is not None
 
     def _split(self, group: Group) -> Iterator[tuple[str, int, frozenset[str]]]:
         """Divide a group by tenant and by who may open its network policies."""
@@ -212,21 +214,19 @@ class PodNetwork:
             return None
         return self.openings.namespace(unit.tenant, unit.namespace)
 
-    def _starts(self, outward: Bound) -> dict[str, list[tuple[int, int]]]:
-        """Return per tenant the sets of its sources, each with the targets its network policies may let it reach."""
-        found: dict[str, list[tuple[int, int]]] = {}
+    def _starts(self, outward: Bound) -> dict[str, list[tuple[int, Parts]]]:
+        """Return per tenant the sets of its sources, each with whom its network policies may let it reach."""
+        found: dict[str, list[tuple[int, Parts]]] = {}
         for group in self.leaving.groups():
-            closed = outward.of(group, Direction.EGRESS)
             for tenant, members in group.tenants:
-                if self.view.strength is not Strength.DEPLOYED and self.openings.admin(tenant):
-                    found.setdefault(tenant, []).append((members, self.targets.everything))
+                if self._opens_admin(tenant):
+                    found.setdefault(tenant, []).append((members, {ALL: self.targets.everything}))
                     continue
                 units = [(place, self._egress_opening(self.sources.units[place])) for place in places_of(members)]
-                free = sum(1 << place for place, opening in units if opening is not None)
-                if free:
-                    found.setdefault(tenant, []).append((free, outward.of(group, Direction.EGRESS, opened=True)))
-                if members & ~free:
-                    found.setdefault(tenant, []).append((members & ~free, closed))
+                free = mask_of(place for place, opening in units if opening is not None)
+                for part, opened in ((free, True), (members & ~free, False)):
+                    if part:
+                        found.setdefault(tenant, []).append((part, outward.of(group, Direction.EGRESS, opened=opened)))
         return found
 
     def _search(
@@ -396,6 +396,40 @@ class PodNetwork:
         return Missing(
             "", "give cluster-wide network policies different priorities: the order of equal ones is undefined"
         )
+
+
+class _Exits:
+    """Whom the sources of each tenant may reach, by tenant."""
+
+    def __init__(self, starts: dict[str, list[tuple[int, Parts]]], targets: Index) -> None:
+        self._starts = starts
+        self._targets = targets
+        self._known: dict[tuple[str, str], list[tuple[ConnectionSet, int, int]]] = {}
+
+    def of(self, source: str, target: str) -> list[tuple[ConnectionSet, int, int]]:
+        """Return connections, sources and targets between which they may pass, between two tenants."""
+        found = self._known.get((source, target))
+        if found is None:
+            merged: dict[tuple[ConnectionSet, int], int] = {}
+            owned = self._targets.tenants.get(target, 0)
+            for sources, parts in self._starts.get(source, ()):
+                reached, connections = _within(parts, owned)
+                if reached:
+                    key = (connections, reached)
+                    merged[key] = merged.get(key, 0) | sources
+            found = [(connections, sources, reached) for (connections, reached), sources in merged.items()]
+            self._known[source, target] = found
+        return found
+
+
+def _within(parts: Parts, units: int) -> tuple[int, ConnectionSet]:
+    """Return those of some units that are in any part, and all connections of these parts."""
+    found, connections = 0, NONE
+    for part, members in parts.items():
+        if members & units:
+            found |= members & units
+            connections = connections | part
+    return found, connections
 
 
 def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -> Iterator[tuple[End, ConnectionSet]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tenantry.model.claim import Missing
 from tenantry.safe.network.classes import Index, mask_of, places_of
+from tenantry.safe.network.ports import ALL, ConnectionSet, union
 from tenantry.safe.network.rules import (
     Action,
     AddressPeer,
@@ -20,6 +21,8 @@ from tenantry.safe.network.rules import (
     NodePeer,
     Peer,
     PodPeer,
+    Port,
+    PortName,
     Rule,
     Tier,
 )
@@ -176,6 +179,15 @@ def _differ(policies: Iterable[NetworkRules]) -> bool:
     return len({rule.action for policy in policies for rule in (*policy.ingress, *policy.egress)}) > 1
 
 
+Parts = dict[ConnectionSet, int]
+"""Sets of units by the connections that may pass to or from them."""
+
+
+def _add(parts: Parts, connections: ConnectionSet, units: int) -> None:
+    if units and connections:
+        parts[connections] = parts.get(connections, 0) | units
+
+
 class Bound:
     """Bounds of whom network policies may let through, as sets of units of an index at the other end."""
 
@@ -184,22 +196,42 @@ class Bound:
         self.other = other
         self.ground = ground
         self._rules: dict[int, tuple[int, int]] = {}
-        self._policies: dict[int, int] = {}
+        self._ports: dict[tuple[Port, ...] | None, ConnectionSet] = {None: ALL}
+        self._policies: dict[tuple[int, Direction], Parts] = {}
         self._blocks: dict[AddressSet, int] = {}
         self._hosts = other.everything & ~other.selectable
 
-    def of(self, group: Group, direction: Direction, *, opened: bool = False) -> int:
-        """Return the units at the other end that may be let through.
+    def of(self, group: Group, direction: Direction, *, opened: bool = False) -> Parts:
+        """Return the units at the other end that may be let through, by the connections that may be.
 
         Args:
             group: the units whose network policies are asked.
             direction: which of their rules.
             opened: whether somebody may open the namespace tier.
         """
-        admin = [policy for policy, _ in group.policies if policy.tier is Tier.ADMIN]
         certain = {id(policy) for policy, sure in group.policies if sure}
-        allowed = kept = denied = 0
-        for rank in ranked(admin):
+        admin = [policy for policy, _ in group.policies if policy.tier is Tier.ADMIN]
+        found, denied = self._tier(admin, direction, certain)
+        if opened:
+            _add(found, ALL, self.other.everything & ~denied)
+            return found
+        isolated = False
+        for policy, _ in group.policies:
+            if policy.tier is Tier.NAMESPACE:
+                isolated = isolated or id(policy) in certain
+                for ports, units in self._policy(policy, direction).items():
+                    _add(found, ports, units & ~denied)
+        if not isolated:
+            baseline = [policy for policy, _ in group.policies if policy.tier is Tier.BASELINE]
+            _, refused = self._tier(baseline, direction, certain)
+            _add(found, ALL, self.other.everything & ~denied & ~refused)
+        return found
+
+    def _tier(self, policies: Sequence[NetworkRules], direction: Direction, certain: set[int]) -> tuple[Parts, int]:
+        """Return what rules of one cluster-wide tier may allow, and the units they refuse for certain."""
+        found: Parts = {}
+        kept = denied = 0
+        for rank in ranked(policies):
             rules = [(rule, id(policy) in certain) for policy in rank for rule in policy.rules(direction)]
             if len(rank) > 1:
                 rules.sort(key=lambda item: item[0].action is Action.DENY)
@@ -207,41 +239,31 @@ class Bound:
                 may, must = self._rule(rule)
                 if rule.action is Action.DENY:
                     denied |= must & ~kept if sure else 0
-                else:
-                    kept |= may & ~denied
-                    allowed |= may & ~denied if rule.action is Action.ALLOW else 0
-        lower = self.other.everything if opened else self._lower(group, direction, certain)
-        return allowed | (lower & ~denied)
+                    continue
+                kept |= may & ~denied
+                if rule.action is Action.ALLOW:
+                    _add(found, self._connections(rule), may & ~denied)
+        return found, denied
 
-    def _lower(self, group: Group, direction: Direction, certain: set[int]) -> int:
-        found, isolated = 0, False
-        for policy, _ in group.policies:
-            if policy.tier is Tier.NAMESPACE:
-                found |= self._policy(policy, direction)
-                isolated = isolated or id(policy) in certain
-        if isolated:
-            return found
-        baseline = [policy for policy, _ in group.policies if policy.tier is Tier.BASELINE and id(policy) in certain]
-        allowed = denied = 0
-        for rank in ranked(baseline):
-            for rule in sorted(
-                (rule for policy in rank for rule in policy.rules(direction)),
-                key=lambda rule: len(rank) > 1 and rule.action is Action.DENY,
-            ):
-                may, must = self._rule(rule)
-                if rule.action is Action.DENY:
-                    denied |= must & ~allowed
-                else:
-                    allowed |= may
-        return found | (self.other.everything & ~denied)
-
-    def _policy(self, policy: NetworkRules, direction: Direction) -> int:
-        found = self._policies.get(id(policy))
+    def _policy(self, policy: NetworkRules, direction: Direction) -> Parts:
+        key = (id(policy), direction)
+        found = self._policies.get(key)
         if found is None:
-            found = 0
+            found = self._policies[key] = {}
             for rule in policy.rules(direction):
-                found |= self._rule(rule)[0]
-            self._policies[id(policy)] = found
+                _add(found, self._connections(rule), self._rule(rule)[0])
+        return found
+
+    def _connections(self, rule: Rule) -> ConnectionSet:
+        """Return all that the ports of a rule may come to mean."""
+        found = self._ports.get(rule.ports)
+        if found is None:
+            found = self._ports[rule.ports] = union(
+                ConnectionSet.of(port.protocol, port.first, port.last)
+                if not isinstance(port, PortName)
+                else (ConnectionSet.of(port.protocol) if port.protocol else ALL)
+                for port in rule.ports or ()
+            )
         return found
 
     def _rule(self, rule: Rule) -> tuple[int, int]:
