@@ -218,6 +218,13 @@ def _selector(body: object) -> Selector | None:
         return Selector()
 
 
+def _prefixed(name: str, words: str) -> bool:
+    """Whether a text holds, in quotes, a part of a name up to one of its hyphens."""
+    parts = name.split("-")
+    starts = ("-".join(parts[:count]) + "-" for count in range(1, len(parts)))
+    return any(f"{start}{quote}" in words for start in starts for quote in "'\"")
+
+
 class Candidates:
     """Names worth trying in a namespace, out of many: a guard can only let in names it has some way to know.
 
@@ -236,7 +243,7 @@ class Candidates:
         self._view = view
         self._names = dict(sorted(names.items()))
         words = policy_text(view)
-        self._in_policies = [name for name in self._names if name in words]
+        self._in_policies = [name for name in self._names if name in words or _prefixed(name, words)]
 
     def of(self, tenant: str, namespace: str) -> list[str]:
         """Return the names to try in a namespace of a tenant, each once, the fresh one first."""

@@ -41,6 +41,9 @@ RUNAI_FACT = "runai.projects-reviewed"
 
 # Classes every API server makes at start (Kubernetes pkg/apis/scheduling/types.go), and OpenShift's.
 BUILT_IN = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+MOST_CLASSES = 12
+"""Priority classes up to which each is tried in each namespace."""
+
 OPENSHIFT_BUILT_IN = {"openshift-user-critical": 1_000_000_000}
 
 
@@ -88,10 +91,10 @@ class _Priorities:
         for namespace in representatives(self.view, tenant):
             if self.attempts.pods(tenant.name, namespace) is None:
                 continue
-            tried = self.candidates.of(tenant.name, namespace)
+            tried = self.candidates.of(tenant.name, namespace) if len(preempting) > MOST_CLASSES else None
             for item in preempting:
-                # The highest stands for every class that no policy and no namespace mentions.
-                if item is preempting[0] or item.name in tried:
+                # Among very many, the highest stands for every class that no policy and no namespace mentions.
+                if tried is None or item is preempting[0] or item.manifest is None or item.name in tried:
                     outcomes.extend(self._usable(tenant.name, namespace, item))
             if any(found.witness is not None for found in outcomes):
                 break
