@@ -799,3 +799,27 @@ def test_a_layout_ends_where_the_next_begins() -> None:
     assert "mig-enabled: false" in block
     assert "1c.3g" not in block
     assert layout_block(LAYOUTS, "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("selector", "verdict"),
+    [
+        ({"labels": {"matchLabels": {"tenant": "blue"}}}, Verdict.PROVED),
+        ({"labels": {"matchLabels": {"tenant": "green"}}}, Verdict.VIOLATED),
+        ({"annotations": {"owner": "blue"}}, Verdict.VIOLATED),
+        ({"labels": {"matchExpressions": "not a list of expressions"}}, Verdict.VIOLATED),
+        ({}, Verdict.VIOLATED),
+    ],
+    ids=["its namespace", "another's", "an annotation it lacks", "unreadable", "no selector"],
+)
+def test_a_quota_over_several_namespaces_counts_where_it_selects(selector: Body, verdict: Verdict) -> None:
+    spec = {"selector": selector, "quota": {"hard": {"requests.nvidia.com/gpu.shared": "0"}}}
+    limit = manifest("quota.openshift.io/v1", "ClusterResourceQuota", "blue", spec=spec)
+    found = of_red("G4", view(world(SHARING, plugin_config(plain=SLICED), limit)))
+    assert found.verdict is verdict
+
+
+def test_a_quota_with_scopes_counts_some_pods_only() -> None:
+    scoped = no("blue", "nvidia.com/gpu.shared")
+    scoped["spec"]["scopes"] = ["BestEffort"]
+    assert of_red("G4", view(world(SHARING, plugin_config(plain=SLICED), scoped))).verdict is Verdict.VIOLATED

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.devices.nodes import Taint
-    from tenantry.safe.view import View
+    from tenantry.safe.view import PodTemplate, View
 
 _CHANGES = ("update", "patch", "delete")
 
@@ -57,6 +57,24 @@ class Access:
     view: View
     prober: Prober
     _known: dict[tuple[str, str, tuple[Taint, ...]], Use] = field(default_factory=dict)
+    _pods: dict[str, tuple[PodTemplate, ...]] = field(default_factory=dict)
+    _asking: dict[str, dict[str, list[PodTemplate]]] = field(default_factory=dict)
+
+    def pods(self, tenant: str) -> tuple[PodTemplate, ...]:
+        """Return the pods and pod templates of a tenant."""
+        if tenant not in self._pods:
+            self._pods[tenant] = self.view.tenant_pods(tenant)
+        return self._pods[tenant]
+
+    def asking(self, tenant: str) -> Mapping[str, list[PodTemplate]]:
+        """Return the pods of a tenant that ask for extended resources, by resource."""
+        if tenant not in self._asking:
+            found: dict[str, list[PodTemplate]] = {}
+            for template in self.pods(tenant):
+                for name in requested(template.body):
+                    found.setdefault(name, []).append(template)
+            self._asking[tenant] = found
+        return self._asking[tenant]
 
     def users(self, resource: str, taints: Iterable[Taint] = ()) -> Mapping[str, Use]:
         """Return for every tenant whether it can get a resource from nodes with these taints."""
@@ -71,8 +89,8 @@ class Access:
         return self._known[key]
 
     def _decide(self, tenant: TenantIdentity, resource: str, taints: tuple[Taint, ...]) -> Use:
-        for template in self.view.tenant_pods(tenant.name):
-            if resource in requested(template.body) and all(taint.tolerated(template.body) for taint in taints):
+        for template in self.asking(tenant.name).get(resource, ()):
+            if all(taint.tolerated(template.body) for taint in taints):
                 found = Step(f"asks for {resource}", template.owner.key, template.pointer)
                 return Use(Answer.ADMITTED, template.body, (found,))
         if self.view.strength is Strength.DEPLOYED:
@@ -132,29 +150,41 @@ def granted(view: View, namespace: str, resource: str) -> float | None:
     return min(found) if found else None
 
 
-def _quotas(view: View, namespace: str) -> Iterable[Manifest]:
+def _quotas(view: View, namespace: str) -> tuple[Manifest, ...]:
+    return _by_namespace(view).get(namespace, ())
+
+
+@lru_cache(maxsize=2)
+def _by_namespace(view: View) -> Mapping[str, tuple[Manifest, ...]]:
+    """Return the quotas that count everything in a namespace, by namespace."""
+    found: dict[str, list[Manifest]] = {}
     for quota in view.snapshot.of("", "ResourceQuota"):
         spec = mapping(quota.body, "spec")
-        if quota.key.namespace == namespace and not spec.get("scopes") and not spec.get("scopeSelector"):
-            yield quota
-    home = view.snapshot.get("", "Namespace", namespace)
+        if not spec.get("scopes") and not spec.get("scopeSelector"):
+            found.setdefault(quota.key.namespace, []).append(quota)
+    homes = view.snapshot.of("", "Namespace")
     for quota in view.snapshot.of("quota.openshift.io", "ClusterResourceQuota"):
-        if home is not None and _selects(quota, home):
-            yield quota
+        for name in _selected(quota, homes):
+            found.setdefault(name, []).append(quota)
+    return {name: tuple(quotas) for name, quotas in found.items()}
 
 
-def _selects(quota: Manifest, home: Manifest) -> bool:
-    selector = mapping(quota.body, "spec", "selector")
-    annotations = strings(selector, "annotations")
-    if annotations and not annotations.items() <= strings(home.body, "metadata", "annotations").items():
-        return False
-    written = at(selector, "labels")
-    if written is None:
-        return bool(annotations)
+def _selected(quota: Manifest, homes: Iterable[Manifest]) -> list[str]:
+    """Return the namespaces a quota over several of them counts; none where its selector cannot be read."""
+    annotations = strings(quota.body, "spec", "selector", "annotations")
+    written = at(quota.body, "spec", "selector", "labels")
+    if written is None and not annotations:
+        return []
     try:
-        return parse_selector(written).matches(strings(home.body, "metadata", "labels"))
+        selector = parse_selector(written or {})
     except ValueError:
-        return False
+        return []
+    return [
+        home.key.name
+        for home in homes
+        if selector.matches(strings(home.body, "metadata", "labels"))
+        and annotations.items() <= strings(home.body, "metadata", "annotations").items()
+    ]
 
 
 def _changeable(view: View, tenant: str, quota: Manifest) -> bool:

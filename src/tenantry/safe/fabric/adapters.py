@@ -14,8 +14,17 @@ from tenantry.model.claim import Step
 from tenantry.model.selector import parse_selector
 from tenantry.safe.devices.access import access_of
 from tenantry.safe.devices.nodes import read_nodes
-from tenantry.safe.devices.reading import parsed, requested
-from tenantry.safe.fabric.attachments import MELLANOX, RESOURCE_ANNOTATION, SRIOV, of_tenants, read_attachments
+from tenantry.safe.devices.reading import parsed
+from tenantry.safe.fabric.attachments import (
+    DEFAULT_NETWORK,
+    MELLANOX,
+    NETWORKS,
+    RESOURCE_ANNOTATION,
+    SRIOV,
+    named_networks,
+    of_tenants,
+    read_attachments,
+)
 from tenantry.safe.gpu.stack import chart_values, charts
 from tenantry.safe.reading import at, items, mapping, strings, text
 
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from tenantry.safe.devices.nodes import Node
     from tenantry.safe.devices.ruling import Outcome
     from tenantry.safe.fabric.attachments import Attachment
-    from tenantry.safe.view import View
+    from tenantry.safe.view import PodTemplate, View
 
 UPSTREAM_PREFIX = "openshift.io"
 NVIDIA_PREFIX = "nvidia.com"
@@ -80,6 +89,7 @@ class Fabrics:
     def __init__(self, view: View) -> None:
         self.view = view
         self.access: Access = access_of(view)
+        self._named: dict[str, dict[tuple[str, str, str], PodTemplate]] = {}
         self.refused: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
 
     @cached_property
@@ -150,8 +160,7 @@ class Fabrics:
         for quota in snapshot.of("quota.openshift.io", "ClusterResourceQuota"):
             found.update(str(key).removeprefix("requests.") for key in mapping(quota.body, "spec", "quota", "hard"))
         for tenant in self.view.tenants:
-            for template in self.view.tenant_pods(tenant.name):
-                found.update(requested(template.body))
+            found.update(self.access.asking(tenant.name))
         for item in snapshot.of("k8s.cni.cncf.io", "NetworkAttachmentDefinition"):
             found.add(strings(item.body, "metadata", "annotations").get(RESOURCE_ANNOTATION, ""))
         return frozenset(name for name in found if "/" in name)
@@ -163,6 +172,17 @@ class Fabrics:
             if at(values, "sriovNetworkOperator", "enabled") is True:
                 return text(values, "sriov-network-operator", "operator", "resourcePrefix") or NVIDIA_PREFIX
         return UPSTREAM_PREFIX
+
+    def named(self, tenant: str) -> Mapping[tuple[str, str, str], PodTemplate]:
+        """Return the networks pods of a tenant name, by annotation, namespace and name, with a pod that does."""
+        if tenant not in self._named:
+            found: dict[tuple[str, str, str], PodTemplate] = {}
+            for template in self.access.pods(tenant):
+                for annotation in (NETWORKS, DEFAULT_NETWORK):
+                    for home, name in named_networks(template.body, annotation):
+                        found.setdefault((annotation, home, name), template)
+            self._named[tenant] = found
+        return self._named[tenant]
 
     # --- RDMA ---------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from tenantry.safe.devices.reading import parsed
 from tenantry.safe.reading import at, items, mapping, strings, text
 
 if TYPE_CHECKING:
-    from tenantry.model.manifest import Manifest, ManifestKey
+    from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
     from tenantry.safe.view import View
 
@@ -26,6 +26,8 @@ CNI = "k8s.cni.cncf.io"
 SRIOV = "sriovnetwork.openshift.io"
 MELLANOX = "mellanox.com"
 OVN = "k8s.ovn.org"
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 RESOURCE_ANNOTATION = "k8s.v1.cni.cncf.io/resourceName"
 
 
@@ -264,3 +266,21 @@ def _selected(view: View, manifest: Manifest) -> Iterator[str]:
         labels = {**strings(home.body, "metadata", "labels"), "kubernetes.io/metadata.name": home.key.name}
         if selector.matches(labels):
             yield home.key.name
+
+
+def named_networks(pod: Body, annotation: str) -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of every network a pod names in an annotation.
+
+    Source: Multus ``pkg/k8sclient/k8sclient.go`` (parsePodNetworkAnnotation).
+    """
+    written = strings(pod, "metadata", "annotations").get(annotation, "")
+    home = text(pod, "metadata", "namespace")
+    if any(sign in written for sign in '[{"'):
+        listed = parsed(written)
+        for entry in listed if isinstance(listed, list) else []:
+            yield text(entry, "namespace") or home, text(entry, "name")
+        return
+    for part in written.split(","):
+        space, _, name = part.strip().rpartition("/")
+        if name:
+            yield space.strip() or home, name.partition("@")[0].strip()

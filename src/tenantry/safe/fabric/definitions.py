@@ -17,7 +17,7 @@ from tenantry.model.tenancy import PLATFORM, Strength
 from tenantry.safe.devices.probes import with_annotation
 from tenantry.safe.devices.reading import parsed
 from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, pod_witness, worst
-from tenantry.safe.fabric.attachments import CNI, MELLANOX, OVN, SRIOV
+from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
 from tenantry.safe.reading import items, strings, text
 from tenantry.safe.view import Answer
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from tenantry.safe.fabric.attachments import Attachment
     from tenantry.safe.view import Right, View
 
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
-DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 GLOBAL_NAMESPACES = ("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv")
 """Namespaces whose networks every pod may name on OpenShift; ``default`` also elsewhere."""
 ISOLATION = "multus.namespace-isolation"
@@ -288,10 +286,10 @@ def _attached(
 ) -> Outcome:
     """Return whether a pod of a tenant may name a network in an annotation, whatever Multus makes of it."""
     view = fabrics.view
-    for template in view.tenant_pods(tenant.name):
-        if names(template.body, annotation, attachment):
-            step = Step("a pod names it", template.owner.key, (*template.pointer[:-1], "metadata", "annotations"))
-            return Outcome.broken(_reached(tenant, attachment, template.body, step), _fix(annotation))
+    template = fabrics.named(tenant.name).get((annotation, attachment.namespace, attachment.name))
+    if template is not None:
+        step = Step("a pod names it", template.owner.key, (*template.pointer[:-1], "metadata", "annotations"))
+        return Outcome.broken(_reached(tenant, attachment, template.body, step), _fix(annotation))
     if view.strength is Strength.DEPLOYED:
         return Outcome.safe("no pod deployed names a network of another tenant")
     trial = fabrics.access.prober.worst(tenant, changes)
@@ -312,23 +310,6 @@ def _reached(tenant: TenantIdentity, attachment: Attachment, pod: Body, step: St
 
 def _fix(annotation: str) -> str:
     return f"add an admission policy that lets pods name networks of their own namespace only in {annotation}"
-
-
-def names(pod: Body, annotation: str, attachment: Attachment) -> bool:
-    """Whether a pod names a network in an annotation."""
-    written = strings(pod, "metadata", "annotations").get(annotation, "")
-    home = text(pod, "metadata", "namespace")
-    if any(sign in written for sign in '[{"'):
-        listed = parsed(written)
-        return any(
-            text(entry, "name") == attachment.name and (text(entry, "namespace") or home) == attachment.namespace
-            for entry in (listed if isinstance(listed, list) else [listed])
-        )
-    for part in written.split(","):
-        space, _, name = part.strip().rpartition("/")
-        if name.partition("@")[0] == attachment.name and (space or home) == attachment.namespace:
-            return True
-    return False
 
 
 def _common(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> dict[str, Outcome]:

@@ -104,7 +104,7 @@ class Ground:
 
     def outcome(self, tenant: TenantIdentity, trick: Trick) -> Outcome:
         """Return whether a tenant can do a trick: with a pod it has, or with one it could submit."""
-        for template in self.view.tenant_pods(tenant.name):
+        for template in self.access.pods(tenant.name):
             place = trick.shows(template.body)
             if place is not None:
                 step = Step("a pod does so", template.owner.key, (*template.pointer, *place[1:]))

@@ -158,11 +158,11 @@ def _variable_from(name: str) -> Callable[[Body], None]:
 
 
 def _asks_environment(pod: Body, classes: tuple[str, ...] | None) -> tuple[str | int, ...] | None:
-    if allocated(pod) or (classes is not None and text(pod, "spec", "runtimeClassName") not in classes):
+    if classes is not None and text(pod, "spec", "runtimeClassName") not in classes:
         return None
     for path, entry in environment(pod):
         if text(entry, "name") == VARIABLE and (entry.get("valueFrom") or text(entry, "value") not in HARMLESS):
-            return path
+            return None if allocated(pod) else path
     return None
 
 

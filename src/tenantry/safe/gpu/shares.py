@@ -14,7 +14,7 @@ from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.access import users_reason
 from tenantry.safe.devices.nodes import read_nodes
-from tenantry.safe.devices.reading import requested, units
+from tenantry.safe.devices.reading import units
 from tenantry.safe.devices.ruling import Outcome
 from tenantry.safe.gpu.ground import NODES
 from tenantry.safe.gpu.sharing import GPU, Group, Mode, Offer, divides_instances, unchosen
@@ -153,8 +153,7 @@ def _granted(ground: Ground) -> Iterator[str]:
             if name != key and name.startswith(PREFIX) and units(value):
                 yield name
     for tenant in ground.view.tenants:
-        for template in ground.view.tenant_pods(tenant.name):
-            yield from (name for name in requested(template.body) if name.startswith(PREFIX))
+        yield from (name for name in ground.access.asking(tenant.name) if name.startswith(PREFIX))
 
 
 def unnamed_pool(ground: Ground) -> Step | None:
