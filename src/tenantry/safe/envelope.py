@@ -281,7 +281,7 @@ class Envelope:
         unknown: Admission | None = None
         refused: Admission | None = None
         for candidate, before in candidates:
-            for requester in (form.user,) if form.user is not None else self._requesters(candidate):
+            for requester in self._who(candidate, before, form):
                 said = self._decide(self._request(candidate, before, requester, form))
                 if said.admitted:
                     return replace(said, body=candidate, user=requester)
@@ -344,6 +344,19 @@ class Envelope:
         if not account:
             return self._admitter.usable_constraints(nobody, "", self.namespace, account_counts=False)
         return self._admitter.usable_constraints(nobody, account, self.namespace)
+
+    def _who(self, body: Body, old: Body | None, form: _Form) -> Iterator[Requester]:
+        """Yield who is tried: one where nothing depends on it."""
+        if form.user is not None:
+            yield form.user
+            return
+        requesters = self._requesters(body)
+        first = next(requesters)
+        yield first
+        request = self._request(body, old, first, form)
+        pod = request.resource == "pods" and self._admitter.openshift
+        if pod or any(guard.uses_user for guard in self._guards(request)) or self._admitter.opaque.present:
+            yield from requesters
 
     # --- who asks -------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,11 @@ _FREE = re.compile(r"metadata\b|\bimage\b|serviceAccountName")
 _VARIABLE = re.compile(r"variables\.(\w+)")
 _LABEL = re.compile(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
-MOST_LITERALS = 12
+MOST_WORDS = 10
+"""Words tried; every word is tried as a label with every other as its value."""
+
+_NEAR = 90
+"""How far from a free field, in characters, a word is taken to be compared with it."""
 
 
 def slipping(labels: Mapping[str, str], selectors: tuple[Selector | None, ...]) -> dict[str, str]:
@@ -53,10 +57,7 @@ def temptations(guard: Guard, pointer: DocPath, body: Body) -> Iterator[Body]:
         pointer: the validation that refuses it.
         body: the object.
     """
-    text = _text(guard, pointer)
-    if not _FREE.search(text):
-        return
-    words = sorted({first or second for first, second in _LITERAL.findall(text)})[:MOST_LITERALS]
+    words = _words(_text(guard, pointer))
     metadata = mapping(body.get("metadata"))
     for word in words:
         if _LABEL.fullmatch(word):
@@ -66,6 +67,17 @@ def temptations(guard: Guard, pointer: DocPath, body: Body) -> Iterator[Body]:
                     yield {**body, "metadata": {**metadata, place: held}}
             yield {**body, "metadata": {**metadata, "name": word}}
         yield from _images(body, word)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words that stand close to free fields, in the order of the text."""
+    fields = [field.end() for field in _FREE.finditer(text)]
+    found = (
+        literal[1] or literal[2]
+        for literal in _LITERAL.finditer(text)
+        if any(-_NEAR // 2 < literal.start() - field < _NEAR for field in fields)
+    )
+    return list(dict.fromkeys(found))[:MOST_WORDS]
 
 
 def _images(body: Body, word: str) -> Iterator[Body]:

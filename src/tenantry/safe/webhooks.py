@@ -26,6 +26,11 @@ class Opaque:
         self._webhooks = tuple(_webhooks(snapshot))
         self._rules = tuple(_foreign_rules(snapshot))
 
+    @property
+    def present(self) -> bool:
+        """Whether there is any such thing."""
+        return bool(self._webhooks or self._rules)
+
     def could_refuse(self, request: Request) -> Admission | None:
         """Return an unknown answer when something could refuse a request; None when nothing does.
 
