@@ -211,11 +211,15 @@ class _Words:
 
     def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
         """Return what networks that admission cannot tell apart have in common."""
-        parts = []
-        for name in (attachment.namespace, attachment.name):
-            shape = re.sub(r"[0-9]+", "0", name.replace(attachment.namespace, "*").replace(owner, "*"))
-            parts.append(name if name in self._words else f"{shape}?")
-        return tuple(parts)
+        names = (attachment.namespace, attachment.name)
+        return tuple(name if name in self._words else _shape(name, attachment.namespace, owner) for name in names)
+
+
+@lru_cache(maxsize=65536)
+def _shape(name: str, namespace: str, owner: str) -> str:
+    """Return a name without what tells tenants apart; no name looks like one."""
+    shape = re.sub(r"[0-9]+", "0", name.replace(namespace, "*").replace(owner, "*"))
+    return f"{shape}?"
 
 
 @lru_cache(maxsize=2)
