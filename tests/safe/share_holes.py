@@ -133,7 +133,7 @@ def check_case(case: Case) -> None:
     assert claim.verdict is Verdict.PROVED, claim
 
 
-def node(name: str = "gpu-1", labels: Body | None = None, taints: list[Body] | None = None, **allocatable: str) -> Body:
+def node(name: str = "gpu-1", labels: Any = None, taints: Any = None, **allocatable: str) -> Body:
     """A node; ``gpu`` stands for ``nvidia.com/gpu``."""
     amounts = {"cpu": "64", "memory": "512Gi", **allocatable}
     if "gpu" in amounts:

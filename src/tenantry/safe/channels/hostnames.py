@@ -51,27 +51,27 @@ class _Collisions:
         self.claimed = list(claimed_hosts(view.snapshot))
         self.pairs = self._existing()
         self.owners = self._owners()
-        self.candidates = Candidates(view, self.owners)
+        self.candidates = Candidates(view, {host: min(tenants) for host, tenants in self.owners.items()})
         definitions = view.snapshot.of("apiextensions.k8s.io", "CustomResourceDefinition")
         crds = {text(item.body, "spec", "group") for item in definitions}
         used = view.snapshot.of(GATEWAY, "Gateway", "GatewayClass", *GATEWAY_ROUTES)
         self.gateways = GATEWAY in crds or bool(used) or _named_in_roles(view)
 
-    def _owners(self) -> dict[str, str]:
-        """Tenant per host: of the object that claims it, else of the namespace that was granted it."""
-        owners: dict[str, str] = {}
+    def _owners(self) -> dict[str, set[str]]:
+        """Tenants per host: those whose objects claim it and those whose namespaces were granted it."""
+        owners: dict[str, set[str]] = {}
         known = self.view.tenancy.by_name
         for item in self.claimed:
             owner = self.view.tenancy.owner(item.manifest.key.namespace)
             if owner in known and "*" not in item.host:
-                owners.setdefault(item.host, str(owner))
+                owners.setdefault(item.host, set()).add(str(owner))
         for tenant in self.view.tenants:
             for namespace in tenant.namespaces:
                 home = self.view.snapshot.get("", "Namespace", namespace)
                 for key, value in annotations_of(home.body if home else None).items():
                     if key.rpartition("/")[2] == "hosts":
                         for host in filter(None, (part.strip() for part in value.split(","))):
-                            owners.setdefault(host.lower(), tenant.name)
+                            owners.setdefault(host.lower(), set()).add(tenant.name)
         return owners
 
     def _existing(self) -> dict[str, dict[str, Outcome]]:
@@ -109,28 +109,30 @@ class _Collisions:
         self._generated(tenant, tally)
         for namespace in representatives(self.view, tenant):
             for host in [FRESH_HOST, *self.candidates.of(tenant.name, namespace)]:
-                owner = self.owners.get(host, "")
-                if host == Candidates.FRESH or owner == tenant.name or (owner in tally.found and owner):
+                others = self.owners.get(host, set()) - {tenant.name}
+                own = host in self.owners and not others
+                if host == Candidates.FRESH or own or (others and others <= set(tally.found)):
                     continue
-                self._claims(tenant.name, namespace, host, owner, tally)
+                self._claims(tenant.name, namespace, host, sorted(others), tally)
                 if tally.broken:
                     return tally
             self._catch_all(tenant.name, namespace, tally)
         return tally
 
-    def _claims(self, tenant: str, namespace: str, host: str, owner: str, tally: Tally) -> None:
+    def _claims(self, tenant: str, namespace: str, host: str, others: list[str], tally: Tally) -> None:
         """Try every kind of object that claims a host, alone and as a wildcard."""
-        shown = host if owner else next((name for name, of in self.owners.items() if of != tenant), host)
+        shown = host if others else next((name for name, of in self.owners.items() if of - {tenant}), host)
         wildcard = f"*.{shown.partition('.')[2]}"
         for body in (*self._bodies(host), *self._bodies(wildcard, wildcard=True)):
             attempt = self.attempts.create(tenant, namespace, body)
             if attempt is None or attempt.admission.refused or not self._host_settable(tenant, namespace, body):
                 continue
             kind = body["kind"]
-            of = f" of {owner}" if owner else ""
+            of = f" of {', '.join(others)}" if others else ""
             name = host if body in self._bodies(host) else wildcard
             summary = f"{tenant} may publish {name}{of} by a {kind} in {namespace}"
-            tally.add(attempt.outcome(summary, FIX), owner)
+            for other in others or [""]:
+                tally.add(attempt.outcome(summary, FIX), other)
             return
 
     def _bodies(self, host: str, *, wildcard: bool = False) -> list[Body]:

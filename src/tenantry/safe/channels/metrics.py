@@ -162,24 +162,24 @@ def _foreign(monitor: Manifest, tenant: TenantIdentity) -> str:
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
-def _servers(view: View) -> Iterator[tuple[Manifest, DocPath, dict[str, str]]]:
-    """Yield servers of metrics of the platform that answer everybody: object, place, labels of its pods."""
+def _servers(view: View) -> Iterator[tuple[Manifest, DocPath, dict[str, str] | None]]:
+    """Yield servers of metrics of the platform: object, place, labels of its pods or None when it asks who asks."""
     for manifest in view.snapshot.of(MONITORING, "Prometheus"):
         proxied = _proxied(items(manifest.body, "spec", "containers")) or mapping(
             manifest.body, "spec", "web", "tlsConfig"
         )
-        if _shared(view, manifest) and not proxied:
+        if _shared(view, manifest):
             labels = {"app.kubernetes.io/name": "prometheus", "prometheus": manifest.key.name}
-            yield manifest, ("spec",), labels
+            yield manifest, ("spec",), None if proxied else labels
     for manifest in view.snapshot.of("apps", "Deployment", "StatefulSet"):
         containers = items(manifest.body, "spec", "template", "spec", "containers")
         named = [f"/{text(item, 'image')}" for item in containers]
         if not any(part in image for image in named for part in _IMAGES) or not _shared(view, manifest):
             continue
         arguments = [word for item in containers for word in texts(item, "args")]
-        if not _proxied(containers) and not any(word.startswith("--web.config.file") for word in arguments):
-            labels = strings(manifest.body, "spec", "template", "metadata", "labels")
-            yield manifest, ("spec", "template", "spec", "containers"), labels
+        asks = _proxied(containers) or any(word.startswith("--web.config.file") for word in arguments)
+        labels = strings(manifest.body, "spec", "template", "metadata", "labels")
+        yield manifest, ("spec", "template", "spec", "containers"), None if asks else labels
 
 
 def _shared(view: View, manifest: Manifest) -> bool:
@@ -191,7 +191,7 @@ def _proxied(containers: Iterable[object]) -> bool:
 
 
 def _by_asking(
-    view: View, servers: list[tuple[Manifest, DocPath, dict[str, str]]], tenant: TenantIdentity
+    view: View, servers: list[tuple[Manifest, DocPath, dict[str, str] | None]], tenant: TenantIdentity
 ) -> Iterator[Outcome]:
     signed = view.signed(FACT)
     for grafana in view.snapshot.of("grafana.integreatly.org", "Grafana"):
@@ -202,6 +202,8 @@ def _by_asking(
     if signed:
         return
     for manifest, pointer, labels in servers:
+        if labels is None:
+            continue
         way = open_rule(view, tenant, manifest.key.namespace, labels, PORT)
         if isinstance(way, Outcome):
             yield way

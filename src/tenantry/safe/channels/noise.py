@@ -233,7 +233,9 @@ def device_noise(view: View) -> Iterable[Claim]:
     gpus = tuple(name for name in offers if name.startswith(GPU_WORDS))
     access = Access(view, Prober(view))
     whole = view.declared.fact(WHOLE_NODE_FACT) == WHOLE_NODE
-    users = {name: {who for who, use in access.users(name).items() if use.possible} for name in offers}
+    attempts = Attempts(view)
+    makers = {tenant.name for tenant in view.tenants if _runs_pods(view, attempts, tenant)}
+    users = {name: makers & {who for who, use in access.users(name).items() if use.possible} for name in offers}
     taken = {name: who for name, who in users.items() if len(who) > 1 and not _one_tenant_per_node(view, name)}
     for tenant in view.tenants:
         tally = Tally()
@@ -250,6 +252,11 @@ def device_noise(view: View) -> Iterable[Claim]:
                 continue
         reason = "no node gives parts of its GPUs or adapters to it and to another, or what they share is bounded"
         yield from tally.claims(R2, view, tenant.name, reason)
+
+
+def _runs_pods(view: View, attempts: Attempts, tenant: TenantIdentity) -> bool:
+    """Whether a tenant has pods, or a right to make some."""
+    return bool(view.tenant_pods(tenant.name)) or any(attempts.pods(tenant.name, name) for name in tenant.namespaces)
 
 
 def _one_tenant_per_node(view: View, name: str) -> bool:
