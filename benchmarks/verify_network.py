@@ -1,7 +1,7 @@
-"""Measures the proof of the pod network on generated clusters, and how it grows, against a plain evaluation in the same run.
+"""Measures the proof of the pod network on generated clusters, how it grows, and a plain evaluation beside it.
 
-A cluster has tenants with ten namespaces each, nine network policies per namespace and pods with labels nobody selects by
-beside those that count. ``--holes`` seeds pairs of network policies that together let one tenant through.
+A cluster has tenants with ten namespaces each, nine network policies per namespace and pods with labels nobody selects
+by beside those that count. ``--holes`` seeds pairs of network policies that together let one tenant through.
 
 Run: ``python benchmarks/verify_network.py [--tenants 100] [--pods 100] [--strength adversarial] [--json FILE]``.
 """
@@ -37,25 +37,29 @@ PLACE = Location("cluster.yaml")
 
 
 def policy(namespace: str, name: str, spec: Body) -> Body:
+    """Return a network policy."""
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def policies(tenant: str, namespace: str, index: int) -> list[Body]:
+    """Return the nine network policies of a namespace; ``index`` varies them a little."""
     own = {"namespaceSelector": {"matchLabels": {"tenant": tenant}}}
     app = {"matchLabels": {"app": f"a{index % 8}"}}
     web = {"namespaceSelector": own["namespaceSelector"], "podSelector": {"matchLabels": {"role": "web"}}}
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     both = ["Ingress", "Egress"]
+    apps = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a1", "a2"]}]}
+    scraped = [{"from": [monitoring], "ports": [{"port": 9400}]}]
     return [
         policy(namespace, "default-deny", {"podSelector": {}, "policyTypes": both}),
         policy(namespace, "same-tenant", {"podSelector": {}, "ingress": [{"from": [own]}]}),
         policy(namespace, "to-tenant", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [own]}]}),
         policy(namespace, "apps", {"podSelector": app, "ingress": [{"from": [web], "ports": [{"port": 8080}]}]}),
         policy(namespace, "cache", {"podSelector": {"matchLabels": {"role": "cache"}}, "ingress": [
-            {"from": [{"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a1", "a2"]}]}}],
+            {"from": [{"podSelector": apps}],
              "ports": [{"port": 6379}]}]}),
-        policy(namespace, "metrics", {"podSelector": {}, "ingress": [{"from": [monitoring], "ports": [{"port": 9400}]}]}),
+        policy(namespace, "metrics", {"podSelector": {}, "ingress": scraped}),
         policy(namespace, "dns", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [
             {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-dns"}}}],
              "ports": [{"port": 53, "protocol": "UDP"}]}]}),
@@ -105,21 +109,26 @@ class BareView(View):
     """A view without RBAC or admission, so that only the network is measured."""
 
     def may(self, *_: Any, **__: Any) -> None:
-        return None
+        """Nobody has any right."""
+        return
 
     def reach(self, tenant: str) -> Any:
+        """Return that nothing is granted anywhere."""
         return SimpleNamespace(rights=SimpleNamespace(namespaces=()))
 
 
 def view(bodies: list[Body], owned: dict[str, tuple[str, ...]], strength: Strength) -> View:
+    """Return a view of objects with every fact signed."""
     snapshot = Snapshot([Manifest(body, PLACE) for body in bodies])
     tenancy = Tenancy(tuple(TenantIdentity(name, names) for name, names in sorted(owned.items())))
-    facts = {"cni": "ovn-kubernetes", "cni.enforces-network-policies": True, "cni.ranges-without-pods": True}
+    facts: dict[str, str | bool] = {"cni.enforces-network-policies": True, "cni.ranges-without-pods": True}
+    facts["cni"] = "ovn-kubernetes"
     signed = {name: SignedFact(name, value, "seen", "Grace") for name, value in facts.items()}
     return BareView(snapshot, tenancy, Declared(facts=signed), strength)
 
 
 def measure(tenants: int, pods: int, holes: int, strength: Strength) -> dict[str, Any]:
+    """Time one proof; the holes that were seeded must be found, and no other."""
     bodies, owned = build(tenants, pods, holes)
     made = view(bodies, owned, strength)
     gc.collect()
@@ -166,6 +175,7 @@ def compare(tenants: int, pods: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Measure every strength at a tenth of the size and at full size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tenants", type=int, default=100)
     parser.add_argument("--pods", type=int, default=100, help="pods of each namespace")

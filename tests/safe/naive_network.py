@@ -109,7 +109,7 @@ class NaiveNetwork:
             "ingress", target, source, target, protocol, port
         )
 
-    def _passes(
+    def _passes(  # noqa: PLR0917 - both ends, the way and the connection
         self, way: str, here: NaivePod, there: NaivePod, target: NaivePod, protocol: str, port: int
     ) -> bool:
         if here.host:
@@ -208,7 +208,7 @@ def _port(item: Body, target: NaivePod, protocol: str, port: int) -> bool:
             return word.upper() == protocol and (wanted is None or _destination(wanted, port))
     if item.get("protocol", "TCP") != protocol:
         return False
-    number = item.get("port")
+    number: Any = item.get("port")
     if number is None:
         return True
     if isinstance(number, str):
@@ -224,7 +224,7 @@ def _destination(wanted: Body, port: int) -> bool:
 
 def _admin_port(form: str, value: Any, target: NaivePod, protocol: str, port: int) -> bool:
     if form in {"namedPort", "destinationNamedPort"}:
-        return (value, protocol, port) in target.ports
+        return any(declared == (value, protocol, port) for declared in target.ports)
     if value.get("protocol", "TCP") != protocol:
         return False
     if form == "portNumber":
@@ -245,7 +245,7 @@ def _term(term: Body, labels: Mapping[str, str]) -> bool:
     if operator in {"Exists", "DoesNotExist"}:
         return present == (operator == "Exists")
     inside = present and labels[term["key"]] in term["values"]
-    return inside if operator == "In" else not inside
+    return bool(inside) is (operator == "In")
 
 
 # --- every choice of a tenant, one after the other -------------------------------------------------------------------
@@ -296,9 +296,7 @@ def all_labels(bodies: list[Body]) -> Iterator[dict[str, str]]:
 def orders(bodies: list[Body]) -> Iterator[dict[str, int]]:
     """Every order in which admin network policies of equal priority may be asked."""
     names = sorted(
-        body["metadata"]["name"]
-        for body in bodies
-        if body["kind"] in {"AdminNetworkPolicy", "ClusterNetworkPolicy"}
+        body["metadata"]["name"] for body in bodies if body["kind"] in {"AdminNetworkPolicy", "ClusterNetworkPolicy"}
     )
     for chosen in permutations(names):
         yield {name: place for place, name in enumerate(chosen)}

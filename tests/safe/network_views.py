@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-OVN = {"cni": "ovn-kubernetes", "cni.enforces-network-policies": True}
+OVN: dict[str, str | bool] = {"cni": "ovn-kubernetes", "cni.enforces-network-policies": True}
 
 
 class Everything:
@@ -62,7 +62,7 @@ class ListedView(View):
     def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         return tuple(self._templates.get(tenant, ()))
 
-    def may(
+    def may(  # noqa: PLR0917 - as the view has it
         self, tenant: str, verb: str, group: str, resource: str, namespace: str = "", name: str = ""
     ) -> Right | None:
         del name
@@ -114,7 +114,9 @@ def view(
         tuple(TenantIdentity(name, tuple(sorted(names))) for name, names in sorted(tenants.items())),
         frozenset(set(snapshot.namespaces) - owned),
     )
-    signed = {name: SignedFact(name, value, "seen", "Grace") for name, value in (OVN if facts is None else facts).items()}
+    signed = {
+        name: SignedFact(name, value, "seen", "Grace") for name, value in (OVN if facts is None else facts).items()
+    }
     found = ListedView(snapshot, tenancy, Declared(permissions=tuple(permissions), facts=signed), strength)
     found.rights = frozenset(rights)
     found.refused = frozenset(refused)

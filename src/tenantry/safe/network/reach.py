@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tenantry.safe.network.ground import Ground
     from tenantry.safe.view import View
 
+MOST_MISSING: Final = 8
+"""Answers that are asked for at once; the others come up when these are given."""
+
 TOO_MANY: Final = Missing("", "selectors leave more choices of labels than can be tried: write them with fewer keys")
 
 
@@ -56,6 +59,10 @@ class Way:
     def sure(self) -> bool:
         """Whether it is real."""
         return self.connection is not None and not self.missing
+
+    def needing(self, missing: tuple[Missing, ...]) -> Way:
+        """Return a way that is not sure with more of what would decide it."""
+        return replace(self, missing=tuple(dict.fromkeys((*self.missing, *missing)))[:MOST_MISSING])
 
 
 class PodNetwork:
@@ -239,8 +246,7 @@ class PodNetwork:
                 way = self._between(start, end)
                 if way is None:
                     continue
-                if way.sure or pair not in found:
-                    found[pair] = way
+                found[pair] = way if way.sure or pair not in found else found[pair].needing(way.missing)
                 if way.sure:
                     return
 
@@ -314,10 +320,10 @@ class PodNetwork:
                 unsure = unsure or (way if way is not None and not way.sure else None)
         if all(way is not None for way in sure):
             return sure[0]
-        if any(way is not None for way in sure) and unsure is None:
-            some = next(way for way in sure if way is not None)
-            return Way(some.passage, missing=(self._undefined(),))
-        return unsure
+        some = next((way for way in sure if way is not None), None)
+        if some is None:
+            return unsure
+        return Way(some.passage, missing=(self._undefined(), *(unsure.missing if unsure else ())))
 
     def _one_order(self, source: Unit, target: Unit, egress: Side, ingress: Side) -> Way | None:
         try:
