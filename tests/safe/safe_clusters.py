@@ -31,9 +31,8 @@ def obj(kind: str, name: str, namespace: str = "", api: str = "v1", **fields: An
     return {"apiVersion": api, "kind": kind, "metadata": metadata, **fields}
 
 
-def space(name: str, level: str = "restricted", annotations: Body | None = None, **labels: str) -> Body:
-    given = {**({ENFORCE: level} if level else {}), **labels}
-    return obj("Namespace", name, metadata={"labels": given, "annotations": annotations or {}})
+def space(name: str, level: str = "restricted", **labels: str) -> Body:
+    return obj("Namespace", name, metadata={"labels": {**({ENFORCE: level} if level else {}), **labels}})
 
 
 def rule(verbs: str, resources: str, group: str = "", names: str = "") -> Body:

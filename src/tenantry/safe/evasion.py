@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from tenantry.model.selector import Selector
     from tenantry.safe.admission import Guard
 
-_LITERAL = re.compile(r"'([^'\\]{1,63})'|\"([^\"\\]{1,63})\"")
+_LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _FREE = re.compile(r"metadata\b|\bimage\b|serviceAccountName")
 _VARIABLE = re.compile(r"variables\.(\w+)")
 _LABEL = re.compile(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
 MOST_WORDS = 10
 """Words tried; every word is tried as a label with every other as its value."""
+
+LONGEST = 253
+"""Characters of the longest word tried; nothing that is compared with a free field has more."""
 
 _NEAR = 90
 """How far from a free field, in characters, a word is taken to be compared with it."""
@@ -77,7 +80,7 @@ def _words(text: str) -> list[str]:
         for literal in _LITERAL.finditer(text)
         if any(-_NEAR // 2 < literal.start() - field < _NEAR for field in fields)
     )
-    return list(dict.fromkeys(found))[:MOST_WORDS]
+    return [word for word in dict.fromkeys(found) if word and len(word) <= LONGEST][:MOST_WORDS]
 
 
 def _images(body: Body, word: str) -> Iterator[Body]:
