@@ -243,7 +243,7 @@ def _term(term: Body, labels: Mapping[str, str]) -> bool:
     present = term["key"] in labels
     operator = term["operator"]
     if operator in {"Exists", "DoesNotExist"}:
-        return present == (operator == "Exists")
+        return bool(present is (operator == "Exists"))
     inside = present and labels[term["key"]] in term["values"]
     return bool(inside) is (operator == "In")
 

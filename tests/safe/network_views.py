@@ -87,7 +87,7 @@ class ListedView(View):
             said = self.envelope("").admits(body)
             return None if said.refused else LabelChange(namespace, label, value, right, said, body)
 
-        return SimpleNamespace(settable=settable)
+        return SimpleNamespace(settable=settable, removable=settable)
 
     def envelope(self, namespace: str) -> Any:
         del namespace

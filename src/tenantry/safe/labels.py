@@ -79,6 +79,12 @@ class LabelRights:
             return None
         return self._first(tenant, namespace, [(label, value)])
 
+    def removable(self, tenant: str, namespace: str, label: str) -> LabelChange | None:
+        """Return how a tenant can take a label from a namespace, or None when it cannot."""
+        if not self._has_any_right(tenant):
+            return None
+        return self._first(tenant, namespace, [(label, None)])
+
     def _has_any_right(self, tenant: str) -> bool:
         if tenant not in self._any:
             rights = self._view.base_rights(tenant)

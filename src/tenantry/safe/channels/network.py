@@ -300,7 +300,7 @@ def user_networks(view: View) -> Iterable[Claim]:
         found: dict[str, Outcome] = {}
         for other in view.tenants:
             if other.name != tenant.name:
-                outcome = _joined(view, tenant, other) or _opened(view, tenant, other)
+                outcome = _joined(view, tenant, other) or _opened(view, tenant, other) or _joinable(view, tenant, other)
                 if outcome is not None:
                     found[other.name] = outcome
         yield from pairwise(N7, view, tenant.name, found, _networks_proof(view, tenant))
@@ -334,6 +334,18 @@ def _joined(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcom
         summary = f"{tenant.name} and {other.name} share {joining.key}, and network policies let traffic pass"
         return Outcome.broken(Witness(steps, summary), f"give {tenant.name} and {other.name} networks of their own")
     return None
+
+
+def _joinable(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcome | None:
+    """Return how a tenant joins the networks of another to its own, if it has the right to."""
+    network = view.pod_network
+    right = None if view.strength is Strength.DEPLOYED else network.joins(tenant.name)
+    names = sorted(network.network_of(name) for name in other.namespaces if network.network_of(name))
+    if right is None or not names:
+        return None
+    joins = Step(f"joins network {names[0]} to its own by {right.resource}")
+    summary = f"{tenant.name} may {right.verb} {right.resource} and so put {names[0]} and its own network together"
+    return Outcome.broken(Witness((*right.steps, joins), summary), f"take {right.resource} from {tenant.name}")
 
 
 def _opened(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcome | None:

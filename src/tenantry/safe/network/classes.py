@@ -236,19 +236,21 @@ class Index:
             if selector.everything:
                 may = must = self.everything
             else:
-                for name, place in self._named_spaces.items():
-                    labels = self.units[place].space
+                for labels, units in self._labelled_spaces:
                     met = labels.meet(selector)
                     if met is not None:
-                        units = self.namespace(name)
                         may |= units
                         must |= units if met is labels else 0
             found = self._spaces[selector] = Matched(may, must)
         return found
 
     @cached_property
-    def _named_spaces(self) -> dict[str, int]:
-        return {name: first for name, (first, _) in self.ranges.items()}
+    def _labelled_spaces(self) -> list[tuple[Labels, int]]:
+        """Labels of namespaces with the units in them; a namespace may be there with several."""
+        found: dict[int, tuple[Labels, list[int]]] = {}
+        for place, unit in enumerate(self.units):
+            found.setdefault(id(unit.space), (unit.space, []))[1].append(place)
+        return [(labels, mask_of(places)) for labels, places in found.values()]
 
     def pods(self, selector: Selector) -> Matched:
         """Return the units whose labels a selector matches."""

@@ -101,7 +101,7 @@ class Population:
         changes = {
             key: change
             for key, values in self.told.spaces
-            for change in [self._change(tenant, unit.namespace, key, values)]
+            for change in [self._change(tenant, unit.space, key, values)]
             if change is not None
         }
         sure = {key for key, change in changes.items() if change.admission.admitted}
@@ -123,15 +123,17 @@ class Population:
                 needs=() if keys == sure else tuple(need for item in used for need in item.admission.missing),
             )
 
-    def _change(self, tenant: str, namespace: str, key: str, values: Iterable[str]) -> LabelChange | None:
+    def _change(self, tenant: str, space: Labels, key: str, values: Iterable[str]) -> LabelChange | None:
+        """Return how a tenant changes a label of a namespace, surely if it can; None when it cannot."""
         if key == NAMESPACE_NAME:
             return None
-        doubtful: LabelChange | None = None
+        namespace, now = space.fixed[NAMESPACE_NAME], space.fixed.get(key)
+        doubtful = self.view.labels.removable(tenant, namespace, key) if now is not None else None
         for value in ("x", *values):
-            found = self.view.labels.settable(tenant, namespace, key, value)
-            if found is not None and found.admission.admitted:
-                return found
-            doubtful = doubtful or found
+            if doubtful is not None and doubtful.admission.admitted:
+                return doubtful
+            if value != now:
+                doubtful = self.view.labels.settable(tenant, namespace, key, value) or doubtful
         return doubtful
 
     def targets(self) -> Index:

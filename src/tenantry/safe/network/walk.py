@@ -306,20 +306,22 @@ class Walker:
         if start == len(peers):
             yield state
             return
-        for there in self._miss_peer(peers[start], state.there):
+        for there, missing in self._miss_peer(peers[start], state.there):
             self._spend()
-            chosen = state if there is state.there else replace(state, there=there)
-            yield from self._miss_peers(peers, start + 1, chosen)
+            if missing is None or not self.sure:
+                chosen = state if there is state.there else replace(state, there=there)
+                yield from self._miss_peers(peers, start + 1, chosen.needing(missing))
 
-    def _miss_peer(self, peer: Peer, there: End) -> Iterator[End]:
+    def _miss_peer(self, peer: Peer, there: End) -> Iterator[tuple[End, Missing | None]]:
         if isinstance(peer, PodPeer) and not there.unit.host_network:
-            yield from there.miss(peer)
+            yield from ((end, None) for end in there.miss(peer))
         elif isinstance(peer, AddressPeer) and self.ground.blocks_match_pods and not there.unit.host_network:
             end = there.outside(peer.addresses)
             if end is not None:
-                yield end
+                guessed = end is not there and there.unit.addresses is ANY_ADDRESS
+                yield end, self.ground.needs_ranges if guessed else None
         else:
-            yield there
+            yield there, None
 
     def _others(self, rule: Rule, state: State) -> Iterator[tuple[State, Missing | None]]:
         """Yield the ways in which a rule means the other end, each with what would decide it."""
@@ -348,8 +350,9 @@ class Walker:
         if end is None:
             return None, None
         # Some pod has an address in a range that holds some of all pods' addresses; where those are not known, only a
-        # range that holds every address is sure to.
-        guessed = end is not there and there.unit.addresses is ANY_ADDRESS
+        # range that holds every address of a version is sure to.
+        whole = any(item in ANY_ADDRESS for item in end.addresses)
+        guessed = end is not there and there.unit.addresses is ANY_ADDRESS and not whole
         return end, self.ground.needs_ranges if guessed or self.ground.blocks_match_pods is None else None
 
     # --- ports -------------------------------------------------------------------------------------------------------
