@@ -309,6 +309,43 @@ def test_the_witness_chooses_labels_that_satisfy_what_it_must_match_and_nothing_
     assert detail(found, "source")["labels"] == {"app": "prometheus"}
 
 
+def not_labelled(expression: str) -> list[Body]:
+    return guard("labels", "v1", "pods", f"!has(object.metadata.labels) || ({expression})")
+
+
+@pytest.mark.parametrize(
+    ("expression", "verdict"),
+    [
+        pytest.param(
+            "!('app' in object.metadata.labels) || object.metadata.labels['app'] != 'prometheus'", PROVED, id="value"
+        ),
+        pytest.param("!('app' in object.metadata.labels)", PROVED, id="key"),
+        pytest.param(
+            "!('app' in object.metadata.labels) || object.metadata.labels['app'] != 'x'", VIOLATED, id="other"
+        ),
+        pytest.param("!('application' in object.metadata.labels)", VIOLATED, id="other key"),
+    ],
+)
+def test_labels_that_admission_refuses_are_no_choice(expression: str, verdict: Verdict) -> None:
+    makes = grant("ant", "ant", ("", "pods", "create update"))
+    objects = [pod("bee"), netpol("bee", ingress=[PROMETHEUS]), *makes]
+    assert claim("N1", objects).verdict is VIOLATED
+    refusing = not_labelled(expression)
+    assert claim("N1", [*objects, *refusing]).verdict is verdict
+    # Bound to nothing it refuses nothing; and what is only checked at creation can be changed afterwards.
+    assert claim("N1", [*objects, refusing[0]]).verdict is VIOLATED
+    creation = guard("labels", "v1", "pods", f"!has(object.metadata.labels) || ({expression})", "CREATE")
+    assert claim("N1", [*objects, *creation]).verdict is VIOLATED
+
+
+def test_when_a_key_is_refused_altogether_rules_that_need_it_admit_nobody() -> None:
+    anything = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
+    rule = {"from": [{"namespaceSelector": {}, "podSelector": anything}]}
+    objects = [pod("bee"), netpol("bee", ingress=[rule]), *grant("ant", "ant", ("", "pods", "create"))]
+    assert claim("N1", objects).verdict is VIOLATED
+    assert claim("N1", [*objects, *not_labelled("!('app' in object.metadata.labels)")]).verdict is PROVED
+
+
 def test_a_deny_that_every_choice_of_labels_meets_holds() -> None:
     either = [
         {"pods": {"namespaceSelector": {}, "podSelector": {"matchExpressions": [{"key": "app", "operator": word}]}}}

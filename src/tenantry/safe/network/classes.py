@@ -6,7 +6,7 @@ whose labels are free two sets are kept apart: the classes a selector may match 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.model.selector import Requirement, Selector, satisfy
 from tenantry.safe.network.addresses import AddressSet
 from tenantry.safe.network.evaluate import ContainerPort
+from tenantry.safe.network.pins import named_values
 from tenantry.safe.network.ports import PROTOCOLS
 from tenantry.safe.network.rules import AddressPeer, NetworkRules, PodPeer, PortName
 from tenantry.safe.network.symbolic import ANY_ADDRESS, Labels, Unit
@@ -36,17 +37,19 @@ class Told:
         named: names of ports that any rule uses.
         blocks: sets of addresses that any rule uses.
         spaces: keys of labels of namespaces that any selector looks at, each with the values it names, sorted.
+        values: the same for keys of labels of pods.
     """
 
     keys: frozenset[str]
     named: frozenset[str]
     blocks: tuple[AddressSet, ...]
     spaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policies: Iterable[NetworkRules], further: Iterable[str] = ()) -> Told:
         """Gather it from all network policies; ``further`` are keys something else looks at."""
-        keys: set[str] = set(further)
+        pods: list[Selector] = []
         names: set[str] = set()
         blocks: set[AddressSet] = set()
         spaces: dict[str, set[str]] = {}
@@ -56,19 +59,20 @@ class Told:
                 spaces.setdefault(requirement.key, set()).update(requirement.values)
 
         for policy in policies:
-            keys |= policy.subject.pods.keys
+            pods.append(policy.subject.pods)
             look(policy.subject.namespaces)
             for rule in (*policy.ingress, *policy.egress):
                 names.update(port.name for port in rule.ports or () if isinstance(port, PortName))
                 for peer in rule.peers or ():
                     if isinstance(peer, PodPeer):
-                        keys |= peer.pods.keys
+                        pods.append(peer.pods)
                         look(peer.namespaces)
                     elif isinstance(peer, AddressPeer):
                         blocks.add(peer.addresses)
         looked = tuple((key, tuple(sorted(values))) for key, values in sorted(spaces.items()))
         ranges = tuple(sorted(blocks, key=lambda item: (item.version, item.intervals)))
-        return cls(frozenset(keys), frozenset(names), ranges, looked)
+        values = named_values(selector.requirements for selector in dict.fromkeys(pods))
+        return cls(frozenset({*further, *values}), frozenset(names), ranges, looked, values)
 
 
 def classify(

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MOST_MISSING: Final = 8
 """Answers that are asked for at once; the others come up when these are given."""
 
+MOST_TRIALS: Final = 40
+"""Times that other labels are looked for when admission refuses those found."""
+
 TOO_MANY: Final = Missing("", "selectors leave more choices of labels than can be tried: write them with fewer keys")
 
 
@@ -163,6 +166,22 @@ class PodNetwork:
     @cached_property
     def ways(self) -> dict[tuple[str, str], Way]:
         """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
+        for _ in range(MOST_TRIALS):
+            found = self._found()
+            refused = [
+                end.unit.namespace
+                for way in found.values()
+                if way.sure and way.passage is not None and (end := way.passage.source).unit.imagined
+                if self.population.pins.learn(end.unit.namespace, end.labels.example())
+            ]
+            if not refused:
+                return found
+            for name in ("sources", "leaving"):
+                self.__dict__.pop(name, None)
+            self._exact.clear()
+        return {pair: replace(way, missing=way.missing or (TOO_MANY,)) for pair, way in found.items()}
+
+    def _found(self) -> dict[tuple[str, str], Way]:
         found: dict[tuple[str, str], Way] = {}
         names = [tenant.name for tenant in self.tenants]
         inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)

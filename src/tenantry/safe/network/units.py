@@ -14,6 +14,7 @@ from tenantry.model.claim import Step
 from tenantry.model.selector import Requirement
 from tenantry.model.tenancy import Strength
 from tenantry.safe.network.classes import NAMESPACE_NAME, Index, Told, classify, imagined, labels_of
+from tenantry.safe.network.pins import Pins
 from tenantry.safe.network.symbolic import Labels, Unit
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Population:
         self.view = view
         self.tenants = tuple(tenants)
         self.ranges = ranges
+        self.pins = Pins(view)
         self.told = Told.of(policies, {key for item in view.declared.permissions for key, _ in item.target_labels})
 
     @cached_property
@@ -78,6 +80,9 @@ class Population:
         for tenant in self.tenants:
             for namespace, space in self._spaces(tenant.name).items():
                 unit = imagined(Unit(tenant.name, namespace, space, Labels({})), self.ranges)
+                pinned = self.pins.requirements(namespace, self.told.values)
+                doubt = self.pins.doubt(namespace)
+                unit = replace(unit, labels=replace(unit.labels, wanted=pinned), needs=(doubt,) if doubt else ())
                 found.extend((unit, *self._relabelled(unit, tenant.name)))
         return Index(found)
 
@@ -120,7 +125,7 @@ class Population:
                     *used[0].right.steps,
                     Step(f"may set labels of namespace {unit.namespace}: {', '.join(sorted(keys))}"),
                 ),
-                needs=() if keys == sure else tuple(need for item in used for need in item.admission.missing),
+                needs=(*unit.needs, *(need for item in used for need in item.admission.missing)),
             )
 
     def _change(self, tenant: str, space: Labels, key: str, values: Iterable[str]) -> LabelChange | None:
