@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.safe.admission import items, mapping
+from tenantry.safe.reading import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,13 @@ def plain_pod(namespace: str, name: str = "probe") -> Body:
             "containers": [{"name": "main", "image": IMAGE, "securityContext": context}],
         },
     }
+
+
+def addresses_of(pod: Body) -> frozenset[str]:
+    """Return the addresses a pod has been given; none in a template."""
+    status = mapping(pod.get("status"))
+    named = [text(item, "ip") for item in items(status.get("podIPs"))]
+    return frozenset(filter(None, (*named, text(status, "podIP"))))
 
 
 _DEPTH = 12

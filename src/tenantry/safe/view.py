@@ -16,10 +16,12 @@ from tenantry.safe.identity import Accounts, Identity, Principal, Right, Rights,
 from tenantry.safe.implicit import is_openshift, with_implicit
 from tenantry.safe.labels import LabelRights
 from tenantry.safe.network.reach import PodNetwork
-from tenantry.safe.pods import PodTemplate, plain_pod, templates_of
+from tenantry.safe.pods import PodTemplate, addresses_of, plain_pod, templates_of
 from tenantry.safe.rbac import RoleBook
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenantry.model.manifest import ManifestKey
     from tenantry.model.snapshot import Snapshot
 
@@ -233,8 +235,26 @@ class View:
 
     def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         """Return the pods and pod templates in a tenant's namespaces, ordered by object."""
-        found: list[PodTemplate] = []
-        for namespace in self.tenancy.by_name[tenant].namespaces:
-            for manifest in self.snapshot.within(namespace):
-                found.extend(templates_of(manifest))
-        return tuple(found)
+        return self._pods[tenant]
+
+    @cached_property
+    def _pods(self) -> Mapping[str, tuple[PodTemplate, ...]]:
+        return {
+            tenant.name: tuple(
+                template
+                for namespace in tenant.namespaces
+                for manifest in self.snapshot.within(namespace)
+                for template in templates_of(manifest)
+            )
+            for tenant in self.tenancy.tenants
+        }
+
+    @cached_property
+    def pod_addresses(self) -> Mapping[str, tuple[str, ManifestKey]]:
+        """Owner and pod per address that a pod of a tenant has."""
+        return {
+            address: (tenant.name, template.owner.key)
+            for tenant in self.tenancy.tenants
+            for template in self.tenant_pods(tenant.name)
+            for address in addresses_of(template.owner.body)
+        }

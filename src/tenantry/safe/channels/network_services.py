@@ -252,30 +252,19 @@ def _withheld(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
 
 
 def _foreign_endpoints(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
-    addresses = {
-        address: (owner, template.owner.key)
-        for owner in (item.name for item in view.tenants if item.name != tenant.name)
-        for template in view.tenant_pods(owner)
-        for address in _addresses(template.owner.body)
-    }
     for manifest in (*view.snapshot.of("discovery.k8s.io", "EndpointSlice"), *view.snapshot.of("", "Endpoints")):
-        if manifest.key.namespace not in tenant.namespaces or not addresses:
+        if manifest.key.namespace not in tenant.namespaces:
             continue
         if labels_of(manifest.body).get(MANAGED_BY) in CONTROLLERS_OF_SLICES:
             continue
         for address in _named(manifest.body):
-            if address in addresses:
-                owner, pod = addresses[address]
+            owner, pod = view.pod_addresses.get(address, (tenant.name, manifest.key))
+            if owner != tenant.name:
                 leads = Step(f"names {address}", manifest.key, ("endpoints",))
                 summary = f"{manifest.key} of {tenant.name} leads to {pod} of {owner}"
                 yield Outcome.broken(
                     Witness((leads, Step("is the address of", pod)), summary), f"remove {manifest.key}"
                 )
-
-
-def _addresses(body: Body) -> Iterator[str]:
-    yield from (text(item, "ip") for item in items(body, "status", "podIPs"))
-    yield text(body, "status", "podIP")
 
 
 def _named(body: Body) -> Iterator[str]:

@@ -193,7 +193,7 @@ def _primary(fields: Fields, spec: dict[str, Any], at: tuple[str, ...], found: T
     if topology == "Localnet" and "network" in at:
         found.notes.append(f"{fields.key} is a secondary network and is passed over")
         return False
-    if topology not in {"Layer2", "Layer3"}:
+    if not isinstance(topology, str) or topology not in {"Layer2", "Layer3"}:
         fields.problem((*at, "topology"), f"expected Layer2 or Layer3, found {topology!r}")
         return False
     name, other = str(topology).lower(), "layer3" if topology == "Layer2" else "layer2"
