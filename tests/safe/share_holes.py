@@ -190,6 +190,12 @@ def kai(name: str, gpu: float = 8, parent: str = "", cpu: float = -1, shard: str
     return obj("Queue", name, api="scheduling.run.ai/v2", metadata={"labels": labels}, spec=spec)
 
 
+def space(name: str, level: str = "restricted", annotations: Any = None, **labels: str) -> Body:
+    """A namespace with a level of Pod Security, none when empty."""
+    given = {**({"pod-security.kubernetes.io/enforce": level} if level else {}), **labels}
+    return obj("Namespace", name, metadata={"labels": given, "annotations": annotations or {}})
+
+
 def labelled_space(name: str, labels: Body) -> Body:
     """A namespace with labels of any key."""
     return obj("Namespace", name, metadata={"labels": labels})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from safe_clusters import OPENSHIFT, Body, bind, decide, guard, obj, space, view
+from safe_clusters import OPENSHIFT, Body, bind, decide, guard, obj, view
 from share_holes import (
     CHANNELS,
     EDITORS,
@@ -19,6 +19,7 @@ from share_holes import (
     labelled_space,
     nobody,
     right,
+    space,
 )
 
 from tenantry.model.finding import Verdict

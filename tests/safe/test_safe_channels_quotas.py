@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from safe_clusters import OPENSHIFT, RBAC, Body, bind, decide, guard, obj, space, view
+from safe_clusters import OPENSHIFT, RBAC, Body, bind, decide, guard, obj, view
 from share_holes import (
     CHANNELS,
     EDITORS,
@@ -23,6 +23,7 @@ from share_holes import (
     pod,
     quota,
     right,
+    space,
 )
 
 from tenantry.model.tenancy import Strength

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Step, Witness
 from tenantry.model.manifest import key_of
 from tenantry.safe.devices.ruling import Outcome, admission_missing
+from tenantry.safe.shapes import neutral, shapes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,6 +103,7 @@ class Attempts:
 
     view: View
     _rights: dict[tuple[str, str, str, str, str, str], Right | None] = field(default_factory=dict)
+    _refused: dict[tuple[str, str, str], Admission] = field(default_factory=dict)
 
     def right(
         self, tenant: str, verb: str, group: str, resource: str, namespace: str = "", *, name: str = ""
@@ -162,7 +164,14 @@ class Attempts:
 
     def _attempt(self, namespace: str, body: Body, operation: str, right: Right) -> Attempt:
         placed = {**body, "metadata": {**body.get("metadata", {}), "namespace": namespace}}
-        admission = self.view.envelope(namespace).admits(placed, operation=operation)
+        # What is refused in one namespace is refused in every other of its shape.
+        owner = self.view.tenancy.owner(namespace) or ""
+        key = (shapes_of(self.view).of(namespace), operation, neutral(repr(placed), owner, namespace))
+        admission = self._refused.get(key)
+        if admission is None:
+            admission = self.view.envelope(namespace).admits(placed, operation=operation)
+            if admission.refused:
+                self._refused[key] = admission
         return Attempt(namespace, placed, operation, right, admission)
 
 

@@ -1,17 +1,24 @@
-"""Namespaces of a tenant that differ in nothing but their name, so that trying things in one of them is enough.
+"""Namespaces that differ in nothing but names, so that trying things in one of them is enough.
 
-Compared are labels, annotations, and the objects inside that say what may be done there, each with the name of the
-namespace taken out. A namespace that some policy or webhook mentions by name is never taken for another.
+Compared are labels, annotations, and the objects inside that say what may be done there, with the names of the
+namespace and of its tenant taken out. What policies could tell apart by those names makes a difference: each text in a
+policy is compared with each name the way CEL can compare them. Tenants whose groups or users are named in bindings or
+security context constraints of the whole cluster are never taken for one another.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tenantry.safe.reading import annotations_of, at, labels_of, text
+from tenantry.safe.reading import annotations_of, at, items, labels_of, text, texts, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
@@ -36,39 +43,135 @@ _POLICIES = (
     "MutatingWebhookConfiguration",
 )
 
-_KNOWN: WeakKeyDictionary[View, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
 
-def policy_text(view: View) -> str:
-    """Return the words of all admission policies, of webhooks, and of the objects policies take as parameters."""
-    parts: list[str] = []
-    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
-        parts.append(repr({key: value for key, value in manifest.body.items() if key != "metadata"}))
-        group = text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0]
-        kind = text(manifest.body, "spec", "paramKind", "kind")
-        parts.extend(repr(item.body) for item in (view.snapshot.of(group, kind) if kind else ()))
-    return "\n".join(parts)
+class Shapes:
+    """Shapes of the namespaces of tenants.
+
+    Args:
+        view: the objects and who owns what; not kept.
+    """
+
+    def __init__(self, view: View) -> None:
+        bodies = list(_policy_bodies(view))
+        self._words = "\n".join(map(repr, bodies))
+        self._literals = sorted(_literals(bodies))
+        self._special = _special_names(view)
+        self._marks: dict[str, str] = {}
+        self._of: dict[str, str] = {}
+        for tenant in view.tenants:
+            names = (*tenant.groups, *tenant.users)
+            alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
+            marks = (alone, self._mark(tenant.name), sorted(map(self._mark, names)))
+            for namespace in tenant.namespaces:
+                own = namespace if namespace in self._special else ""
+                parts = (own, marks, self._mark(namespace), _contents(view, namespace, self._words))
+                self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
+
+    def of(self, namespace: str) -> str:
+        """Return the shape of a namespace; its own name where it belongs to no tenant."""
+        return self._of.get(namespace, namespace)
+
+    def _mark(self, name: str) -> str:
+        """Return how the texts of policies compare with a name."""
+        if name not in self._marks:
+            self._marks[name] = "".join(_compared(literal, name) for literal in self._literals)
+        return self._marks[name]
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """Namespaces by shape, in the order in which they were read."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for namespace, shape in self._of.items():
+            found[shape].append(namespace)
+        return dict(found)
+
+
+_KNOWN: WeakKeyDictionary[View, Shapes] = WeakKeyDictionary()
+
+
+def shapes_of(view: View) -> Shapes:
+    """Return the shapes of a view; channels of one view share them."""
+    found = _KNOWN.get(view)
+    if found is None:
+        found = _KNOWN[view] = Shapes(view)
+    return found
 
 
 def representatives(view: View, tenant: TenantIdentity) -> tuple[str, ...]:
     """Return namespaces of a tenant, one of each shape, the first by name."""
-    found = _KNOWN.get(view)
-    if found is None:
-        words = policy_text(view)
-        found = _KNOWN[view] = {item.name: _first_of_each(view, item, words) for item in view.tenants}
-    return found[tenant.name]
-
-
-def _first_of_each(view: View, tenant: TenantIdentity, words: str) -> tuple[str, ...]:
+    shapes = shapes_of(view)
     first: dict[str, str] = {}
     for namespace in tenant.namespaces:
-        first.setdefault(_shape(view, namespace, words), namespace)
+        first.setdefault(shapes.of(namespace), namespace)
     return tuple(first.values())
 
 
-def _shape(view: View, namespace: str, words: str) -> str:
-    if namespace in words:
-        return namespace
+def neutral(written: str, tenant: str, namespace: str) -> str:
+    """Return a text with the names of a namespace and of its tenant taken out, where they stand as words."""
+    for name, mark in sorted(((namespace, "\0"), (tenant, "\1")), key=lambda pair: (-len(pair[0]), pair)):
+        if name and name in written:
+            written = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", mark, written)
+    return written
+
+
+def policy_text(view: View) -> str:
+    """Return the words of all admission policies, of webhooks, and of the objects policies take as parameters."""
+    return "\n".join(map(repr, _policy_bodies(view)))
+
+
+def _policy_bodies(view: View) -> Iterator[Any]:
+    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
+        yield {key: value for key, value in manifest.body.items() if key not in {"metadata", "kind", "apiVersion"}}
+        group = text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0]
+        kind = text(manifest.body, "spec", "paramKind", "kind")
+        yield from (item.body for item in (view.snapshot.of(group, kind) if kind else ()))
+
+
+def _literals(bodies: Iterable[Any]) -> set[str]:
+    """Return every text a policy could compare a name with: its values, and what is quoted inside its expressions."""
+    found: set[str] = set()
+    for body in bodies:
+        for _, value in walk(body):
+            if isinstance(value, str):
+                found.update({value} if len(value) < 100 else ())
+                found.update(left or right for left, right in _QUOTED.findall(value))
+    return found - {""}
+
+
+def _compared(literal: str, name: str) -> str:
+    """Return one letter for how a text compares with a name."""
+    if literal == name:
+        return "="
+    if literal in name:
+        return "<" if name.startswith(literal) else ">" if name.endswith(literal) else "~"
+    if name in literal:
+        # Lists joined in one text, such as parameters, name it among others.
+        return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+    try:
+        return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+    except re.error:
+        return "."
+
+
+def _special_names(view: View) -> set[str]:
+    """Return users, groups and namespaces of service accounts that something of the whole cluster names."""
+    found: set[str] = set()
+    for manifest in view.snapshot.of("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding"):
+        for subject in items(manifest.body, "subjects"):
+            home = text(subject, "namespace") if text(subject, "kind") == "ServiceAccount" else ""
+            if manifest.key.kind == "ClusterRoleBinding" or (home and home != manifest.key.namespace):
+                found.add(home or text(subject, "name"))
+    for manifest in view.snapshot.of("security.openshift.io", "SecurityContextConstraints"):
+        found.update(name for name in (*texts(manifest.body, "users"), *texts(manifest.body, "groups")))
+    accounts = {
+        name.split(":")[2] for name in found if name.startswith("system:serviceaccount:") and name.count(":") > 2
+    }
+    return found | accounts | {name.rpartition(":")[2] for name in found if name.startswith("system:serviceaccounts:")}
+
+
+def _contents(view: View, namespace: str, words: str) -> list[object]:
     home = view.snapshot.get("", "Namespace", namespace)
     body = home.body if home else None
     parts: list[object] = [
@@ -79,4 +182,4 @@ def _shape(view: View, namespace: str, words: str) -> str:
         if manifest.key.kind in _KINDS:
             inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
             parts.append((manifest.key.kind, manifest.key.name, at(manifest.body, "metadata", "labels"), inside))
-    return repr(parts).replace(namespace, "\0")
+    return parts

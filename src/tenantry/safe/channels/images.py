@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
-from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import items, text, texts
 from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _PULLERS = ("system:image-puller", "system:image-pusher", "system:image-builder"
 
 def cached_images(view: View) -> Iterable[Claim]:
     """Decide P4: a private image is run by its owner only, whatever lies in the caches of nodes."""
-    attempts, prober = Attempts(view), Prober(view)
+    attempts, prober = Attempts(view), Trials(view)
     verified = _verified(view)
     pulls = _pull_grants(view)
     for tenant in view.tenants:
@@ -63,7 +63,7 @@ def _verified(view: View) -> Manifest | None:
 
 
 def _cache(
-    view: View, attempts: Attempts, prober: Prober, verified: Manifest | None, tenant: TenantIdentity
+    view: View, attempts: Attempts, prober: Trials, verified: Manifest | None, tenant: TenantIdentity
 ) -> Iterator[Outcome]:
     if verified is not None:
         yield Outcome.safe(f"{verified.key} has nodes check pull rights for every image")

@@ -12,12 +12,13 @@ from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.nodes import Taint, read_nodes
-from tenantry.safe.devices.probes import Prober, with_tolerations
+from tenantry.safe.devices.probes import with_tolerations
 from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, labels_of, mapping, strings, text
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _Crossing:
     def __init__(self, view: View) -> None:
         self.view = view
         self.attempts = Attempts(view)
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.deployed = view.strength is Strength.DEPLOYED
         self.nodes = read_nodes(view.snapshot)
         self.pools = dict(sorted(_taints(view, self.nodes), key=lambda entry: entry[0]))

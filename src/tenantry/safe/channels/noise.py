@@ -14,7 +14,6 @@ from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
-from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.reading import containers
 from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import read_offers
@@ -22,6 +21,7 @@ from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, items, mapping, number, positive, text
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _NodeNoise:
     def __init__(self, view: View) -> None:
         self.view = view
         self.attempts = Attempts(view)
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.book = QuotaBook(view.snapshot)
         self.deployed = view.strength is Strength.DEPLOYED
         self.ranges: dict[str, list[Manifest]] = {}
@@ -231,7 +231,7 @@ def device_noise(view: View) -> Iterable[Claim]:
     """Decide R2: GPUs and adapters of one node given to several tenants do not slow each other down."""
     offers = sorted(read_offers(view).named)
     gpus = tuple(name for name in offers if name.startswith(GPU_WORDS))
-    access = Access(view, Prober(view))
+    access = Access(view, Trials(view))
     whole = view.declared.fact(WHOLE_NODE_FACT) == WHOLE_NODE
     attempts = Attempts(view)
     makers = {tenant.name for tenant in view.tenants if _runs_pods(view, attempts, tenant)}

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
-from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.queueing import UNLIMITED, Candidates, Queues, covered_resources
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, mapping, number, strings, text
 from tenantry.safe.shapes import representatives
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def priorities(view: View) -> Iterable[Claim]:
 class _Priorities:
     def __init__(self, view: View) -> None:
         self.view = view
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.attempts = Attempts(view)
         self.book = QuotaBook(view.snapshot)
         self.classes = _classes(view)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.probes import Prober, plain_pod, together, with_limit
+from tenantry.safe.devices.probes import plain_pod, together, with_limit
 from tenantry.safe.devices.reading import requested
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.kueue_manager import kueue_manager
@@ -33,6 +33,7 @@ from tenantry.safe.queueing import (
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, text
 from tenantry.safe.shapes import representatives
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class _Hijack:
         self.view = view
         self.queues = Queues(view)
         self.attempts = Attempts(view)
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.deployed = view.strength is Strength.DEPLOYED
         self.others = [item for group, kind in UNKNOWN_SYSTEMS for item in view.snapshot.of(group, kind)]
         self.names = granted_owners(view, {item.name: item.owner for item in self.queues.kai_leaves})
@@ -311,7 +312,7 @@ class _Bypass:
         self.view = view
         self.queues = Queues(view)
         self.attempts = Attempts(view)
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.book = QuotaBook(view.snapshot)
         self.manager = kueue_manager(view)
         named = [name for name in read_offers(view).named if name.startswith(GPU_DOMAINS)]

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.probes import Prober, with_limit
+from tenantry.safe.devices.probes import with_limit
 from tenantry.safe.devices.reading import requested
 from tenantry.safe.devices.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.flood import Countable, countables, quota_keys
 from tenantry.safe.offers import read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import text
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class _Quotas:
         self.book = QuotaBook(view.snapshot)
         self.offers: Offers = read_offers(view)
         self.attempts = Attempts(view)
-        self.prober = Prober(view)
+        self.prober = Trials(view)
         self.deployed = view.strength is Strength.DEPLOYED
 
     def claims(self, tenant: TenantIdentity) -> Iterator[Claim]:

@@ -15,12 +15,12 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.images import P4, cached_images
-from tenantry.safe.devices.probes import Prober
 from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, positive, text, texts
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
+from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 from tenantry.safe.volumes import Place, place_of, shared_by_class, volume_owner
 
@@ -198,7 +198,7 @@ def _claims_for(volume: Manifest) -> Iterator[Body]:
 
 def sharing(view: View) -> Iterable[Claim]:
     """Decide P2: no two tenants' volumes lie in one place, and no pod mounts a share by itself."""
-    attempts, classes, prober = Attempts(view), _Classes(view), Prober(view)
+    attempts, classes, prober = Attempts(view), _Classes(view), Trials(view)
     pairs = _overlapping(view, classes)
     for tenant in view.tenants:
         tally = Tally(found=dict(pairs.get(tenant.name, {})))
@@ -287,7 +287,7 @@ def _classes_of_others(view: View, classes: _Classes, attempts: Attempts, tenant
                 break
 
 
-def _inline(view: View, attempts: Attempts, prober: Prober, tenant: TenantIdentity) -> Iterator[Outcome]:
+def _inline(view: View, attempts: Attempts, prober: Trials, tenant: TenantIdentity) -> Iterator[Outcome]:
     """Yield what pods mount by themselves: NFS, which every node knows, and drivers that take volumes of pods."""
     server, path = _an_export(view, tenant.name)
     known = {item.key.name: item for item in view.snapshot.of("storage.k8s.io", "CSIDriver")}

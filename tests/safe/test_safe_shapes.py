@@ -1,0 +1,103 @@
+"""Namespaces of one shape: what admission says in one of them it says in all, whatever policies compare."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safe_clusters import Body, bind, cluster_role, decide, guard, rule, view
+from share_holes import CHANNELS, pod, quota, space
+
+from tenantry.model.finding import Verdict
+from tenantry.safe.shapes import representatives, shapes_of
+
+pytest.importorskip("cel_expr_python", reason="CEL is not installed")
+
+OWNED = {"red": ["red-dev", "red-prod"], "blue": ["blue-dev", "blue-prod"], "re": ["re-dev", "dev"]}
+
+
+def edits() -> list[Body]:
+    return [
+        bind("edit", "ClusterRole/edit", f"group:{tenant}", namespace=namespace)
+        for tenant, namespaces in OWNED.items()
+        for namespace in namespaces
+    ]
+
+
+def test_namespaces_that_differ_in_name_only_are_tried_once() -> None:
+    seen = view(edits(), tenants=OWNED)
+    assert [representatives(seen, tenant) for tenant in seen.tenants] == [("blue-dev",), ("dev",), ("red-dev",)]
+    assert shapes_of(seen).of("red-dev") == shapes_of(seen).of("blue-prod")
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        space("red-prod", "baseline"),
+        space("red-prod", annotations={"pools": "big"}),
+        space("red-prod", tier="gold"),
+        quota("red-prod", pods="1"),
+        bind("more", "ClusterRole/admin", "group:red", namespace="red-prod"),
+    ],
+    ids=["Pod Security", "annotation", "label", "quota", "binding"],
+)
+def test_what_differs_inside_makes_a_shape_of_its_own(difference: Body) -> None:
+    seen = view(edits(), difference, tenants=OWNED)
+    assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
+
+
+def test_words_for_people_make_no_difference_unless_a_policy_reads_them() -> None:
+    told = space("red-prod", annotations={"openshift.io/description": "Production"})
+    assert representatives(view(edits(), told, tenants=OWNED), view(tenants=OWNED).tenancy.by_name["red"]) == (
+        "red-dev",
+    )
+    reads = guard("reads", "namespaceObject.metadata.?annotations[?'openshift.io/description'].orValue('') == ''")
+    seen = view(edits(), told, reads, tenants=OWNED)
+    assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
+
+
+def test_a_tenant_with_rights_in_the_whole_cluster_is_like_no_other() -> None:
+    right = [cluster_role("nodes", rule("get", "nodes")), bind("nodes", "ClusterRole/nodes", "group:red")]
+    shapes = shapes_of(view(edits(), right, tenants=OWNED))
+    assert shapes.of("red-dev") == shapes.of("red-prod") != shapes.of("blue-dev") == shapes.of("re-dev")
+
+
+def test_a_guard_for_some_names_leaves_the_others_open() -> None:
+    guarded = guard(
+        "production",
+        "!request.namespace.endsWith('-prod') || object.spec.?tolerations.orValue([]).size() == 0",
+    )
+    named = guard("named", "object.spec.?nodeName.orValue('') == ''")
+    tainted: Body = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n"},
+        "spec": {"taints": [{"key": "pool", "value": "other", "effect": "NoSchedule"}]},
+    }
+    found = decide(CHANNELS["Q8"], view(edits(), guarded, named, tainted, tenants=OWNED), "red")
+    assert found[""].verdict is Verdict.VIOLATED
+    assert found[""].witness is not None
+    assert "red-dev" in found[""].witness.summary
+
+
+WORDS = ["red", "red-", "blue", "re", "dev", "-dev", "-prod", "red-dev", "re-dev", "e", "d-p", "prod"]
+COMPARISONS = st.one_of(
+    st.sampled_from(WORDS).map(lambda word: f"request.namespace == '{word}'"),
+    st.sampled_from(WORDS).map(lambda word: f"request.namespace.startsWith('{word}')"),
+    st.sampled_from(WORDS).map(lambda word: f'request.namespace.endsWith("{word}")'),
+    st.sampled_from(WORDS).map(lambda word: f"request.namespace.contains('{word}')"),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(lambda words: f"request.namespace in {words}"),
+    st.sampled_from(WORDS).map(lambda word: f"request.namespace.matches('^{word}.*$')"),
+    st.sampled_from(WORDS).map(lambda word: f"namespaceObject.metadata.name.matches('(x|{word})$')"),
+    st.just("object.metadata.namespace == namespaceObject.metadata.name"),
+)
+
+
+@given(st.lists(st.tuples(COMPARISONS, st.booleans()), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_admission_says_the_same_in_all_namespaces_of_a_shape(parts: list[tuple[str, bool]]) -> None:
+    expression = " && ".join(f"({'!' if negated else ''}({part}))" for part, negated in parts)
+    seen = view(edits(), guard("names", expression), tenants=OWNED)
+    for namespaces in shapes_of(seen).groups.values():
+        answers = {seen.envelope(name).admits(pod("p", name)).answer for name in namespaces}
+        assert len(answers) == 1, (expression, namespaces)
