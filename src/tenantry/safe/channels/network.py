@@ -17,7 +17,7 @@ from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.network.ground import OVN
 from tenantry.safe.network.reach import PodNetwork, Way
 from tenantry.safe.network.repair import repair
-from tenantry.safe.network.rules import Direction, PodPeer, Rule
+from tenantry.safe.network.rules import Action, Direction, PodPeer, Rule
 from tenantry.safe.network.walk import Opening
 from tenantry.safe.reading import at, items, labels_of, strings, text
 from tenantry.safe.view import Answer
@@ -231,23 +231,30 @@ def _may_be_on_host(prober: Prober, tenant: TenantIdentity) -> Iterator[Outcome]
 
 def borrowed_identity(view: View) -> Iterable[Claim]:
     """Decide N3: no tenant has or can set labels by which network policies know the router or the host network."""
+    rules = tuple(_by_group(view))
     for tenant in view.tenants:
         outcomes = [
             outcome
             for namespace in tenant.namespaces
-            for key, value in IDENTITIES
-            for outcome in [_identity(view, tenant, namespace, (key, value))]
+            for label in IDENTITIES
+            for outcome in [_identity(view, tenant, namespace, label, rules)]
             if outcome is not None
         ]
         safe = Outcome.safe("its namespaces have no label of a policy group, and it can set none")
         yield worst([*outcomes, safe]).claim(N3, tenant.name)
 
 
-def _identity(view: View, tenant: TenantIdentity, namespace: str, label: tuple[str, str]) -> Outcome | None:
+def _identity(
+    view: View,
+    tenant: TenantIdentity,
+    namespace: str,
+    label: tuple[str, str],
+    rules: tuple[tuple[str, PodPeer, Rule], ...],
+) -> Outcome | None:
     key, value = label
     manifest = view.snapshot.get("", "Namespace", namespace)
     labels = labels_of(manifest.body) if manifest else {}
-    admitted = _admitting(view, tenant, {**labels, key: value})
+    admitted = _admitting(rules, tenant, {**labels, key: value})
     known = admitted is not None or view.distribution_openshift or view.pod_network.ground.plugin == OVN
     if not known:
         return None
@@ -273,18 +280,26 @@ def _identity(view: View, tenant: TenantIdentity, namespace: str, label: tuple[s
     return Outcome.broken(witness, f"freeze label {key} of namespaces by an admission policy")
 
 
-def _admitting(view: View, tenant: TenantIdentity, labels: dict[str, str]) -> Rule | None:
-    """Return a rule of somebody else's network policies that lets namespaces in by such a label."""
-    own = set(tenant.namespaces)
+def _by_group(view: View) -> Iterator[tuple[str, PodPeer, Rule]]:
+    """Yield the rules that know namespaces by such a label, with the namespace they protect, empty for many."""
     groups = {key for key, _ in IDENTITIES}
     for policy in view.pod_network.policies:
-        if policy.subject.namespace in own:
-            continue
         for rule in policy.ingress:
             for peer in rule.peers or ():
-                if isinstance(peer, PodPeer) and peer.namespaces.keys & groups and peer.namespaces.matches(labels):
-                    return rule
-    return None
+                if isinstance(peer, PodPeer) and peer.namespaces.keys & groups:
+                    yield policy.subject.namespace, peer, rule
+
+
+def _admitting(
+    rules: tuple[tuple[str, PodPeer, Rule], ...], tenant: TenantIdentity, labels: dict[str, str]
+) -> Rule | None:
+    """Return a rule of somebody else's network policies that lets namespaces in by such a label."""
+    found = (
+        rule
+        for protected, peer, rule in rules
+        if protected not in tenant.namespaces and rule.action is not Action.DENY and peer.namespaces.matches(labels)
+    )
+    return next(found, None)
 
 
 # --- N7 --------------------------------------------------------------------------------------------------------------
@@ -298,7 +313,7 @@ def user_networks(view: View) -> Iterable[Claim]:
     """
     for tenant in view.tenants:
         found: dict[str, Outcome] = {}
-        for other in view.tenants:
+        for other in view.tenants if view.pod_network.networks.any else ():
             if other.name != tenant.name:
                 outcome = _joined(view, tenant, other) or _opened(view, tenant, other) or _joinable(view, tenant, other)
                 if outcome is not None:
@@ -339,9 +354,9 @@ def _joined(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcom
 def _joinable(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcome | None:
     """Return how a tenant joins the networks of another to its own, if it has the right to."""
     network = view.pod_network
-    right = None if view.strength is Strength.DEPLOYED else network.joins(tenant.name)
     names = sorted(network.network_of(name) for name in other.namespaces if network.network_of(name))
-    if right is None or not names:
+    right = network.joins(tenant.name) if names and view.strength is not Strength.DEPLOYED else None
+    if right is None:
         return None
     joins = Step(f"joins network {names[0]} to its own by {right.resource}")
     summary = f"{tenant.name} may {right.verb} {right.resource} and so put {names[0]} and its own network together"
@@ -372,8 +387,8 @@ def _opened(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcom
 
 
 def _published(view: View, namespace: str) -> Manifest | None:
-    for service in view.snapshot.of("", "Service"):
-        if service.key.namespace != namespace:
+    for service in view.snapshot.within(namespace):
+        if (service.key.group, service.key.kind) != ("", "Service"):
             continue
         if text(service.body, "spec", "type") in {"NodePort", "LoadBalancer"} or items(
             service.body, "spec", "externalIPs"

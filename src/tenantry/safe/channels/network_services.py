@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Body
+    from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
@@ -36,11 +36,6 @@ ENDPOINTS_WITHHELD: Final = "api-server.endpoints-withheld"
 ADDRESS: Final = "203.0.113.10"
 """An address of the documentation range; it stands for one another tenant talks to."""
 POD_ADDRESS: Final = "198.51.100.10"
-
-CONTROLLERS_OF_SLICES: Final = frozenset(
-    {"endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"}
-)
-MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 
 SHARED_CONFIGURATION: Final = (
     ("", "configmaps", "kube-system", "coredns"),
@@ -121,12 +116,20 @@ def service_hijack(view: View) -> Iterable[Claim]:
 
 
 def _hijacking(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
-    for service in view.snapshot.of("", "Service"):
-        if service.key.namespace in tenant.namespaces and items(service.body, "spec", "externalIPs"):
+    for service in _own(view, tenant, ("", "Service")):
+        if items(service.body, "spec", "externalIPs"):
             takes = Step("takes traffic to external addresses", service.key, ("spec", "externalIPs"))
             addresses = ", ".join(map(str, items(service.body, "spec", "externalIPs")))
             summary = f"{service.key} takes the traffic of every tenant to {addresses}"
             yield Outcome.broken(Witness((takes,), summary), f"remove spec.externalIPs from {service.key}")
+
+
+def _own(view: View, tenant: TenantIdentity, *kinds: tuple[str, str]) -> Iterator[Manifest]:
+    """Yield the objects of some kinds, given by group and kind, in the namespaces of a tenant."""
+    for namespace in tenant.namespaces:
+        for manifest in view.snapshot.within(namespace):
+            if (manifest.key.group, manifest.key.kind) in kinds:
+                yield manifest
 
 
 def _service(spec: Body) -> Body:
@@ -252,11 +255,8 @@ def _withheld(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
 
 
 def _foreign_endpoints(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
-    for manifest in (*view.snapshot.of("discovery.k8s.io", "EndpointSlice"), *view.snapshot.of("", "Endpoints")):
-        if manifest.key.namespace not in tenant.namespaces:
-            continue
-        if labels_of(manifest.body).get(MANAGED_BY) in CONTROLLERS_OF_SLICES:
-            continue
+    # Whoever claims to be a controller by a label is not believed: controllers name pods of the own namespace only.
+    for manifest in _own(view, tenant, ("discovery.k8s.io", "EndpointSlice"), ("", "Endpoints")):
         for address in _named(manifest.body):
             owner, pod = view.pod_addresses.get(address, (tenant.name, manifest.key))
             if owner != tenant.name:
@@ -291,14 +291,11 @@ def egress_identity(view: View) -> Iterable[Claim]:
         "take the right to write egressfirewalls in {namespace} from it",
         Step("traffic leaves the cluster to addresses the platform has closed"),
     )
+    addressed = _addressed(view)
     for tenant in view.tenants:
         written = [*trials.written(tenant, body, said), *trials.roles(tenant)]
         alone = worst([*written, Outcome.safe("")])
-        found: dict[str, Outcome] = {}
-        for other in view.tenants:
-            shared = _shared_address(view, tenant, other) if other.name != tenant.name else None
-            if shared is not None:
-                found[other.name] = shared
+        found = dict(reversed(list(_shared_address(addressed, tenant))))
         if alone.witness is not None or alone.missing:
             yield alone.claim(N6, tenant.name)
             if not found:
@@ -307,25 +304,38 @@ def egress_identity(view: View) -> Iterable[Claim]:
         yield from pairwise(N6, view, tenant.name, found, proof)
 
 
-def _shared_address(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcome | None:
+def _addressed(view: View) -> list[tuple[Manifest, dict[str, str]]]:
+    """Return every EgressIP with a namespace of each tenant it is for."""
+    spaces = {
+        namespace: {"kubernetes.io/metadata.name": namespace, **(labels_of(manifest.body) if manifest else {})}
+        for tenant in view.tenants
+        for namespace in tenant.namespaces
+        for manifest in [view.snapshot.get("", "Namespace", namespace)]
+    }
+    found = []
     for item in view.snapshot.of("k8s.ovn.org", "EgressIP"):
         selector = _selector(at(item.body, "spec", "namespaceSelector"))
-        ours = _selected(view, tenant, selector)
-        theirs = _selected(view, other, selector)
-        if ours and theirs:
-            shares = Step("gives both one address", item.key, ("spec", "namespaceSelector"))
-            summary = f"{ours} of {tenant.name} and {theirs} of {other.name} leave the cluster by {item.key}"
-            return Outcome.broken(Witness((shares,), summary), f"give {tenant.name} an EgressIP of its own")
-    return None
+        chosen = {
+            tenant.name: namespace
+            for tenant in view.tenants
+            for namespace in reversed(tenant.namespaces)
+            if selector.matches(spaces[namespace])
+        }
+        found.append((item, chosen))
+    return found
 
 
-def _selected(view: View, tenant: TenantIdentity, selector: Selector) -> str:
-    for namespace in tenant.namespaces:
-        manifest = view.snapshot.get("", "Namespace", namespace)
-        labels = {"kubernetes.io/metadata.name": namespace, **(labels_of(manifest.body) if manifest else {})}
-        if selector.matches(labels):
-            return namespace
-    return ""
+def _shared_address(
+    addressed: list[tuple[Manifest, dict[str, str]]], tenant: TenantIdentity
+) -> Iterator[tuple[str, Outcome]]:
+    for item, chosen in addressed:
+        for other, theirs in chosen.items() if tenant.name in chosen else ():
+            if other != tenant.name:
+                shares = Step("gives both one address", item.key, ("spec", "namespaceSelector"))
+                ours = f"{chosen[tenant.name]} of {tenant.name}"
+                summary = f"{ours} and {theirs} of {other} leave the cluster by {item.key}"
+                fix = f"give {tenant.name} an EgressIP of its own"
+                yield other, Outcome.broken(Witness((shares,), summary), fix)
 
 
 def _selector(body: Any) -> Selector:
