@@ -171,3 +171,121 @@ TAKES_OVER = [
 ]
 MAKES = ("create", "update", "patch")
 RBAC = "rbac.authorization.k8s.io"
+
+
+class NaiveReach:
+    """What a tenant can do to whom, by asking every request of every identity in every namespace."""
+
+    def __init__(self, bodies: Iterable[Body], tenants: dict[str, list[str]], accounts: dict[str, set[str]]) -> None:
+        self.rbac = NaiveRbac(bodies)
+        self.tenants = tenants
+        self.accounts = accounts
+        self.owner = {space: name for name, spaces in tenants.items() for space in spaces}
+        self.spaces = sorted({*self.owner, "ops"})
+
+    def asks(self, who: Who, requests: list[tuple[str, str, str]], space: str, names: tuple[str, ...]) -> bool:
+        for request in requests:
+            verb, _, resource = request
+            nameless = verb == "deletecollection" or (verb == "create" and "/" not in resource)
+            if any(self.rbac.allowed(who, request, space, name) for name in (("",) if nameless else names)):
+                return True
+        return False
+
+    def target(
+        self, who: Who, home: str, space: str, requests: list[tuple[str, str, str]], names: tuple[str, ...]
+    ) -> str | None:
+        """Return whom requests in a namespace concern: its owner, everybody for the platform's, None for nobody."""
+        if self.owner.get(space) == home or not self.asks(who, requests, space, names):
+            return None
+        return "" if self.asks(who, requests, "", names) else self.owner.get(space, "")
+
+    def direct(self, home: str, who: Who, names: tuple[str, ...]) -> set[tuple[str, str]]:
+        """Return channel and target of every right that leads out at once."""
+        found: set[tuple[str, str]] = set()
+        for channel, requests in IN_NAMESPACE.items():
+            for space in self.spaces:
+                target = self.target(who, home, space, requests, names)
+                if target is not None:
+                    found.add((channel, target))
+                # Held everywhere it concerns everybody, whoever owns the namespaces at hand.
+            if self.asks(who, requests, "", names):
+                found.add((channel, ""))
+        for channel, requests in CLUSTER_WIDE.items():
+            if self.asks(who, requests, "", names):
+                found.add((channel, ""))
+        found |= {("A1", target) for target in self._about_rights(home, who, names)}
+        for space in ("", *self.spaces):
+            verbs = ("delete",) if space else ("create", "delete", "deletecollection")
+            for verb in verbs:
+                asked = (space,) if space else (("",) if verb != "delete" else names)
+                if self.owner.get(space) != home and any(
+                    self.rbac.allowed(who, (verb, "", "namespaces"), space, name) for name in asked
+                ):
+                    everywhere = any(self.rbac.allowed(who, (verb, "", "namespaces"), "", name) for name in asked)
+                    found.add(("A4", "" if everywhere else self.owner.get(space, "")))
+        return found
+
+    def _about_rights(self, home: str, who: Who, names: tuple[str, ...]) -> set[str]:
+        found: set[str] = set()
+        for space in ("", *self.spaces):
+            if self.owner.get(space) == home:
+                continue
+            writes = self.asks(who, [(verb, RBAC, "rolebindings") for verb in MAKES], space, names)
+            binds = self.asks(who, [("bind", RBAC, "clusterroles"), ("bind", RBAC, "roles")], space, names)
+            changes = self.asks(who, [(verb, RBAC, "roles") for verb in MAKES], space, names)
+            raises = self.asks(who, [("escalate", RBAC, "roles")], space, names)
+            if (writes and binds) or (changes and raises):
+                everywhere = space == "" or self._everywhere(who, names)
+                found.add("" if everywhere else self.owner.get(space, ""))
+            if self.asks(who, [("impersonate", "", "serviceaccounts")], space, names):
+                whole = self.asks(who, [("impersonate", "", "serviceaccounts")], "", names)
+                found.add("" if whole else self.owner.get(space, ""))
+        cluster_writes = self.asks(who, [(verb, RBAC, "clusterrolebindings") for verb in MAKES], "", names)
+        if cluster_writes and self.asks(who, [("bind", RBAC, "clusterroles")], "", names):
+            found.add("")
+        role_writes = self.asks(who, [(verb, RBAC, "clusterroles") for verb in MAKES], "", names)
+        if role_writes and self.asks(who, [("escalate", RBAC, "clusterroles")], "", names):
+            found.add("")
+        if self.asks(who, [("impersonate", "", "users")], "", names):
+            found.add("")
+        user_or_account = any(
+            self.asks(who, [("impersonate", "", "users"), ("impersonate", "", "serviceaccounts")], space, names)
+            for space in ("", *self.spaces)
+        )
+        if user_or_account and self.asks(who, [("impersonate", "", "groups")], "", names):
+            found.add("")
+        return found
+
+    def _everywhere(self, who: Who, names: tuple[str, ...]) -> bool:
+        writes = self.asks(who, [(verb, RBAC, "rolebindings") for verb in MAKES], "", names)
+        binds = self.asks(who, [("bind", RBAC, "clusterroles"), ("bind", RBAC, "roles")], "", names)
+        changes = self.asks(who, [(verb, RBAC, "roles") for verb in MAKES], "", names)
+        raises = self.asks(who, [("escalate", RBAC, "roles")], "", names)
+        return (writes and binds) or (changes and raises)
+
+    def reached(self, home: str, names: tuple[str, ...]) -> set[str]:
+        """Return every tenant reached in any number of steps; everybody is the empty name."""
+        people = identities(home, [home], self.tenants[home], self.accounts)
+        found: set[str] = set()
+        entered: set[str] = set()
+        waiting = [(who, home) for who in people]
+        while waiting:
+            who, own = waiting.pop()
+            found |= {target for _, target in self.direct(own, who, names)}
+            for space in self.spaces:
+                if space not in entered and self.owner.get(space) != home and self._takes(who, own, space, names):
+                    entered.add(space)
+                    inside = sorted(self.accounts.get(space, set()) | {"default"})
+                    waiting.extend((account(space, name), self.owner.get(space, "")) for name in inside)
+        return found - {home}
+
+    def _takes(self, who: Who, own: str, space: str, names: tuple[str, ...]) -> bool:
+        if self.owner.get(space, "") == own:
+            return False
+        about = {(verb, RBAC, kind) for verb in MAKES for kind in ("rolebindings",)}
+        writes = self.asks(who, sorted(about), space, names)
+        binds = self.asks(who, [("bind", RBAC, "clusterroles"), ("bind", RBAC, "roles")], space, names)
+        changes = self.asks(who, [(verb, RBAC, "roles") for verb in MAKES], space, names)
+        raises = self.asks(who, [("escalate", RBAC, "roles")], space, names)
+        acts = self.asks(who, [("impersonate", "", "serviceaccounts")], space, names)
+        return self.asks(who, TAKES_OVER, space, names) or (writes and binds) or (changes and raises) or acts

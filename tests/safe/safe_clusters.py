@@ -14,7 +14,7 @@ from tenantry.safe.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tenantry.model.claim import Claim
+    from tenantry.model.claim import Claim, Step
     from tenantry.safe.channels.channel import Channel
 
 Body = dict[str, Any]
@@ -165,8 +165,12 @@ def objects_on_path(claim: Claim) -> list[str]:
 def resolve(seen: View, claim: Claim) -> list[Any]:
     """Follow every pointer of a witness into its object; fails when one leads nowhere."""
     assert claim.witness is not None
+    return resolve_steps(seen, claim.witness.steps)
+
+
+def resolve_steps(seen: View, steps: Iterable[Step]) -> list[Any]:
     found = []
-    for step in claim.witness.steps:
+    for step in steps:
         if step.by is None:
             continue
         manifest = seen.snapshot.get(step.by.group, step.by.kind, step.by.name, step.by.namespace)

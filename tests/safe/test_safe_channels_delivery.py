@@ -89,7 +89,7 @@ ALL_BUT_SOME = [{"server": HERE, "namespace": name} for name in ("*", *(f"!{deni
         pytest.param(project("team-a", "*", server="*"), {"": VIOLATED}, id="every cluster"),
         pytest.param(project("team-a", "*", server="https://*"), {"": VIOLATED}, id="every cluster by a pattern"),
         pytest.param(
-            project("team-a", destinations=[{"name": "in-cluster", "namespace": "*"}]), {"": VIOLATED}, id="this one by name"
+            project("team-a", destinations=[{"name": "in-cluster", "namespace": "*"}]), {"": VIOLATED}, id="by name"
         ),
         pytest.param(
             project("team-a", destinations=ALL_BUT_SOME),
@@ -106,7 +106,7 @@ ALL_BUT_SOME = [{"server": HERE, "namespace": name} for name in ("*", *(f"!{deni
             {"": PROVED},
             id="a role that only looks",
         ),
-        pytest.param(project("team-a", "*", roles=[{"groups": ["b"], "policies": []}]), {"": PROVED}, id="others' role"),
+        pytest.param(project("team-a", "*", roles=[{"groups": ["b"], "policies": []}]), {"": PROVED}, id="of others"),
     ],
 )  # fmt: skip
 def test_where_a_project_may_deploy(given: Body, expected: dict[str, Verdict]) -> None:

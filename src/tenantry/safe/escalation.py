@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Step
 from tenantry.model.manifest import ManifestKey
+from tenantry.model.tenancy import TenantIdentity
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
 from tenantry.safe.identity import Held, Identity, Right, Rights, account_of
@@ -200,7 +201,7 @@ def _any_namespace(view: View) -> str:
 
 def _impersonating(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     """Yield whom an identity may act as; groups can only be taken on along with a user or service account."""
-    own = view.tenancy.by_name[tenant]
+    own = view.tenancy.by_name.get(tenant, TenantIdentity(tenant, ()))
     found = {resource: list(_impersonations(rights, resource)) for resource in _IMPERSONATED}
     for right in found["users"]:
         yield from _acting_as(view, tenant, right, set(own.users), "user")

@@ -17,6 +17,7 @@ from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
 from tenantry.safe.escalation import Gained, escalations, gained_at_home
 from tenantry.safe.identity import Held, Identity, Rights, service_account
+from tenantry.safe.implicit import OPENSHIFT_GROUPS
 from tenantry.safe.powers import Gain, Match, powers_of
 from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
 from tenantry.safe.samples import sample
@@ -119,7 +120,8 @@ class Reach:
             for name in self.view.accounts.of(crossing.namespace)
         ]
         owner = self.view.tenancy.owner(crossing.namespace) or ""
-        for onward in self._powers(Rights(self.view.book, inside), owner):
+        rights = Rights(self.view.book, inside)
+        for onward in (*self._powers(rights, owner), *escalations(self.view, owner, rights)):
             if onward.admission.admitted and onward.target != self.tenant:
                 yield replace(onward, channel=crossing.channel, kind=f"{crossing.kind}, then {onward.kind}")
 
@@ -133,7 +135,13 @@ class Reach:
                 for match in powers_of(rule):
                     if scope and match.power.cluster and not _named_namespace(match, rule, scope):
                         continue
+                    # A star means the groups a cluster serves.
+                    if match.power.group not in rule.groups and not self._served(match.power.group):
+                        continue
                     yield self._crossing(held, rule, match, target)
+
+    def _served(self, group: str) -> bool:
+        return self.view.distribution_openshift or group not in OPENSHIFT_GROUPS
 
     def _crossing(self, held: Held, rule: Rule, match: Match, target: str) -> Crossing:
         power, scope = match.power, held.grant.namespace
@@ -194,9 +202,8 @@ def unless_failed(said: Admission) -> Admission:
 
 def _named_namespace(match: Match, rule: Rule, scope: str) -> bool:
     """Whether a right on a namespace itself holds through a binding inside it."""
-    del rule, scope
     kind = (match.power.group, match.resource.partition("/")[0])
-    return kind in NAMESPACE_NAMED and match.verb not in {"create", "deletecollection"}
+    return kind in NAMESPACE_NAMED and rule.allows("delete", *kind, scope)
 
 
 def _rank(crossing: Crossing) -> tuple[int, int]:
