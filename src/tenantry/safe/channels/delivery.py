@@ -77,6 +77,12 @@ def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Projec
     for index, group, policies in project.role_groups():
         if group in tenant.groups and any(_lets_use(policy) for policy in policies):
             return Step(f"group {group} acts in project {project.name}", key, ("spec", "roles", index, "groups"))
+    for namespace in delivery.namespaces:
+        for verb in MAKE:
+            right = view.may(tenant.name, verb, GROUP, "applications", namespace)
+            if right is not None and namespace not in tenant.namespaces:
+                last = right.steps[-1]
+                return Step(f"may {verb} applications in {namespace}, of any project", last.by, last.pointer)
     for pattern in project.source_namespaces:
         for namespace in tenant.namespaces:
             if glob(namespace, pattern) and any(
