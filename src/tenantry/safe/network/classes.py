@@ -123,7 +123,7 @@ def labels_of(metadata: Mapping[str, Any], keys: frozenset[str] | None = None) -
         return {}
     if keys is None:
         return {key: value for key, value in labels.items() if isinstance(value, str)}
-    return {key: labels[key] for key in keys & labels.keys() if isinstance(labels[key], str)}
+    return {key: labels[key] for key in keys if isinstance(labels.get(key), str)}
 
 
 def container_ports(spec: Mapping[str, Any]) -> tuple[ContainerPort, ...]:

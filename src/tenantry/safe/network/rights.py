@@ -37,10 +37,14 @@ class Openings:
     def holders(self) -> dict[str, tuple[str, ...]]:
         """Tenants that may open the network policies of a namespace, per namespace where there are any."""
         found: dict[str, list[str]] = {}
+        owned = self._view.tenancy.owners
         for tenant in self._view.tenants:
+            # A right that holds in no namespace by name holds in all of them or in none.
+            wide = any(
+                self._view.may(tenant.name, verb, NETWORKING, "networkpolicies") for verb in (*_WRITES, *_REMOVES)
+            )
             granted = self._view.reach(tenant.name).rights.namespaces
-            owned = self._view.tenancy.owners
-            for namespace in sorted(owned) if "" in granted else granted:
+            for namespace in sorted(owned) if wide else granted:
                 if namespace in owned and self.namespace(tenant.name, namespace):
                     found.setdefault(namespace, []).append(tenant.name)
         return {namespace: tuple(names) for namespace, names in found.items()}

@@ -26,7 +26,7 @@ from tenantry.safe.network.rules import (
     Rule,
     Tier,
 )
-from tenantry.safe.network.symbolic import common
+from tenantry.safe.network.symbolic import ANY_ADDRESS, common
 from tenantry.safe.network.walk import AdminRule, Opening, Side
 
 if TYPE_CHECKING:
@@ -306,6 +306,6 @@ class Bound:
         found = self._blocks.get(block)
         if found is None:
             found = self._blocks[block] = self.other.where(
-                lambda unit: any(common(item, block) for item in unit.addresses)
+                lambda unit: unit.addresses is ANY_ADDRESS or any(common(item, block) for item in unit.addresses)
             )
         return found
