@@ -147,6 +147,13 @@ QUOTA_HOLES = [
         "any amount of rdma/hca",
     ),
     Hole(
+        "an amount nobody can read",
+        "Q1",
+        [EDITORS, GPU_NODE, full(pods="ten")],
+        [full()],
+        "any amount of pods",
+    ),
+    Hole(
         "load balancers",
         "Q1",
         [EDITORS, GPU_NODE, without("services.loadbalancers")],

@@ -128,17 +128,26 @@ def parse_selector(body: object) -> Selector:
     unknown = sorted(set(body) - {"matchLabels", "matchExpressions"})
     if unknown:
         raise ValueError(f"a label selector has matchLabels and matchExpressions, not {', '.join(map(str, unknown))}")
-    found = [Requirement(str(key), "In", (str(value),)) for key, value in (body.get("matchLabels") or {}).items()]
-    for entry in body.get("matchExpressions") or []:
-        found.append(_expression(entry))
+    labels, expressions = body.get("matchLabels") or {}, body.get("matchExpressions") or []
+    if not isinstance(labels, dict) or not isinstance(expressions, list):
+        raise ValueError("matchLabels is a map and matchExpressions a list")
+    found = [Requirement(str(key), "In", (str(value),)) for key, value in labels.items()]
+    found.extend(_expression(entry) for entry in expressions)
     return Selector(tuple(sorted(set(found))))
 
 
 def _expression(entry: Any) -> Requirement:
     operator = entry.get("operator") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or operator not in OPERATORS or not isinstance(entry.get("key"), str):
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(operator, str)
+        or operator not in OPERATORS
+        or not isinstance(entry.get("key"), str)
+    ):
         raise ValueError(f"an expression has key and operator (one of {', '.join(sorted(OPERATORS))})")
     values = entry.get("values") or []
+    if not isinstance(values, list):
+        raise ValueError("values is a list")
     if (operator in {"In", "NotIn"}) is not bool(values):
         raise ValueError(f"operator {operator} {'needs' if not values else 'takes no'} values")
     return Requirement(entry["key"], str(operator), tuple(sorted({str(value) for value in values})))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.model.selector import parse_selector
-from tenantry.safe.reading import at, items, mapping, strings, text
+from tenantry.safe.reading import amount, at, items, mapping, strings, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +76,8 @@ class QuotaBook:
     def _add(self, namespace: str, quota: Manifest, path: DocPath, scopes: tuple[Scope, ...]) -> None:
         found = self._bounds.setdefault(namespace, {})
         for key, hard in mapping(quota.body, *path).items():
-            if isinstance(key, str):
+            # An amount that cannot be read bounds nothing.
+            if amount(hard) is not None:
                 found.setdefault(key, []).append(Bound(quota, key, hard, (*path, key), scopes))
 
     def bound(self, namespace: str, *keys: str) -> Bound | None:

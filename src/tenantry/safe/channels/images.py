@@ -12,7 +12,7 @@ from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
-from tenantry.safe.reading import items, text, texts
+from tenantry.safe.reading import at, items, text, texts
 from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
 from tenantry.safe.trials import Trials
@@ -56,7 +56,7 @@ def _verified(view: View) -> Manifest | None:
     """Return a kubelet configuration of all pools by which nodes check the right to every image, None without one."""
     for manifest in view.snapshot.of("machineconfiguration.openshift.io", "KubeletConfig"):
         policy = text(manifest.body, "spec", "kubeletConfig", "imagePullCredentialsVerificationPolicy")
-        selector = manifest.body.get("spec", {}).get("machineConfigPoolSelector")
+        selector = at(manifest.body, "spec", "machineConfigPoolSelector")
         if policy in _VERIFIED and not selector:
             return manifest
     return None
