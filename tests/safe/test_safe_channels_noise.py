@@ -173,6 +173,13 @@ CASES = [
     Case("GPUs shared and nobody says whether they are capped", "R2", [EDITORS, MIG], "gpu.power-capping"),
     Case("adapters shared and nobody says how", "R2", [EDITORS, VFS], "fabric.traffic-classes"),
     Case("nodes given whole", "R2", [EDITORS, MIG], facts={"nvlink.partitioning": "whole-node"}),
+    Case(
+        "slices of one GPU, whoever gets whole nodes",
+        "R2",
+        [EDITORS, node(**{"nvidia.com/mig-1g.18gb": "7"})],
+        "gpu.power-capping",
+        {"nvlink.partitioning": "whole-node"},
+    ),
     Case("one tenant alone may ask for GPUs", "R2", [MAKER, MIG]),
     Case("no devices", "R2", [EDITORS]),
 ]

@@ -16,7 +16,7 @@ from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
 from tenantry.safe.devices.reading import containers
 from tenantry.safe.devices.ruling import Outcome, Ruling, worst
-from tenantry.safe.offers import read_offers
+from tenantry.safe.offers import SHARED_SUFFIX, read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, items, mapping, number, positive, text
 from tenantry.safe.shapes import representatives
@@ -270,7 +270,10 @@ def _shared(view: View, shared: list[str], gpus: tuple[str, ...], *, whole: bool
     needed = []
     devices = [name for name in shared if name in gpus]
     ports = [name for name in shared if name not in gpus]
-    if devices and not whole:
+    if whole:
+        # Slices and replicas of one GPU are made to be given to several.
+        devices = [name for name in devices if "/mig-" in name or name.endswith(SHARED_SUFFIX)]
+    if devices:
         needed.append((POWER_FACT, devices[0], "cap power and clocks of GPUs on nodes that tenants share"))
     if ports:
         needed.append((CLASSES_FACT, ports[0], "set traffic classes and congestion control on the fabric"))
