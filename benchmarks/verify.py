@@ -85,7 +85,7 @@ def cluster(tenants: int, pods: int) -> tuple[Snapshot, Tenancy]:
 def measure(tenants: int, pods: int) -> dict[str, Any]:
     """Verify one cluster in this process and return its figures."""
     snapshot, tenancy = cluster(tenants, pods)
-    facts = {"cni": "ovn-kubernetes", "cni.enforces-network-policies": True}
+    facts: dict[str, str | bool] = {"cni": "ovn-kubernetes", "cni.enforces-network-policies": True}
     declared = Declared(facts={name: SignedFact(name, value, "seen", "Grace") for name, value in facts.items()})
     gc.collect()
     begin = time.perf_counter()
