@@ -561,6 +561,66 @@ def test_equal_claims_about_all_tenants_are_one() -> None:
     ]
 
 
+def webhook(plurals: str, group: str = "") -> Body:
+    """Return a webhook that may refuse objects, in ways no manifest shows."""
+    rule = {"apiGroups": [group], "apiVersions": ["v1"], "resources": plurals.split(), "operations": ["*"]}
+    hook = {
+        "name": "decides.example.com",
+        "rules": [rule],
+        "clientConfig": {"service": {"name": "decides", "namespace": "kube-system"}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    return thing("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "decides", webhooks=[hook])
+
+
+@pytest.mark.parametrize(
+    ("objects", "hook"),
+    [
+        pytest.param(
+            [deny_others("bee"), *cluster_grant("ant", "", "namespaces", "get patch")],
+            webhook("namespaces"),
+            id="labels of its namespace",
+        ),
+        pytest.param(
+            [netpol("bee"), *grant("bee", "ant", ("networking.k8s.io", "networkpolicies", "create"))],
+            webhook("networkpolicies", "networking.k8s.io"),
+            id="network policies of the target",
+        ),
+        pytest.param(
+            [deny_others("bee"), *cluster_grant("ant", "policy.networking.k8s.io", "adminnetworkpolicies", "update")],
+            webhook("adminnetworkpolicies", "policy.networking.k8s.io"),
+            id="the admin tier",
+        ),
+    ],
+)
+def test_what_a_webhook_makes_of_an_attack_nobody_knows(objects: list[Body], hook: Body) -> None:
+    hook["webhooks"][0]["rules"][0]["apiVersions"] = ["*"]
+    assert claim("N1", [pod("bee"), *objects]).verdict is VIOLATED
+    found = claim("N1", [pod("bee"), *objects, hook])
+    assert found.verdict is UNKNOWN
+    assert any("decides" in f"{item.fact} {item.how}" or item.fact == "webhooks.reviewed" for item in found.missing)
+
+
+def test_the_baseline_holds_until_somebody_writes_a_network_policy_over_it() -> None:
+    both = {"matchExpressions": [{"key": TENANT, "operator": "Exists"}]}
+    spec = {"subject": {"namespaces": both}, "ingress": [{"action": "Deny", "from": [{"namespaces": both}]}]}
+    baseline = thing(ADMIN, "BaselineAdminNetworkPolicy", "default", spec=spec)
+    objects = [pod("bee"), baseline]
+    assert claim("N1", objects).verdict is PROVED
+    # There is nothing to patch, and nothing to delete that would open the namespace.
+    for verb in ("patch", "delete"):
+        rights = grant("bee", "ant", ("networking.k8s.io", "networkpolicies", verb))
+        assert claim("N1", [*objects, *rights]).verdict is PROVED, verb
+        held = VIOLATED if verb == "patch" else PROVED
+        assert claim("N1", [*objects, netpol("bee"), *rights]).verdict is held, verb
+    create = grant("bee", "ant", ("networking.k8s.io", "networkpolicies", "create"))
+    assert claim("N1", [*objects, *create]).verdict is VIOLATED
+    wide = cluster_grant("ant", "policy.networking.k8s.io", "baselineadminnetworkpolicies", "patch")
+    assert claim("N1", [*objects, *wide]).verdict is VIOLATED
+
+
 # --- N2 --------------------------------------------------------------------------------------------------------------
 
 MAKES_PODS = grant("ant", "ant", ("", "pods services configmaps", "create update delete"))

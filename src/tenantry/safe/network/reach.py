@@ -41,7 +41,9 @@ MOST_MISSING: Final = 8
 MOST_TRIALS: Final = 40
 """Times that other labels are looked for when admission refuses those found."""
 
-TOO_MANY: Final = Missing("", "selectors leave more choices of labels than can be tried: write them with fewer keys")
+TOO_MANY: Final = Missing(
+    "choices of labels", "selectors leave more choices of labels than can be tried: write them with fewer keys"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +151,10 @@ class PodNetwork:
         if self.view.strength is not Strength.DEPLOYED and self.joins(source.tenant) is not None:
             return False
         if self.networks.contradictory:
-            return Missing("", "give every namespace at most one primary network: these objects contradict each other")
+            return Missing(
+                "primary networks",
+                "give every namespace at most one primary network: these objects contradict each other",
+            )
         return True if self.ground.separates_networks else self.ground.needs_plugin
 
     def joins(self, tenant: str) -> Right | None:
@@ -419,7 +424,8 @@ class PodNetwork:
 
     def _undefined(self) -> Missing:
         return Missing(
-            "", "give cluster-wide network policies different priorities: the order of equal ones is undefined"
+            "order of network policies",
+            "give cluster-wide network policies different priorities: the order of equal ones is undefined",
         )
 
 

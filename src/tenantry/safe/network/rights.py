@@ -92,7 +92,10 @@ class Openings:
         if removes and right.names and not there <= set(right.names):
             needs = (
                 *needs,
-                Missing("", f"allow no verb {verb} on {resource}: what is left without {right.names} differs"),
+                Missing(
+                    f"{resource} without {', '.join(right.names)}",
+                    f"take {verb} of {resource} from the tenant: it holds for some network policies only",
+                ),
             )
         what = "removes those there are" if removes else "writes one that allows everything"
         step = Step(f"may {verb} {resource}{f' in namespace {namespace}' if namespace else ''} and {what}")

@@ -425,8 +425,14 @@ def _undeclared(port: PortName, target: End) -> Missing:
 
 
 def _doubt(rule: Rule, what: str) -> Missing:
-    return Missing("", f"a rule of {rule.policy} names {what}, which may or may not mean pods: write it with selectors")
+    return Missing(
+        f"what {rule.policy} means",
+        f"a rule of {rule.policy} names {what}, which may or may not mean pods: write it with selectors",
+    )
 
 
 def _unread(rule: Rule) -> Missing:
-    return Missing("", f"a peer of {rule.policy} has fields that are not known: write it with fields of the API")
+    return Missing(
+        f"what {rule.policy} means",
+        f"a peer of {rule.policy} has fields that are not known: write it with fields of the API",
+    )
