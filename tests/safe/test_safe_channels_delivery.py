@@ -266,3 +266,13 @@ def test_nonsense_is_read_without_a_crash(nonsense: Body) -> None:
         decide(channel, view(nonsense, EDIT))
     assert Delivery(view(nonsense).snapshot).namespaces == ("argocd",)
     assert verdict(D1, view(nonsense, project("team-a", "b"))) is VIOLATED
+
+
+def test_whoever_writes_applications_can_name_every_project() -> None:
+    """D2 is about the writing; D1 must not say on top that no project can be used."""
+    held = bind("apps", "ClusterRole/apps", "group:a", namespace="argocd")
+    wide = {**project("wide", "*"), "metadata": {"name": "wide", "namespace": "argocd"}}
+    wide["spec"] = {key: value for key, value in wide["spec"].items() if key != "roles"}
+
+    assert verdict(D1, view(wide)) is PROVED
+    assert verdict(D1, view(wide, WRITES, held)) is Verdict.VIOLATED

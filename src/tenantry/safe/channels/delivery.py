@@ -77,6 +77,19 @@ def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Projec
     for index, group, policies in project.role_groups():
         if group in tenant.groups and any(_lets_use(policy) for policy in policies):
             return Step(f"group {group} acts in project {project.name}", key, ("spec", "roles", index, "groups"))
+    written = _written(view, delivery, tenant, project)
+    if written is not None:
+        return written
+    if dict(project.manifest.body.get("metadata", {}).get("labels") or {}).get(LABEL) == tenant.name:
+        return Step(f"project {project.name} is the tenant's", key, ("metadata", "labels", LABEL))
+    for item in delivery.applications:
+        if _deploys_for(item.body, project.name, tenant):
+            return Step(f"an application of project {project.name} deploys for {tenant.name}", item.key, ("spec",))
+    return None
+
+
+def _written(view: View, delivery: Delivery, tenant: TenantIdentity, project: Project) -> Step | None:
+    """Return where a tenant may write Applications that name a project, or None."""
     for namespace in delivery.namespaces:
         for verb in MAKE:
             right = view.may(tenant.name, verb, GROUP, "applications", namespace)
@@ -88,12 +101,8 @@ def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Projec
             if glob(namespace, pattern) and any(
                 view.may(tenant.name, verb, GROUP, "applications", namespace) for verb in MAKE
             ):
+                key = project.manifest.key
                 return Step(f"Applications may be written in {namespace}", key, ("spec", "sourceNamespaces"))
-    if dict(project.manifest.body.get("metadata", {}).get("labels") or {}).get(LABEL) == tenant.name:
-        return Step(f"project {project.name} is the tenant's", key, ("metadata", "labels", LABEL))
-    for item in delivery.applications:
-        if _deploys_for(item.body, project.name, tenant):
-            return Step(f"an application of project {project.name} deploys for {tenant.name}", item.key, ("spec",))
     return None
 
 
