@@ -17,12 +17,12 @@ from tenantry.model.tenancy import Permission, Strength
 from tenantry.safe.network.classes import mask_of, places_of
 from tenantry.safe.network.ground import survey
 from tenantry.safe.network.policies import read_policies
-from tenantry.safe.network.ports import ALL, NONE, ConnectionSet, union
+from tenantry.safe.network.ports import ALL, ConnectionSet, union
 from tenantry.safe.network.primary import PrimaryNetworks
 from tenantry.safe.network.replay import Connection, Replay, concrete
 from tenantry.safe.network.rights import Openings
 from tenantry.safe.network.rules import Direction, NetworkRules, PodPeer, Tier
-from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Group, Parts
+from tenantry.safe.network.sides import MOST_ORDERS, Acting, Bound, Exits, Group, Parts, within
 from tenantry.safe.network.symbolic import End, Unit
 from tenantry.safe.network.units import Population
 from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
@@ -190,7 +190,7 @@ class PodNetwork:
         found: dict[tuple[str, str], Way] = {}
         names = [tenant.name for tenant in self.tenants]
         inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)
-        exits = _Exits(self._starts(outward), self.targets)
+        exits = Exits(self._starts(outward), self.targets)
         for group in self.entering.groups():
             closed = inward.of(group, Direction.INGRESS)
             opened: Parts | None = None
@@ -204,7 +204,7 @@ class PodNetwork:
                         if opened is None:
                             opened = inward.of(group, Direction.INGRESS, opened=True)
                         parts = {ALL: self.sources.everything} if self._opens_admin(source) else opened
-                    chosen, entering = _within(parts, self.sources.tenants.get(source, 0))
+                    chosen, entering = within(parts, self.sources.tenants.get(source, 0))
                     for leaving, sources, targets in exits.of(source, target) if chosen else ():
                         if leaving & entering and chosen & sources and members & targets:
                             self._search((source, target), places_of(chosen & sources), members & targets, found)
@@ -427,40 +427,6 @@ class PodNetwork:
             "order of network policies",
             "give cluster-wide network policies different priorities: the order of equal ones is undefined",
         )
-
-
-class _Exits:
-    """Whom the sources of each tenant may reach, by tenant."""
-
-    def __init__(self, starts: dict[str, list[tuple[int, Parts]]], targets: Index) -> None:
-        self._starts = starts
-        self._targets = targets
-        self._known: dict[tuple[str, str], list[tuple[ConnectionSet, int, int]]] = {}
-
-    def of(self, source: str, target: str) -> list[tuple[ConnectionSet, int, int]]:
-        """Return connections, sources and targets between which they may pass, between two tenants."""
-        found = self._known.get((source, target))
-        if found is None:
-            merged: dict[tuple[ConnectionSet, int], int] = {}
-            owned = self._targets.tenants.get(target, 0)
-            for sources, parts in self._starts.get(source, ()):
-                reached, connections = _within(parts, owned)
-                if reached:
-                    key = (connections, reached)
-                    merged[key] = merged.get(key, 0) | sources
-            found = [(connections, sources, reached) for (connections, reached), sources in merged.items()]
-            self._known[source, target] = found
-        return found
-
-
-def _within(parts: Parts, units: int) -> tuple[int, ConnectionSet]:
-    """Return those of some units that are in any part, and all connections of these parts."""
-    found, connections = 0, NONE
-    for part, members in parts.items():
-        if members & units:
-            found |= members & units
-            connections = connections | part
-    return found, connections
 
 
 def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -> Iterator[tuple[End, ConnectionSet]]:

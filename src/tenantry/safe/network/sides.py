@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tenantry.model.claim import Missing
 from tenantry.safe.network.classes import Index, mask_of, places_of
-from tenantry.safe.network.ports import ALL, ConnectionSet, union
+from tenantry.safe.network.ports import ALL, NONE, ConnectionSet, union
 from tenantry.safe.network.rules import (
     Action,
     AddressPeer,
@@ -309,3 +309,37 @@ class Bound:
                 lambda unit: unit.addresses is ANY_ADDRESS or any(common(item, block) for item in unit.addresses)
             )
         return found
+
+
+class Exits:
+    """Whom the sources of each tenant may reach, by tenant."""
+
+    def __init__(self, starts: dict[str, list[tuple[int, Parts]]], targets: Index) -> None:
+        self._starts = starts
+        self._targets = targets
+        self._known: dict[tuple[str, str], list[tuple[ConnectionSet, int, int]]] = {}
+
+    def of(self, source: str, target: str) -> list[tuple[ConnectionSet, int, int]]:
+        """Return connections, sources and targets between which they may pass, between two tenants."""
+        found = self._known.get((source, target))
+        if found is None:
+            merged: dict[tuple[ConnectionSet, int], int] = {}
+            owned = self._targets.tenants.get(target, 0)
+            for sources, parts in self._starts.get(source, ()):
+                reached, connections = within(parts, owned)
+                if reached:
+                    key = (connections, reached)
+                    merged[key] = merged.get(key, 0) | sources
+            found = [(connections, sources, reached) for (connections, reached), sources in merged.items()]
+            self._known[source, target] = found
+        return found
+
+
+def within(parts: Parts, units: int) -> tuple[int, ConnectionSet]:
+    """Return those of some units that are in any part, and all connections of these parts."""
+    found, connections = 0, NONE
+    for part, members in parts.items():
+        if members & units:
+            found |= members & units
+            connections = connections | part
+    return found, connections
