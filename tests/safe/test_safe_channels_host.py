@@ -293,7 +293,8 @@ def test_without_broader_constraints_or_behind_a_level_nothing_is_gained() -> No
     assert verdict(H3, view(space("a", ""), EDIT, OPENSHIFT)) is PROVED
     assert verdict(H3, view(space("a"), EDIT, OPENSHIFT, given)) is PROVED
     assert verdict(H3, view(space("a", ""), EDIT, given)) is PROVED
-    assert verdict(H1, view(space("a", ""), EDIT, OPENSHIFT)) is VIOLATED
+    # Without any level OpenShift's own constraints refuse every escape.
+    assert verdict(H1, view(space("a", ""), EDIT, OPENSHIFT)) is PROVED
 
 
 def test_a_dangling_role_leaves_constraints_unknown() -> None:

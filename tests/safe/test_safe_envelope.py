@@ -180,7 +180,7 @@ def test_restricted_constraints_let_the_plain_pod_in_and_no_escape() -> None:
         bare = pod() if name != "restricted" else pod({"securityContext": {}})
         assert constraints.refusal(SCCS[name], bare, RANGES) == "", name
     for item in escapes():
-        if item.primitive not in {"an unmasked /proc", "AppArmor Unconfined"}:
+        if item in escapes(openshift=True):
             assert constraints.refusal(SCCS["restricted-v2"], item.pod, RANGES), item.primitive
 
 

@@ -9,6 +9,7 @@ Source: Kubernetes, ``staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/{
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Missing
@@ -132,6 +133,81 @@ class Request:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _RequestRule:
+    """One rule about requests, with its lists as sets."""
+
+    operations: frozenset[str]
+    groups: frozenset[str]
+    versions: frozenset[str]
+    names: frozenset[str]
+    resources: tuple[tuple[str, str], ...]
+    scope: str
+
+    @staticmethod
+    def of(body: Body) -> _RequestRule:
+        lists = (
+            frozenset(texts(body.get(name))) for name in ("operations", "apiGroups", "apiVersions", "resourceNames")
+        )
+        operations, groups, versions, names = lists
+        parts = (text.partition("/") for text in texts(body.get("resources")))
+        resources = tuple((resource, below) for resource, _, below in parts)
+        return _RequestRule(operations, groups, versions, names, resources, str(body.get("scope", "*")))
+
+    def matches(self, request: Request, *, exact: bool) -> bool:
+        """Whether a request is meant.
+
+        With ``matchPolicy: Equivalent`` a request in another version is converted to one the rule names.
+        """
+        if request.operation not in self.operations and "*" not in self.operations:
+            return False
+        if request.group not in self.groups and "*" not in self.groups:
+            return False
+        wanted = (
+            (resource in {"*", request.resource} and below in {"*", request.subresource})
+            for resource, below in self.resources
+        )
+        if not any(wanted):
+            return False
+        if exact and request.version not in self.versions and "*" not in self.versions:
+            return False
+        if self.names and request.name not in self.names:
+            return False
+        return self.scope == "*" or (self.scope == "Namespaced") is (request.namespace is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Constraints:
+    """Which requests a policy, a binding or a webhook looks at; a selector that cannot be read is None."""
+
+    namespaces: Selector | None
+    objects: Selector | None
+    rules: tuple[_RequestRule, ...]
+    excluded: tuple[_RequestRule, ...]
+    exact: bool
+
+    @staticmethod
+    def of(body: Body) -> _Constraints:
+        return _Constraints(
+            selector_of(body.get("namespaceSelector")),
+            selector_of(body.get("objectSelector")),
+            tuple(_RequestRule.of(rule) for rule in items(body.get("resourceRules"))),
+            tuple(_RequestRule.of(rule) for rule in items(body.get("excludeResourceRules"))),
+            body.get("matchPolicy") == "Exact",
+        )
+
+    def cover(self, request: Request, *, required: bool) -> bool:
+        """Whether a request is meant; where rules are not required their absence means every request.
+
+        A selector that cannot be read matches nothing, as such an object is never stored.
+        """
+        if (self.rules or required) and not any(rule.matches(request, exact=self.exact) for rule in self.rules):
+            return False
+        if any(rule.matches(request, exact=self.exact) for rule in self.excluded):
+            return False
+        return _namespace_matches(self.namespaces, request) and _object_matches(self.objects, request)
+
+
 @dataclass(frozen=True)
 class Guard:
     """One binding of one ValidatingAdmissionPolicy that denies.
@@ -154,29 +230,34 @@ class Guard:
         return mapping(self.policy.body.get("spec"))
 
     @property
+    def alike(self) -> bool:
+        """Whether it says the same of equal objects whoever asks and wherever."""
+        return not self.uses_user and not self.uses_namespace
+
+    @cached_property
     def object_selectors(self) -> tuple[Selector | None, ...]:
         """Selectors of objects that do not match everything; None for one that cannot be read."""
-        return self._selectors("objectSelector")
+        return _choosing(item.objects for item in self._constraints)
 
-    @property
+    @cached_property
     def namespace_selectors(self) -> tuple[Selector | None, ...]:
         """Selectors of namespaces that do not match everything; None for one that cannot be read."""
-        return self._selectors("namespaceSelector")
+        return _choosing(item.namespaces for item in self._constraints)
 
-    def _selectors(self, name: str) -> tuple[Selector | None, ...]:
-        found = (selector_of(constraints.get(name)) for constraints in self._constraints())
-        return tuple(selector for selector in found if selector is None or not selector.everything)
-
-    def _constraints(self) -> tuple[Body, ...]:
+    @cached_property
+    def _constraints(self) -> tuple[_Constraints, ...]:
+        own = _Constraints.of(mapping(self.spec.get("matchConstraints")))
         bound = mapping(self.binding.body.get("spec")).get("matchResources")
-        return (mapping(self.spec.get("matchConstraints")), *((mapping(bound),) if bound is not None else ()))
+        return (own, *((_Constraints.of(mapping(bound)),) if bound is not None else ()))
 
     def looks_at(self, request: Request) -> bool:
         """Whether policy and binding match a request; match conditions are asked later."""
-        policy, *binding = self._constraints()
-        if not _covers(policy, request, required=True):
-            return False
-        return all(_covers(constraints, request, required=False) for constraints in binding)
+        policy, *binding = self._constraints
+        return policy.cover(request, required=True) and all(item.cover(request, required=False) for item in binding)
+
+
+def _choosing(selectors: Iterable[Selector | None]) -> tuple[Selector | None, ...]:
+    return tuple(selector for selector in selectors if selector is None or not selector.everything)
 
 
 def mapping(value: object) -> Body:
@@ -195,21 +276,6 @@ def selector_of(body: object) -> Selector | None:
         return parse_selector(body) if body is not None else Selector()
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def _covers(constraints: Body, request: Request, *, required: bool) -> bool:
-    """Whether constraints match; a selector that cannot be read matches nothing, as such an object is never stored."""
-    if not _namespace_matches(selector_of(constraints.get("namespaceSelector")), request):
-        return False
-    if not _object_matches(selector_of(constraints.get("objectSelector")), request):
-        return False
-    exact = constraints.get("matchPolicy") == "Exact"
-    if any(_rule_matches(rule, request, exact=exact) for rule in items(constraints.get("excludeResourceRules"))):
-        return False
-    rules = items(constraints.get("resourceRules"))
-    if not rules:
-        return not required
-    return any(_rule_matches(rule, request, exact=exact) for rule in rules)
 
 
 def _namespace_matches(selector: Selector | None, request: Request) -> bool:
@@ -231,33 +297,6 @@ def _object_matches(selector: Selector | None, request: Request) -> bool:
     if selector.everything:
         return True
     return any(body is not None and selector.matches(labels_of(body)) for body in (request.body, request.old))
-
-
-def _rule_matches(rule: Body, request: Request, *, exact: bool) -> bool:
-    operations, groups = texts(rule.get("operations")), texts(rule.get("apiGroups"))
-    if not {request.operation, "*"} & set(operations) or not {request.group, "*"} & set(groups):
-        return False
-    # With matchPolicy Equivalent a request in another version is converted to one the rule names.
-    if exact and not {request.version, "*"} & set(texts(rule.get("apiVersions"))):
-        return False
-    if (names := texts(rule.get("resourceNames"))) and request.name not in names:
-        return False
-    scope = rule.get("scope", "*")
-    if scope != "*" and (scope == "Namespaced") is not (request.namespace is not None):
-        return False
-    return any(_resource_matches(text, request) for text in texts(rule.get("resources")))
-
-
-def _resource_matches(text: str, request: Request) -> bool:
-    resource, _, below = text.partition("/")
-    return resource in {"*", request.resource} and below in {"*", request.subresource}
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What one guard says: None when it lets the request pass."""
-
-    admission: Admission | None
 
 
 @dataclass

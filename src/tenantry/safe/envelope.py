@@ -14,6 +14,7 @@ from tenantry.safe import constraints, pod_security
 from tenantry.safe.admission import Guard, GuardBook, Request, mapping, plural_of
 from tenantry.safe.answer import Admission, Answer, Requester
 from tenantry.safe.evasion import labelled, slipping, temptations
+from tenantry.safe.pods import plain_pod
 from tenantry.safe.rbac import (
     AUTHENTICATED,
     RoleBook,
@@ -25,7 +26,7 @@ from tenantry.safe.rbac import (
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
@@ -377,6 +378,29 @@ class Envelope:
             return found
         return tuple(guard for guard in found if not _selects_namespaces(guard))
 
+    def alike(self, account: str = "") -> Hashable:
+        """Return a value equal for namespaces that :meth:`settles` cannot tell apart.
+
+        Args:
+            account: service account the pods run as; ``default`` for the empty name.
+        """
+        pod = self._request(plain_pod(self.namespace), None, Requester(""), _Form("CREATE", "", "", None))
+        guards = tuple(guard.binding.key for guard in self._guards(pod) if guard.alike)
+        usable: set[frozenset[str]] = set()
+        if self._admitter.openshift:
+            for user in self._requesters(pod.body or {}):
+                found = self._admitter.usable_constraints(user, account or "default", self.namespace)
+                usable.add(frozenset(item.key.name for item in found))
+        return (self.level, self.trusted, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
+
+    def settles(self, said: Admission) -> bool:
+        """Whether every namespace that is alike refuses for the same reason: nothing of its own was looked at."""
+        if not said.refused or said.by is None:
+            return False
+        if said.by.kind in {"Namespace", constraints.KIND}:
+            return True
+        return any(guard.alike and guard.policy.key == said.by for guard in self._admitter.guards.guards)
+
     # --- what is said ---------------------------------------------------------------------------------------------
 
     def _decide(self, request: Request) -> Admission:
@@ -386,7 +410,7 @@ class Envelope:
             if refused is not None:
                 return refused
         unknown: Admission | None = None
-        for guard in self._guards(request):
+        for guard in sorted(self._guards(request), key=lambda item: not item.alike):
             said = self._admitter.ask(guard, request, self._shape)
             if said is not None and said.refused:
                 return said

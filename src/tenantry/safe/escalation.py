@@ -46,7 +46,7 @@ def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
     """Return what a tenant can give itself in its own namespaces, until nothing more is gained."""
     base = view.base_rights(tenant)
     own = view.tenancy.by_name[tenant].namespaces
-    if not _about_rights(base):
+    if not _about_rights(base, ("bind", "escalate")):
         return ()
     found: dict[tuple[str, str, str], Gained] = {}
     while True:
@@ -54,6 +54,8 @@ def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
         for identity in base.identities:
             extra = [item.held for item in found.values() if item.held.identity == identity and item.admission.admitted]
             rights = Rights(view.book, [identity], extra)
+            if not _about_rights(rights, ("bind", "escalate")):
+                continue
             for namespace in own:
                 for item in _gains(view, rights, identity, namespace):
                     key = (identity.user or identity.principal.name, namespace, item.held.grant.role[2])
@@ -62,13 +64,10 @@ def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
             return tuple(found.values())
 
 
-def _about_rights(rights: Rights) -> bool:
+def _about_rights(rights: Rights, verbs: tuple[str, ...] = ("bind", "escalate", "impersonate")) -> bool:
     """Whether any rule is about rights at all, which is rarely so and quickly seen."""
     return any(
-        verb in rule.verbs or "*" in rule.verbs
-        for held in rights.all()
-        for rule in held.grant.rules
-        for verb in ("bind", "escalate", "impersonate")
+        verb in rule.verbs or "*" in rule.verbs for held in rights.all() for rule in held.grant.rules for verb in verbs
     )
 
 

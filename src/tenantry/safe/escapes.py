@@ -24,6 +24,12 @@ HOST_PATHS = (
     *("/", "/dev", "/etc", "/etc/kubernetes", "/proc", "/root", "/run/containerd/containerd.sock"),
     *("/run/crio/crio.sock", "/sys", "/usr", "/var/lib/kubelet", "/var/log", "/var/run/docker.sock"),
 )
+APP_ARMOR = "AppArmor Unconfined"
+PROC = "an unmasked /proc"
+NOT_ON_OPENSHIFT = frozenset({APP_ARMOR, PROC})
+"""What leads nowhere on OpenShift: its nodes use SELinux in place of AppArmor, and the API server (Kubernetes 1.30 and
+later, ``pkg/apis/core/validation``) lets /proc be unmasked in a user namespace only."""
+
 POSITIONS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -54,9 +60,9 @@ def placed(pod: Body, namespace: str, account: str = "") -> Body:
 
 
 @cache
-def escapes() -> tuple[Escape, ...]:
-    """Return all of them, worst first."""
-    return tuple(_escapes())
+def escapes(*, openshift: bool = False) -> tuple[Escape, ...]:
+    """Return all of them that lead anywhere on a distribution, worst first."""
+    return tuple(item for item in _escapes() if not openshift or item.primitive not in NOT_ON_OPENSHIFT)
 
 
 def _escapes() -> Iterator[Escape]:
@@ -72,8 +78,8 @@ def _escapes() -> Iterator[Escape]:
             yield _context(f"capability {name}", position, capabilities={"drop": ["ALL"], "add": [name]})
     for position in POSITIONS:
         yield _context("seccomp Unconfined", position, seccompProfile={"type": "Unconfined"})
-        yield _context("AppArmor Unconfined", position, appArmorProfile={"type": "Unconfined"})
-        yield _context("an unmasked /proc", position, procMount="Unmasked")
+        yield _context(APP_ARMOR, position, appArmorProfile={"type": "Unconfined"})
+        yield _context(PROC, position, procMount="Unmasked")
         yield _context("SELinux type spc_t", position, seLinuxOptions={"type": "spc_t"})
     yield from _of_the_pod()
     for position in POSITIONS[:2]:
@@ -83,11 +89,11 @@ def _escapes() -> Iterator[Escape]:
 def _of_the_pod() -> Iterator[Escape]:
     security = plain_pod("")["spec"]["securityContext"]
     yield _pod("seccomp Unconfined", {"securityContext": {**security, "seccompProfile": {"type": "Unconfined"}}})
-    yield _pod("AppArmor Unconfined", {"securityContext": {**security, "appArmorProfile": {"type": "Unconfined"}}})
+    yield _pod(APP_ARMOR, {"securityContext": {**security, "appArmorProfile": {"type": "Unconfined"}}})
     yield _pod("SELinux type spc_t", {"securityContext": {**security, "seLinuxOptions": {"type": "spc_t"}}})
     annotated = plain_pod("")
     annotated["metadata"]["annotations"] = {"container.apparmor.security.beta.kubernetes.io/main": "unconfined"}
-    yield Escape("AppArmor Unconfined", "annotations", annotated)
+    yield Escape(APP_ARMOR, "annotations", annotated)
 
 
 def _pod(primitive: str, spec: dict[str, Any]) -> Escape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.rbac import default_objects
@@ -64,7 +65,7 @@ def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
         for rule in held.grant.rules:
             if rule.role.name in known or rule.role.name == held.grant.role[2] or held.grant.role[0] != "ClusterRole":
                 continue
-            danger = _danger(rule, held.grant)
+            danger = _danger(rule, inside=bool(held.grant.namespace))
             if danger is None:
                 continue
             said = _lets(view, danger, held, held.grant.namespace or own)
@@ -85,10 +86,11 @@ def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
 Danger = tuple[str, str, tuple[str, ...], str]
 
 
-def _danger(rule: Rule, grant: Grant) -> Danger | None:
+@cache
+def _danger(rule: Rule, *, inside: bool) -> Danger | None:
     for entry in _DANGEROUS:
         group, resource, verbs, _ = entry
-        if grant.namespace and (group, resource) == ("", "nodes"):
+        if inside and (group, resource) == ("", "nodes"):
             continue
         if any(rule.allows(verb, group, resource) for verb in verbs) and not _harmless_use(rule, entry):
             return entry

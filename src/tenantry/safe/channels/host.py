@@ -15,7 +15,7 @@ from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import POD_MAKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from tenantry.model.claim import Claim
     from tenantry.model.manifest import Manifest
@@ -62,11 +62,12 @@ def escape(view: View) -> Iterator[Claim]:
     Such are: privileged containers, host namespaces, host paths and ports, capabilities, profiles switched off. Every
     one is tried in every place of a pod, against Pod Security, security context constraints and admission policies.
     """
+    settled: dict[Hashable, set[int]] = {}
     for tenant in view.tenants:
         if view.strength is Strength.DEPLOYED:
             yield _deployed(view, tenant).claim(H1, tenant.name)
             continue
-        outcomes = [_namespace(view, tenant, name) for name in tenant.namespaces]
+        outcomes = _until_broken(_namespace(view, tenant, name, settled) for name in tenant.namespaces)
         unknown = view.unknown_roles(tenant.name)
         if unknown and not any(item.witness for item in outcomes):
             outcomes.append(Outcome.open(*unknown))
@@ -85,23 +86,38 @@ def _deployed(view: View, tenant: TenantIdentity) -> Outcome:
     return Outcome.safe("no pod that is deployed uses a host primitive")
 
 
-def _namespace(view: View, tenant: TenantIdentity, namespace: str) -> Outcome:
+def _until_broken(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return outcomes up to the first that shows a way: one is enough."""
+    found = []
+    for outcome in outcomes:
+        found.append(outcome)
+        if outcome.witness is not None:
+            break
+    return found
+
+
+def _namespace(view: View, tenant: TenantIdentity, namespace: str, settled: dict[Hashable, set[int]]) -> Outcome:
     runs = runs_pods(view, tenant.name, namespace)
     debugs = debugs_pods(view, tenant.name, namespace)
     if runs is None and debugs is None:
         return Outcome.safe(f"{tenant.name} has no right to run pods")
     envelope = view.envelope(namespace)
-    left = remaining(envelope.level)
+    left = remaining(envelope.level, openshift=view.distribution_openshift)
     if not left:
-        labels = envelope.level
-        return Outcome.safe(f"Pod Security {labels.name} on its namespaces refuses every one of {len(escapes())} pods")
+        count = len(escapes(openshift=view.distribution_openshift))
+        return Outcome.safe(f"Pod Security {envelope.level.name} on its namespaces refuses every one of {count} pods")
     accounts = ("", *broader(view, namespace))
     tried = [item for item in left if (debugs if item.added_later else runs) is not None]
     unknown: list[Missing] = []
     refused: Admission | None = None
     for account in accounts:
+        known = settled.setdefault((envelope.alike(account), view.distribution_openshift), set())
         for item in tried:
+            if id(item) in known:
+                continue
             said = attempt(envelope, item, namespace, account)
+            if envelope.settles(said):
+                known.add(id(item))
             if said.admitted:
                 right = debugs if item.added_later else runs
                 return _let_in(view, tenant, envelope, (item, said), right)
@@ -109,14 +125,14 @@ def _namespace(view: View, tenant: TenantIdentity, namespace: str) -> Outcome:
             refused = said if said.refused else refused
     if unknown:
         return Outcome.open(*dict.fromkeys(unknown))
-    by = f"{refused.by}" if refused is not None and refused.by else "admission"
-    return Outcome.safe(f"{by} and others refuse every one of {len(tried)} pods in {namespace}")
+    by = f"{refused.by} and others refuse" if refused is not None and refused.by else "admission refuses"
+    return Outcome.safe(f"{by} every one of {len(tried)} pods that Pod Security lets into {namespace}")
 
 
 @cache
-def remaining(level: Level) -> tuple[Escape, ...]:
+def remaining(level: Level, *, openshift: bool = False) -> tuple[Escape, ...]:
     """Return the escapes a Pod Security level lets in."""
-    return tuple(item for item in escapes() if not refusal(level, item.pod))
+    return tuple(item for item in escapes(openshift=openshift) if not refusal(level, item.pod))
 
 
 def attempt(envelope: Envelope, item: Escape, namespace: str, account: str = "") -> Admission:
@@ -252,7 +268,7 @@ def _accounts(view: View, tenant: TenantIdentity, namespace: str) -> Outcome:
     unknown: list[Missing] = []
     envelope = view.envelope(namespace)
     for account, more in broader(view, namespace).items():
-        for item in escapes():
+        for item in escapes(openshift=True):
             if item.added_later:
                 continue
             said = attempt(envelope, item, namespace, account)
