@@ -63,7 +63,7 @@ def place_of(volume: Manifest) -> tuple[Place, tuple[str, ...]] | None:
     return None
 
 
-def _csi(source: dict[str, object]) -> Place:
+def _csi(source: object) -> Place:
     driver, attributes = text(source, "driver"), strings(source, "volumeAttributes")
     server = " ".join(attributes[name] for name in _SERVERS if attributes.get(name))
     path = "/".join(attributes[name] for name in _PATHS if attributes.get(name))

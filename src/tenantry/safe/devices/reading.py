@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tenantry.model.quantity import parse_quantity
-from tenantry.safe.reading import items, mapping
+from tenantry.model.reading import from_json as parsed
+from tenantry.model.reading import items, mapping
+from tenantry.model.reading import quantity as units
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body
 
-
-def units(value: object) -> float | None:
-    """Return a Kubernetes quantity as a number, or None when it is not one."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        return float(parse_quantity(value).value)
-    except ValueError:
-        return None
-
-
-def parsed(value: object) -> Any:
-    """Return what a JSON text holds, or None when it is no text or no JSON."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
+__all__ = ["containers", "environment", "parsed", "requested", "units"]
 
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
