@@ -31,7 +31,7 @@ FACTS: dict[str, str | bool] = {
     "cni.enforces-admin-network-policies": True,
 }
 PAIRS = (("ant", "bee"), ("bee", "ant"))
-CONNECTIONS = [(protocol, port) for protocol in ("TCP", "UDP", "SCTP") for port in (80, 81, 82, 5000)]
+CONNECTIONS = [(protocol, port) for protocol in ("TCP", "UDP", "SCTP") for port in (1, 80, 81, 82, 5000)]
 
 
 def network(made: Generated, strength: Strength) -> PodNetwork:
@@ -145,6 +145,11 @@ def cheap(made: Generated) -> bool:
     """Whether all choices can be tried in a second or so."""
     free = sum(1 for _ in all_labels(made.bodies)) * len(addresses(made.bodies))
     return free * free * sum(1 for _ in orders(made.bodies)) <= 1000
+
+
+@pytest.mark.parametrize("seed", [20243, 20453, 21251, 22006])
+def test_deployed_pods_of_clusters_that_were_once_judged_wrongly(seed: int) -> None:
+    check_reach(generate(Seeded(seed), hosts=False), Strength.DEPLOYED)
 
 
 @pytest.mark.parametrize("block", range(4))

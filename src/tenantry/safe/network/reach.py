@@ -206,6 +206,8 @@ class PodNetwork:
                         parts = {ALL: self.sources.everything} if self._opens_admin(source) else opened
                     chosen, entering = within(parts, self.sources.tenants.get(source, 0))
                     for leaving, sources, targets in exits.of(source, target) if chosen else ():
+                        if (way := found.get((source, target))) is not None and way.sure:
+                            break
                         if leaving & entering and chosen & sources and members & targets:
                             self._search((source, target), places_of(chosen & sources), members & targets, found)
         return dict(sorted(found.items()))
@@ -270,7 +272,8 @@ class PodNetwork:
                 way = self._between(start, end)
                 if way is None:
                     continue
-                found[pair] = way if way.sure or pair not in found else found[pair].needing(way.missing)
+                known = found.get(pair)
+                found[pair] = way if way.sure or known is None else known.needing(way.missing)
                 if way.sure:
                     return
 
@@ -339,6 +342,8 @@ class PodNetwork:
         unsure: Way | None = None
         for leaving in egress:
             for entering in ingress:
+                if not _agree(leaving, entering):
+                    continue
                 way = self._one_order(source, target, leaving, entering)
                 sure.append(way if way is not None and way.sure else None)
                 unsure = unsure or (way if way is not None and not way.sure else None)
@@ -447,6 +452,16 @@ def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -
 
 def _labelled(item: Permission) -> Selector:
     return equality_selector(dict(item.target_labels))
+
+
+def _agree(one: Side, other: Side) -> bool:
+    """Whether network policies that act at both ends are asked in one order: there is only one in a cluster."""
+    orders = [
+        list(dict.fromkeys(entry.rule.policy for entry in (*side.admin, *side.baseline))) for side in (one, other)
+    ]
+    both = set(orders[0]) & set(orders[1])
+    first, second = ([key for key in order if key in both] for order in orders)
+    return first == second
 
 
 def _without_admin(sides: tuple[Side, ...], opening: Opening) -> tuple[Side, ...]:

@@ -420,7 +420,8 @@ def named(port: PortName, declared: Sequence[ContainerPort]) -> ConnectionSet:
 
 def _undeclared(port: PortName, target: End) -> Missing:
     return Missing(
-        "", f"write the port {port.name} as a number: pods of {target.unit.namespace} may come to declare it"
+        f"what port {port.name} means",
+        f"write the port {port.name} as a number: pods of {target.unit.namespace} may come to declare it",
     )
 
 
