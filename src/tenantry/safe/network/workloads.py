@@ -234,7 +234,7 @@ def _ports(fields: Fields, template: dict[str, Any], at: DocPath) -> tuple[Conta
                 fields.problem((*here, number, "containerPort"), f"expected a port number, found {port!r}")
                 continue
             protocol = item.get("protocol") or "TCP"
-            if protocol not in {"TCP", "UDP", "SCTP"}:
+            if protocol not in ("TCP", "UDP", "SCTP"):  # a tuple: what stands there may not be hashable
                 fields.problem((*here, number, "protocol"), f"expected TCP, UDP or SCTP, found {protocol!r}")
                 continue
             name = item.get("name")
