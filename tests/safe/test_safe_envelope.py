@@ -184,6 +184,11 @@ def test_restricted_constraints_let_the_plain_pod_in_and_no_escape() -> None:
             assert constraints.refusal(SCCS["restricted-v2"], item.pod, RANGES), item.primitive
 
 
+def test_a_namespace_that_has_no_range_of_users_yet_still_excludes_root() -> None:
+    assert constraints.refusal(SCCS["restricted-v2"], pod(runAsUser=0), {})
+    assert constraints.refusal(SCCS["restricted-v2"], pod(runAsUser=1000), {}) == ""
+
+
 @pytest.mark.parametrize(
     ("name", "made", "lets_in"),
     [

@@ -57,6 +57,17 @@ def test_what_lies_behind_a_crossing_is_followed_to_the_end() -> None:
     assert {item.channel for item in seen.reach("a").beyond} == {"A2"}
 
 
+def test_tenants_that_lead_to_each_other_are_each_entered_once() -> None:
+    names = {name: [name] for name in "abcd"}
+    circle: list[Body] = []
+    for source, target in (("group:a", "b"), ("sa:b/default", "c"), ("sa:c/default", "b"), ("sa:c/x", "d")):
+        kind = f"exec-{source[-1]}"
+        circle.append(role(kind, target, rule("create", "pods/exec")))
+        circle.append(bind(kind, f"Role/{kind}", source, namespace=target))
+
+    assert [item.target for item in view(circle, tenants=names).reach("a").beyond] == ["c", "d"]
+
+
 def test_what_only_denies_leads_no_further() -> None:
     seen = view(
         role("rm", "b", rule("delete", "pods")),
