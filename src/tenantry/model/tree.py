@@ -20,7 +20,6 @@ class Component:
         wave: sync wave of the Application; lower first.
         disruptive: whether a change may drain, reset or reboot nodes.
         project: AppProject.
-        namespace: namespace for objects that name none.
         tenant: tenant concerned, empty for the platform.
     """
 
@@ -30,7 +29,6 @@ class Component:
     wave: int
     disruptive: bool = False
     project: str = "platform"
-    namespace: str = ""
     tenant: str = ""
 
 

@@ -151,7 +151,7 @@ def _application(cluster: Cluster, component: Component) -> Body:
         "path": folder,
         "directory": {"recurse": True},
     }
-    return _wrap(cluster, component, component.name, source, component.namespace or cluster.argocd_namespace)
+    return _wrap(cluster, component, component.name, source, cluster.argocd_namespace)
 
 
 def _chart_application(cluster: Cluster, component: Component, chart: Chart) -> Body:
