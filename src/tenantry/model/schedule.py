@@ -110,8 +110,12 @@ class Cycle:
         decisions: what is done, in order.
         held: per waiting job, the gate at which each action gave up on it, in the order of actions.
         queues: what every queue was due at the start and holds at the end, in order of names.
+        started: jobs that began to run, none of whose pods held anything before.
+        stale: since when jobs run with fewer pods than their gangs need.
     """
 
     decisions: tuple[Decision, ...]
     held: Mapping[str, tuple[Held, ...]]
     queues: tuple[QueueView, ...]
+    started: tuple[str, ...] = ()
+    stale: Mapping[str, int] = field(default_factory=dict)

@@ -43,6 +43,7 @@ def allocate(session: Session) -> None:
         session.record.committed(statement.commit(), job)
         if not waits and not running:
             job.started = session.now
+            session.record.started.append(job.uid)
         if any(task.wanted(real=True) for task in job.tasks.values()):
             walk.push(job)
 

@@ -48,7 +48,13 @@ def outcome(session: Session) -> Cycle:
         if (job := session.jobs.get(uid)) is not None and job.pending
     }
     views = tuple(view(queue) for queue in session.queues.values())
-    return Cycle(tuple(session.record.decisions), held, tuple(sorted(views, key=lambda item: item.name)))
+    return Cycle(
+        decisions=tuple(session.record.decisions),
+        held=held,
+        queues=tuple(sorted(views, key=lambda item: item.name)),
+        started=tuple(session.record.started),
+        stale={uid: job.stale_since for uid, job in sorted(session.jobs.items()) if job.stale_since is not None},
+    )
 
 
 def _note_unfit(session: Session) -> None:

@@ -150,11 +150,11 @@ class Node:
     def _book(self, held: Held, sign: float) -> None:
         status, offered = held.status, self.offered
         used, idle, releasing = self.used, self.idle, self.releasing
-        for position, amount in enumerate(held.accepted):
+        for position, accepted in enumerate(held.accepted):
             # Shared GPUs are booked one by one; what the node does not offer is not booked at all.
-            if not amount or not offered[position] or (position == GPU and held.shares_gpu):
+            if not accepted or not offered[position] or (position == GPU and held.shares_gpu):
                 continue
-            amount *= sign
+            amount = accepted * sign
             used[position] += amount
             if status == RELEASING:
                 releasing[position] += amount

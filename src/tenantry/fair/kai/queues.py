@@ -5,7 +5,7 @@ Source: pkg/scheduler/plugins/proportion (proportion.go, resource_share, queue_o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.kai.division import Claimant, Share, divide
 from tenantry.model.queue import UNLIMITED
@@ -176,6 +176,20 @@ class Taken:
 NOTHING_TAKEN = Taken()
 
 
+class Contender(NamedTuple):
+    """A queue that is compared with a sibling.
+
+    Attributes:
+        queue: the queue.
+        job: what its next job asks for.
+        out: what its victims hold that are taken already, the next one included.
+    """
+
+    queue: Queue
+    job: Amounts
+    out: Taken
+
+
 class QueueOrder:
     """Which of two sibling queues goes first (queue_order.go)."""
 
@@ -191,19 +205,10 @@ class QueueOrder:
         """
         self.totals, self.rank, self.by_age = totals, rank, by_age
 
-    def first(
-        self, left: Queue, right: Queue, left_job: Amounts, right_job: Amounts, left_out: Taken, right_out: Taken
-    ) -> bool:
-        """Whether ``left`` goes before ``right``; the first difference decides.
-
-        Args:
-            left: one queue.
-            right: another one.
-            left_job: what the next job of ``left`` asks for.
-            right_job: what the next job of ``right`` asks for.
-            left_out: what the victims of ``left`` hold that are taken already, the next one included.
-            right_out: likewise of ``right``.
-        """
+    def first(self, one: Contender, other: Contender) -> bool:
+        """Whether ``one`` goes before ``other``; the first difference decides."""
+        left, left_job, left_out = one
+        right, right_job, right_out = other
         if self.by_age:
             return (left.model.created, left.name) < (right.model.created, right.name)
         over, other_over = left.over_fair_share, right.over_fair_share

@@ -71,6 +71,25 @@ def may_lose(session: Session, job: Job, queue: Queue) -> bool:
     return not under
 
 
+class Taking:
+    """What one scenario takes, added up queue by queue.
+
+    Attributes:
+        reclaimer: leaf queue it is taken for.
+        asked: CPU, memory and GPUs it is taken for.
+        wanted: resources that are asked for.
+        left: what queues still hold, those below and those above alike.
+        involved: resources that are taken, by queue.
+    """
+
+    __slots__ = ("asked", "involved", "left", "reclaimer", "wanted")
+
+    def __init__(self, reclaimer: Queue, asked: Three, wanted: set[int]) -> None:
+        self.reclaimer, self.asked, self.wanted = reclaimer, asked, wanted
+        self.left: dict[str, list[float]] = {}
+        self.involved: dict[str, set[int]] = {}
+
+
 class Ledger:
     """Queues as they stood when the search for a job began; scenarios are judged by that."""
 
@@ -93,13 +112,12 @@ class Ledger:
         reclaimer = self.session.queues[job.queue]
         asked_vector = job.request(self.session.smallest_gpu, real=False)
         asked = self.session.axes.quantities(asked_vector)
-        left: dict[str, list[float]] = {}
-        involved: dict[str, set[int]] = {}
+        taking = Taking(reclaimer, asked, _resources([asked_vector]))
         for name, bundles in self._bundles(victims).items():
-            refused = self._take(reclaimer, asked, self.session.queues[name], bundles, left, involved)
+            refused = self._take(taking, self.session.queues[name], bundles)
             if refused is not None:
                 return refused
-        return self._overtakes(job, reclaimer, asked, _resources([asked_vector]), left, involved)
+        return self._overtakes(job, taking)
 
     def _bundles(self, victims: Mapping[str, Sequence[Task]]) -> dict[str, list[Vector]]:
         """What is taken of every leaf queue: pods above a minimum one by one, the rest of a job at once."""
@@ -126,21 +144,14 @@ class Ledger:
             total = [a + b for a, b in zip(total, vector, strict=True)]
         return tuple(total)
 
-    def _take(
-        self,
-        reclaimer: Queue,
-        asked: Three,
-        victim: Queue,
-        bundles: Sequence[Vector],
-        left: dict[str, list[float]],
-        involved: dict[str, set[int]],
-    ) -> Refusal | None:
-        mine, other = leveled(reclaimer, victim)
+    def _take(self, taking: Taking, victim: Queue, bundles: Sequence[Vector]) -> Refusal | None:
+        left, involved = taking.left, taking.involved
+        mine, other = leveled(taking.reclaimer, victim)
         involved[victim.name] = _resources(bundles)
         remaining = left.setdefault(other.name, list(self.allocated[other.name]))
         in_quota = not any(
             exceeds(held + more, share.quota)
-            for held, more, share in zip(self.allocated[mine.name], asked, mine.shares, strict=True)
+            for held, more, share in zip(self.allocated[mine.name], taking.asked, mine.shares, strict=True)
         )
         for bundle in bundles:
             over_share = any(
@@ -161,17 +172,10 @@ class Ledger:
                 involved[queue.name] = involved.get(queue.name, set()) | involved[victim.name]
         return None
 
-    def _overtakes(
-        self,
-        job: Job,
-        reclaimer: Queue,
-        asked: Three,
-        wanted: set[int],
-        left: dict[str, list[float]],
-        involved: dict[str, set[int]],
-    ) -> Refusal | None:
+    def _overtakes(self, job: Job, taking: Taking) -> Refusal | None:
         """Why the reclaimer or an ancestor would be fuller than a sibling it takes from, or exceed a quota."""
-        for queue in reclaimer.up():
+        left, asked = taking.left, taking.asked
+        for queue in taking.reclaimer.up():
             mine = left.get(queue.name, list(self.allocated[queue.name]))
             for position, amount in enumerate(asked):
                 mine[position] += amount
@@ -179,7 +183,8 @@ class Ledger:
                 sibling = self.session.queues[name]
                 if sibling.parent is not queue.parent or sibling is queue:
                     continue
-                refused = self._fuller(queue, mine, sibling, left[name], involved[name] | wanted)
+                resources = taking.involved[name] | taking.wanted
+                refused = self._fuller(queue, mine, sibling, left[name], resources)
                 if refused is not None:
                     return refused
             if not job.preemptible:

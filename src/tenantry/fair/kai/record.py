@@ -18,14 +18,16 @@ class Recorder:
         action: action that runs now.
         decisions: what was decided.
         held: per job and action, the last gate that was not passed.
+        started: jobs that began to run.
     """
 
-    __slots__ = ("action", "decisions", "held")
+    __slots__ = ("action", "decisions", "held", "started")
 
     def __init__(self) -> None:
         self.action = ""
         self.decisions: list[Decision] = []
         self.held: dict[str, dict[str, Held]] = {}
+        self.started: list[str] = []
 
     def hold(self, job: Job, gate: Gate, **facts: Any) -> None:
         """Note the gate a job did not pass in this action."""

@@ -80,7 +80,7 @@ PLUGINS = frozenset({
     "predicates", "proportion", "priority", "elastic", "nodeavailability", "gpusharingorder", "gpupack", "resourcetype",
     "nominatednode", "nodeplacement", "minruntime", "topology",
 })  # fmt: skip
-"""Plugins that decide something and can be turned off; ``gpuspread`` takes the place of ``gpupack`` when GPUs spread."""
+"""Plugins that decide something and can be turned off; ``gpuspread`` replaces ``gpupack`` when GPUs spread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tenantry.fair.kai.filters import make_filters
 from tenantry.fair.kai.state import Job, evictable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.fair.kai.filters import Filter
     from tenantry.fair.kai.node import Node
@@ -73,6 +73,7 @@ class Accumulator:
         preemptor: Job,
         recorded: Sequence[Batch],
         victims: Walk,
+        *,
         feasible: Mapping[str, Node],
         rejections: dict[str, int],
     ) -> None:
@@ -145,12 +146,13 @@ def node_by_node(accumulator: Accumulator) -> Iterator[Scenario]:
         seen: set[frozenset[str]] = set()
         for name in sorted({task.node for task in newest.tasks.values() if task.node}):
             jobs = by_node.get(name, {})
-            chosen = [(uid, [task for batch in by_job[uid] for task in batch]) for uid in jobs]
-            key = frozenset(task.uid for _, tasks in chosen for task in tasks)
+            mixed = accumulator.session.mixed
+            chosen = [mixed([task for batch in by_job[uid] for task in batch], _uid) for uid in mixed(jobs, str)]
+            key = frozenset(task.uid for tasks in chosen for task in tasks)
             if not key or key in seen:
                 continue
             seen.add(key)
-            yield Scenario(base.preemptor, base.pending, base.recorded, (tuple(tasks) for _, tasks in chosen))
+            yield Scenario(base.preemptor, base.pending, base.recorded, map(tuple, chosen))
 
 
 def over_nodes(accumulator: Accumulator) -> Iterator[Scenario]:
@@ -167,17 +169,7 @@ def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) ->
     for task in base.recorded_tasks:
         if task.node:
             freed[task.node] = freed.get(task.node, 0.0) + task.accepted_gpus
-    by_node: dict[str, list[int]] = {}
-    first_seen: dict[str, int] = {}
-    position = 0
-    for index, batch in enumerate(base.potential):
-        for task in batch:
-            if task.node:
-                first_seen.setdefault(task.node, position)
-                on_node = by_node.setdefault(task.node, [])
-                if index not in on_node:
-                    on_node.append(index)
-            position += 1
+    by_node = _batches_by_node(base.potential)  # nodes in the order of the first victim on each
     room: dict[str, float] = {}
     for name, indexes in by_node.items():
         node = session.nodes.get(name)
@@ -189,15 +181,15 @@ def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) ->
         room[name] = total
     demands = [task.ask.quota for task in base.pending]
     demand, least = sum(demands), min(demands, default=-1.0)
-    order = sorted(
-        (name for name in by_node if not (least > 0 and room[name] < least)),
-        key=lambda name: (room[name], first_seen[name]),
-    )
+    order = sorted((name for name in by_node if not (least > 0 and room[name] < least)), key=room.__getitem__)
     baseline = sum(node.free_gpus() + freed.get(name, 0.0) for name, node in feasible.items() if name not in by_node)
     count = _covering([room[name] for name in order], max(0.0, demand - baseline))
     step = 1
     while count <= len(order):
-        picked = sorted({index for name in order[:count] for index in by_node[name]}, key=_by_rank(session, base))
+        picked = session.mixed(
+            sorted({index for name in order[:count] for index in by_node[name]}),
+            lambda index: base.potential[index][0].uid,
+        )
         yield Scenario(base.preemptor, base.pending, base.recorded, (base.potential[index] for index in picked))
         if count >= len(order):
             return
@@ -206,9 +198,17 @@ def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) ->
             step *= 2
 
 
-def _by_rank(session: Session, base: Scenario) -> Callable[[int], tuple[str, int]]:
-    """Order of batches inside a scenario, which the original takes from a hash map."""
-    return lambda index: (session.rank(base.potential[index][0].job) if session.settings.order_seed else "", index)
+def _batches_by_node(batches: Sequence[Batch]) -> dict[str, list[int]]:
+    """Positions of the batches with a victim on each node."""
+    by_node: dict[str, list[int]] = {}
+    for index, batch in enumerate(batches):
+        for name in dict.fromkeys(task.node for task in batch if task.node):
+            by_node.setdefault(name, []).append(index)
+    return by_node
+
+
+def _uid(task: Task) -> str:
+    return task.uid
 
 
 def _covering(rooms: Sequence[float], demand: float) -> int:

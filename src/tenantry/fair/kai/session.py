@@ -91,6 +91,10 @@ class Session:
         """Order things the original takes from a hash map: by name, or shuffled by the seed."""
         return sorted(items, key=lambda item: self.rank(name(item)))
 
+    def mixed(self, items: Iterable[T], name: Callable[[T], str]) -> list[T]:
+        """Leave things in the order they were found in, or shuffle them by the seed."""
+        return self.arranged(items, name) if self.settings.order_seed else list(items)
+
     def job_key(self, job: Job) -> tuple[int, int, int, str]:
         """Key of a job among those of its queue (framework/session_plugins.go)."""
         priority, state, created, uid = job.order
@@ -349,7 +353,7 @@ class Statement:
         self.steps = []
         return Committed(bound, evicted, promised)
 
-    # --- how steps are done and taken back -----------------------------------------------------------------------------
+    # --- how steps are done and taken back ----------------------------------------------------------------------------
 
     def _evict(self, task: Task) -> None:
         session = self.session

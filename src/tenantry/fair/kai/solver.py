@@ -139,7 +139,9 @@ class Solver:
         for task in known.tasks if known is not None else ():
             feasible[task.node] = self.session.nodes[task.node]
         recorded = known.batches if known is not None else []
-        accumulator = Accumulator(self.session, part, recorded, self.victims(), feasible, self.search.rejections)
+        accumulator = Accumulator(
+            self.session, part, recorded, self.victims(), feasible=feasible, rejections=self.search.rejections
+        )
         rules = self.session.settings.rules
         for scenario in generator(accumulator):
             fingerprint = scenario.fingerprint() if rules.remembers_failures else ()
@@ -212,7 +214,7 @@ def feasible_nodes(session: Session, job: Job) -> dict[str, Node]:
 
 
 def largest(count: int, works: Callable[[int], bool]) -> int:
-    """Largest number up to ``count`` that works, doubling from one and then halving the gap; 0 when not even one does."""
+    """Largest number up to ``count`` that works, doubling from one, then halving the gap; 0 when not even one does."""
     if not count:
         return 0
     low, probe = 0, 1

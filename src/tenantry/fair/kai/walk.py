@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tenantry.fair.kai.queues import NOTHING_TAKEN, Taken
+from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -248,19 +248,20 @@ class Walk:
             return not self.victims
         if not len(right):
             return self.victims
-        left_job, left_out = self._next(left)
-        right_job, right_out = self._next(right)
-        first = self.session.queue_order.first(left.queue, right.queue, left_job, right_job, left_out, right_out)
+        first = self.session.queue_order.first(self._contender(left), self._contender(right))
         return not first if self.victims else first
 
-    def _next(self, branch: Branch) -> tuple[tuple[float, float, float], Taken]:
-        """What the next job of the best leaf below asks for, or what its victims hold."""
+    def _contender(self, branch: Branch) -> Contender:
+        """A queue with what the next job of the best leaf below asks for, or what its victims hold."""
+        queue = branch.queue
         while isinstance(branch, Inner):
             branch = branch.heap.items[0]
         job = self._peek(branch)
         if self.victims:
-            return NOTHING, self.taken.get(job.queue, NOTHING_TAKEN).plus(job.axes.quantities(job.allocated))
-        return job.axes.quantities(job.request(self.session.smallest_gpu, real=False)), NOTHING_TAKEN
+            out = self.taken.get(job.queue, NOTHING_TAKEN).plus(job.axes.quantities(job.allocated))
+            return Contender(queue, NOTHING, out)
+        asked = job.axes.quantities(job.request(self.session.smallest_gpu, real=False))
+        return Contender(queue, asked, NOTHING_TAKEN)
 
     def _peek(self, leaf: Leaf) -> Job:
         return leaf.entries[-1 if self.victims else leaf.at][1]
