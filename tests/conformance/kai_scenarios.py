@@ -123,9 +123,7 @@ class Play:
                 uid = f"{job['Name']}-{index}"
                 task, state = self.session.jobs[job["Name"]].tasks[uid], self.tasks[uid]
                 status = PodStatus(task.status)
-                if status is PodStatus.PIPELINED or (
-                    status is PodStatus.RELEASING and not job.get("DeleteJobInTest")
-                ):
+                if status is PodStatus.PIPELINED or (status is PodStatus.RELEASING and not job.get("DeleteJobInTest")):
                     state.status, state.node = PodStatus.PENDING, ""
                 else:
                     state.status = PodStatus.RUNNING if status is PodStatus.BINDING else status
@@ -204,7 +202,8 @@ def _seconds(duration: dict[str, int] | None) -> int | None:
 
 def _group(group: dict[str, Any]) -> Subgroup:
     leaves = tuple(
-        Subgroup(leaf["name"], leaf["minAvailable"], (), _constraint(leaf.get("topology"))) for leaf in group.get("podSets", ())
+        Subgroup(leaf["name"], leaf["minAvailable"], (), _constraint(leaf.get("topology")))
+        for leaf in group.get("podSets", ())
     )
     inner = tuple(map(_group, group.get("groups", ())))
     constraint = _constraint(group.get("topology"))

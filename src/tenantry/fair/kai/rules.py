@@ -134,16 +134,19 @@ class Settings:
         return VERSIONS[self.version]
 
 
-def placement(gpu: Strategy, cpu: Strategy, settings: Settings | None = None) -> Settings:
+DEFAULTS = Settings()
+"""Settings as the operator makes them when nobody says otherwise."""
+
+
+def placement(gpu: Strategy, cpu: Strategy, settings: Settings = DEFAULTS) -> Settings:
     """Return settings with a placement strategy and all that the operator changes with it.
 
     Consolidation is off when anything spreads (pkg/apis/kai/v1/schedulingshard_types.go).
     """
-    base = settings or Settings()
-    plugins = base.plugins
+    plugins = settings.plugins
     if gpu is Strategy.SPREAD:
         plugins = (plugins - {"gpupack", "gpusharingorder"}) | {"gpuspread"}
-    actions = base.actions
+    actions = settings.actions
     if Strategy.SPREAD in {gpu, cpu}:
         actions = tuple(action for action in actions if action != "consolidation")
-    return replace(base, gpu_strategy=gpu, cpu_strategy=cpu, plugins=plugins, actions=actions)
+    return replace(settings, gpu_strategy=gpu, cpu_strategy=cpu, plugins=plugins, actions=actions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.cycle import run_cycle
-from tenantry.fair.kai.rules import Settings
+from tenantry.fair.kai.rules import DEFAULTS, Settings
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class KaiScheduler:
         period: seconds between two cycles.
     """
 
-    settings: Settings = Settings()
+    settings: Settings = DEFAULTS
     period: int = 1
 
     @property
@@ -86,8 +86,10 @@ def _waits(job: Job) -> bool:
 
 def _minimums(queues: dict[str, Queue], name: str) -> set[int]:
     found: set[int] = set()
-    while name in queues:
+    seen: set[str] = set()
+    while name in queues and name not in seen:
         queue = queues[name]
         found |= {value for value in (queue.reclaim_min_runtime, queue.preempt_min_runtime) if value is not None}
+        seen.add(name)
         name = queue.parent
     return found
