@@ -241,6 +241,8 @@ class Job:
         preemption_delay: seconds it waits before it may have others evicted.
         stale_since: since when it runs with fewer pods than its gang needs.
         staleness_grace: seconds such a gang is left alone; negative for ever, None for the scheduler's default.
+        unmodelled: what it demands that no model here knows, so that its pods are counted but never placed; empty when
+            everything is known.
     """
 
     name: str
@@ -256,6 +258,7 @@ class Job:
     preemption_delay: int = 0
     stale_since: int | None = None
     staleness_grace: int | None = None
+    unmodelled: str = ""
 
     @property
     def may_be_evicted(self) -> bool:

@@ -79,7 +79,9 @@ class Moment:
         jobs: jobs with their pods.
         nodes: nodes.
         topologies: topologies.
-        foreign: pods of other schedulers that occupy nodes.
+        foreign: pods of other schedulers that occupy nodes; what they hold is not divided among queues.
+        unqueued: further pods that occupy nodes but are charged to no queue, while queues divide what they hold all the
+            same: the scheduler's own helpers, which reserve shared GPUs, and pods it placed whose job is not known.
     """
 
     now: int
@@ -88,3 +90,4 @@ class Moment:
     nodes: tuple[Node, ...]
     topologies: tuple[Topology, ...] = ()
     foreign: tuple[Pod, ...] = ()
+    unqueued: tuple[Pod, ...] = ()

@@ -21,6 +21,7 @@ class Act(StrEnum):
 class Gate(StrEnum):
     """What a job did not pass; each comes with the numbers it was decided by."""
 
+    NOT_MODELLED = "not-modelled"
     QUEUE_MISSING = "queue-missing"
     QUEUE_NOT_LEAF = "queue-not-leaf"
     NOT_READY = "not-ready"

@@ -60,7 +60,7 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
     """
     placer = Placer(session, statement, job, real=real)
     tasks = job.chunk(real=real)
-    if not tasks:
+    if not tasks or job.model.unmodelled:
         return False
     refused = job_refused(session, job, tasks)
     if refused is not None:
@@ -73,12 +73,12 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
 class Placer:
     """Places the pods of one job."""
 
-    __slots__ = ("job", "placed", "real", "session", "statement", "topology")
+    __slots__ = ("job", "needed", "real", "session", "statement", "topology")
 
     def __init__(self, session: Session, statement: Statement, job: Job, *, real: bool) -> None:
         self.session, self.statement, self.job, self.real = session, statement, job, real
         self.topology = TopologyPlacer(session, job)
-        self.placed = 0
+        self.needed = 0
 
     def place_group(self, group: Group, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
         """Find room for the pods of a group within one of the domains it may use, tried one after the other."""
@@ -99,6 +99,7 @@ class Placer:
 
     def _place_within(self, group: Group, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
         if isinstance(group, PodSet):
+            self.needed = len(tasks)
             return all(self._place_task(task, index, nodes) for index, task in enumerate(tasks))
         for child in sorted(group.children, key=group_order):
             names = {leaf.name for leaf in child.leaves()}
@@ -122,7 +123,7 @@ class Placer:
                 refusals[refused[0]] = refusals.get(refused[0], 0) + 1
             elif self._place_on(task, node):
                 return True
-        self._hold(Gate.NO_ROOM, {"found": index, "pod": task.uid, "refused": refusals})
+        self._hold(Gate.NO_ROOM, {"found": index, "needed": self.needed, "pod": task.uid, "refused": refusals})
         return False
 
     def _place_on(self, task: Task, node: Node) -> bool:

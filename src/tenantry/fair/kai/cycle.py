@@ -64,7 +64,9 @@ def _note_unfit(session: Session) -> None:
         if not job.pending:
             continue
         queue = session.queues.get(job.queue)
-        if queue is None:
+        if job.model.unmodelled:
+            session.record.hold(job, Gate.NOT_MODELLED, demand=job.model.unmodelled)
+        elif queue is None:
             session.record.hold(job, Gate.QUEUE_MISSING, queue=job.queue)
         elif not queue.leaf:
             session.record.hold(job, Gate.QUEUE_NOT_LEAF, queue=job.queue)

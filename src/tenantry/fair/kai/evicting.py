@@ -149,7 +149,7 @@ def _waiting(session: Session, action: str, *, only_preemptible: bool = False) -
     """A walk over the jobs that may have others evicted; iterating it takes them out."""
     chosen = []
     for job in session.jobs.values():
-        if not job.pending or not job.ready:
+        if not job.pending or not job.ready or job.model.unmodelled:
             continue
         if only_preemptible and not job.preemptible:
             session.record.hold(job, Gate.NOT_PREEMPTIBLE)

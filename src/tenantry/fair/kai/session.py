@@ -68,6 +68,7 @@ class Session:
         self.queues = build_tree(moment.queues)
         self.jobs = self._jobs()
         self.foreign = [Task(pod, "", self.axes) for pod in sorted(moment.foreign, key=lambda pod: pod.name)]
+        self.unqueued = [Task(pod, "", self.axes) for pod in sorted(moment.unqueued, key=lambda pod: pod.name)]
         self._occupy()
         self.totals = self._totals()
         self._count_queues()
@@ -117,7 +118,7 @@ class Session:
         return {model.name: build_job(model, self.axes, allows_no_minimum=allows) for model in models}
 
     def _occupy(self) -> None:
-        tasks = [task for job in self.jobs.values() for task in job.tasks.values()] + self.foreign
+        tasks = [task for job in self.jobs.values() for task in job.tasks.values()] + self.foreign + self.unqueued
         for task in sorted(tasks, key=lambda item: item.uid):
             node = self.nodes.get(task.node)
             if node is not None and task.status & IS_USED:
@@ -406,7 +407,7 @@ def _number(group: str) -> int:
 
 def _extended(moment: Moment) -> list[str]:
     names = [name for node in moment.nodes for name, _ in node.extended]
-    pods = [pod for job in moment.jobs for pod in job.pods] + list(moment.foreign)
+    pods = [pod for job in moment.jobs for pod in job.pods] + [*moment.foreign, *moment.unqueued]
     for pod in pods:
         names += [name for name, _ in pod.extended]
         names += [name for name, _ in pod.gpu.mig]

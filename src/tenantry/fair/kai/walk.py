@@ -9,6 +9,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Taken
+from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -162,14 +163,22 @@ class Walk:
         for job in usable:
             by_leaf.setdefault(job.queue, []).append(job)
         if self.depth is not None:
-            depth = self.depth
-            by_leaf = {name: _first_of_heap(held, depth, victims=self.victims) for name, held in by_leaf.items()}
+            by_leaf = {name: self._within_depth(name, held, self.depth) for name, held in by_leaf.items()}
         for name, members in by_leaf.items():
             leaf = Leaf(queues[name])
             leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=_key)
             self.branches[name] = leaf
             self._link(leaf)
         return self
+
+    def _within_depth(self, queue: str, jobs: list[Job], depth: int) -> list[Job]:
+        """Return the jobs of a queue that are looked at; note the others."""
+        kept = _first_of_heap(jobs, depth, victims=self.victims)
+        seen = {job.uid for job in kept}
+        for job in jobs:
+            if job.uid not in seen:
+                self.session.record.hold(job, Gate.BEYOND_DEPTH, queue=queue, depth=depth, waiting=len(jobs))
+        return kept
 
     def push(self, job: Job) -> None:
         """Put a job back, or a part of one."""
