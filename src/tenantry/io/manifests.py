@@ -17,7 +17,7 @@ from tenantry.io.kustomize import FILE_NAMES, References, is_kustomization
 from tenantry.io.tree import INVENTORY, is_inventory
 from tenantry.io.walk import Walk, shown
 from tenantry.io.yaml_marks import MarkedDocument, load_with_marks
-from tenantry.io.yaml_read import DialectError, YamlDocument, load_documents, read_file
+from tenantry.io.yaml_read import DEFAULT, DialectError, Limits, YamlDocument, load_documents, read_file
 from tenantry.model.finding import Finding, Severity, Verdict
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import DocPath, Location
@@ -53,7 +53,7 @@ class ManifestSet:
     files_read: int
 
 
-def read_manifests(paths: Sequence[Path]) -> ManifestSet:
+def read_manifests(paths: Sequence[Path], *, limits: Limits = DEFAULT) -> ManifestSet:
     """Read every manifest in the files and folders given.
 
     Folders are read recursively in order of name, without hidden entries and without the ``templates`` of Helm charts.
@@ -61,6 +61,7 @@ def read_manifests(paths: Sequence[Path]) -> ManifestSet:
 
     Args:
         paths: files and folders; findings name files relative to them as given.
+        limits: what is read at most of one file.
 
     Raises:
         InputError: if a path does not exist; names all that do not.
@@ -68,7 +69,7 @@ def read_manifests(paths: Sequence[Path]) -> ManifestSet:
     missing = [str(path) for path in paths if not path.exists() and not path.is_symlink()]
     if missing:
         raise InputError(f"{', '.join(missing)}: no such file or folder")
-    reader = _Reader()
+    reader = _Reader(limits=limits)
     walk = Walk(wanted=_wanted, enter=reader.enter)
     for path in paths:
         if path.is_dir():
@@ -134,8 +135,8 @@ class _File:
     def read(cls, path: Path, reader: _Reader) -> _File:
         data = b""
         try:
-            data = read_file(path)
-            return cls(path, load_documents(data, shown(path)))
+            data = read_file(path, reader.limits)
+            return cls(path, load_documents(data, shown(path), limits=reader.limits))
         except YamlError as error:
             template = _TEMPLATE.search(data) is not None
             reader.unreadable(path, error, looks_like_manifest=b"apiVersion" in data, template=template)
@@ -168,6 +169,7 @@ class _Reader:
     partial: list[Manifest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     named: References = field(default_factory=References)
+    limits: Limits = DEFAULT
 
     def find(
         self, rule: str, severity: Severity, location: Location, message: str, *, path: str = "", fix: str = ""
