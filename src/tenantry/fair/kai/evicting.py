@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.kai.asks import fits, mig_size
 from tenantry.fair.kai.capacity import asked_amounts, over_quota
-from tenantry.fair.kai.min_runtime import breaks_minimum, protected
+from tenantry.fair.kai.min_runtime import breaks_minimum
 from tenantry.fair.kai.predicates import too_large
-from tenantry.fair.kai.reclaimable import Ledger, may_lose, may_reclaim
+from tenantry.fair.kai.reclaimable import Ledger, may_reclaim
 from tenantry.fair.kai.solver import Solver
 from tenantry.fair.kai.state import IS_ACTIVE, IS_ALIVE, PENDING, RELEASING
+from tenantry.fair.kai.victims import losing_queues, spared_by_preempt, spared_by_reclaim
 from tenantry.fair.kai.walk import Walk
 from tenantry.model.schedule import Act, Gate
 
@@ -64,15 +65,9 @@ def reclaim(session: Session) -> None:
         easiest = failed.setdefault(job.queue, Easiest())
         if not _worth_trying(session, job, easiest):
             continue
-        losing = {name: may_lose(session, job, queue) for name, queue in session.queues.items() if queue.leaf}
+        losing = losing_queues(session, job)
         candidates = [
-            victim
-            for victim in session.jobs.values()
-            if victim.queue != job.queue
-            and victim.preemptible
-            and victim.active
-            and losing.get(victim.queue, True)
-            and (victim.elastic or not protected(session, "reclaim", job, victim))
+            victim for victim in session.jobs.values() if spared_by_reclaim(session, job, victim, losing) is None
         ]
         ledger = Ledger(session)
 
@@ -99,13 +94,7 @@ def preempt(session: Session) -> None:
         candidates = [
             victim
             for victim in session.jobs.values()
-            if victim.preemptible
-            and victim.priority < job.priority
-            and victim.queue == job.queue
-            and victim is not job
-            and victim.active
-            and _on_known_nodes(session, victim)
-            and (victim.elastic or not protected(session, "preempt", job, victim))
+            if spared_by_preempt(session, job, victim) is None and _on_known_nodes(session, victim)
         ]
 
         def judge(part: Job, victims: Mapping[str, Sequence[Task]]) -> Any:

@@ -43,6 +43,11 @@ def refuses(session: Session, task: Task, job: Job, node: Node) -> Refusal | Non
     found = over_limit(session, job, asked) or over_quota(session, job, asked)
     if found is not None:
         return found[0].value, found[1]
+    return unfit(session, task, node)
+
+
+def unfit(session: Session, task: Task, node: Node) -> Refusal | None:
+    """Why a node refuses a pod whatever its queue may hold, or None."""
     reason = _wrong_kind(task, node) or _no_pod_left(session, task, node)
     if reason is not None:
         return reason, {}

@@ -5,6 +5,7 @@ Source: pkg/scheduler/plugins/proportion (proportion.go, resource_share, queue_o
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.kai.division import Claimant, Share, divide
@@ -190,6 +191,20 @@ class Contender(NamedTuple):
     out: Taken
 
 
+class Precedence(StrEnum):
+    """What decides which of two queues or jobs goes first."""
+
+    FAIR_SHARE = "fair-share"
+    QUOTA = "quota"
+    QUEUE_PRIORITY = "queue-priority"
+    NO_SHARE = "no-share"
+    PART_WITH_JOB = "part-with-job"
+    PART = "part"
+    PRIORITY = "priority"
+    MINIMUM = "minimum"
+    AGE = "age"
+
+
 class QueueOrder:
     """Which of two sibling queues goes first (queue_order.go)."""
 
@@ -207,28 +222,32 @@ class QueueOrder:
 
     def first(self, one: Contender, other: Contender) -> bool:
         """Whether ``one`` goes before ``other``; the first difference decides."""
+        return self.decide(one, other)[0]
+
+    def decide(self, one: Contender, other: Contender) -> tuple[bool, Precedence]:
+        """Whether ``one`` goes before ``other``, and by what."""
         left, left_job, left_out = one
         right, right_job, right_out = other
         if self.by_age:
-            return (left.model.created, left.name) < (right.model.created, right.name)
+            return (left.model.created, left.name) < (right.model.created, right.name), Precedence.AGE
         over, other_over = left.over_fair_share, right.over_fair_share
         if over is not other_over:
-            return other_over
+            return other_over, Precedence.FAIR_SHARE
         inside, other_inside = left.within_quota(left_job), right.within_quota(right_job)
         if inside is not other_inside:
-            return inside
+            return inside, Precedence.QUOTA
         if left.priority != right.priority:
-            return left.priority > right.priority
+            return left.priority > right.priority, Precedence.QUEUE_PRIORITY
         lacks, other_lacks = left.lacks_share(left_job), right.lacks_share(right_job)
         if lacks is not other_lacks:
-            return other_lacks
+            return other_lacks, Precedence.NO_SHARE
         part, other_part = self._part(left, left_job, left_out), self._part(right, right_job, right_out)
         if part != other_part:
-            return part < other_part
+            return part < other_part, Precedence.PART_WITH_JOB
         part, other_part = left.dominant_share(self.totals), right.dominant_share(self.totals)
         if part != other_part:
-            return part < other_part
-        return self._smaller_share(left, right)
+            return part < other_part, Precedence.PART
+        return self._smaller_share(left, right), Precedence.AGE
 
     def _part(self, queue: Queue, job: Amounts, out: Taken) -> float:
         held = [share.allocated + more for share, more in zip(queue.shares, job, strict=True)]

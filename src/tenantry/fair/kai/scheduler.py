@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tenantry.fair.kai import inspect
 from tenantry.fair.kai.cycle import run_cycle
 from tenantry.fair.kai.rules import DEFAULTS, Settings
 from tenantry.model.job import PodStatus
@@ -12,6 +13,7 @@ from tenantry.model.job import PodStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.fair.inspection import Before, Candidate, Room, Shares
     from tenantry.model.job import Job
     from tenantry.model.moment import Moment
     from tenantry.model.queue import Queue
@@ -50,6 +52,22 @@ class KaiScheduler:
     def shuffled(self, seed: int) -> KaiScheduler:
         """Return the scheduler with everything it takes from hash maps in another order."""
         return replace(self, settings=replace(self.settings, order_seed=seed))
+
+    def shares(self, moment: Moment) -> Shares:
+        """Say who is due what at the start of a cycle."""
+        return inspect.shares(moment, self.settings)
+
+    def rooms(self, moment: Moment, job: str) -> tuple[Room, ...]:
+        """Say how every node looks to the waiting pods of a job once the cycle has placed what it can."""
+        return inspect.rooms(moment, self.settings, job)
+
+    def candidates(self, moment: Moment, job: str, action: str) -> tuple[Candidate, ...]:
+        """Say which running jobs an action may evict for a job, and what spares the others."""
+        return inspect.candidates(moment, self.settings, job, action)
+
+    def before(self, moment: Moment, one: str, other: str) -> Before | None:
+        """Say why one waiting job is looked at before another; None when it is not."""
+        return inspect.before(moment, self.settings, one, other)
 
     def _graces(self, moment: Moment) -> Iterator[int]:
         for job in moment.jobs:

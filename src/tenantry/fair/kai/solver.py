@@ -53,6 +53,7 @@ class Search:
         refused: those that were judged unfair, by gate.
         rejections: accumulated states dropped by a cheap check, by check.
         last: the last judgement.
+        back: victims that got a place again in the last scenario after which the job had none.
     """
 
     scenarios: int = 0
@@ -60,6 +61,7 @@ class Search:
     refused: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, int] = field(default_factory=dict)
     last: Refusal | None = None
+    back: tuple[str, ...] = ()
 
     def held(self, victims: int) -> Refusal:
         """The gate the search ended at, with its counts."""
@@ -68,7 +70,7 @@ class Search:
         if self.last is not None:
             return self.last[0], {**facts, **self.last[1]}
         if self.scenarios:
-            return Gate.NO_PLACE_AFTER_EVICTION, facts
+            return Gate.NO_PLACE_AFTER_EVICTION, facts | {"back": self.back}
         return (Gate.NO_SCENARIO if victims else Gate.NO_VICTIMS), facts
 
 
@@ -191,6 +193,7 @@ class Solver:
         waiting[preemptor.uid] = preemptor
         walk = Walk(session).fill(waiting.values())
         placed = False
+        back: list[str] = []
         while walk and relevant:
             job = walk.pop()
             if job.uid not in relevant:
@@ -199,8 +202,11 @@ class Solver:
             fits = place_job(session, statement, nodes, job, real=False)
             if job.uid == preemptor.uid:
                 if not fits:
+                    self.search.back = tuple(back)
                     return False
                 placed = True
+            elif fits:
+                back.append(job.uid)
         return placed
 
 
