@@ -1,0 +1,171 @@
+"""Explains one job: where it stands, why, and what would change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tenantry.fair.explain import remedies_owner as owner
+from tenantry.fair.explain import remedies_platform as platform
+from tenantry.fair.explain import remedies_time as later
+from tenantry.fair.explain.answer import Change, Explanation, Remedy, Said, Standing
+from tenantry.fair.explain.case import Case, Known
+from tenantry.fair.explain.evidence import job_facts, node_classes, tried, victim_classes
+from tenantry.fair.explain.holding import who_could_take, why_it_holds, why_it_loses, why_it_starts
+from tenantry.fair.explain.trials import Spent, Trials, budget, named
+from tenantry.fair.explain.waiting import why_it_waits
+from tenantry.fair.fairshare import fairshare
+from tenantry.model.job import ACTIVE_ALLOCATED, ACTIVE_USED, PodStatus
+from tenantry.model.schedule import Act
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tenantry.fair.inspection import Inspectable
+    from tenantry.fair.scheduler import Scheduler
+    from tenantry.model.moment import Moment
+    from tenantry.model.schedule import Cycle, Decision
+
+REMEDIES: tuple[tuple[str, Callable[[Case], Iterator[Remedy]]], ...] = (
+    ("next-cycle", later.next_cycle),
+    ("time", later.time),
+    ("preemptible", owner.preemptible),
+    ("fewer-pods", owner.fewer_pods),
+    ("smaller-pods", owner.smaller_pods),
+    ("demands", owner.without_demands),
+    ("elsewhere", owner.elsewhere),
+    ("priority", platform.priority),
+    ("limit", platform.limits),
+    ("quota", platform.quota),
+    ("weight", platform.weight),
+    ("queue-priority", platform.queue_priority),
+    ("ready-nodes", platform.ready_nodes),
+    ("more-nodes", platform.more_nodes),
+    ("ends", later.ends),
+)
+"""Sorts of changes that are tried, in the order they are tried in: what costs most trials comes last."""
+
+SEEDS = (1, 2, 3, 4, 5)
+"""Orders that are tried besides the usual one to see what depends on them."""
+
+
+def explain(moment: Moment, scheduler: Inspectable, job: str, known: Known | None = None) -> Explanation:
+    """Explain one job.
+
+    Args:
+        moment: the cluster.
+        scheduler: its scheduler.
+        job: name of the job in the moment.
+        known: deadlines of running jobs, other pools, and how many trials may be run.
+
+    Raises:
+        KeyError: if the moment has no job of that name.
+    """
+    known = known or Known()
+    trials = Trials(scheduler, job, budget(moment) if known.trials is None else known.trials)
+    case = Case(moment, scheduler, named(moment, job), known, trials)
+    standing, evicted = _standing(case)
+    rows = fairshare(moment, scheduler).path(case.job.queue)
+    base = Explanation(job_facts(moment, case.job), standing, (), queues=rows, caveats=tuple(_caveats(case)))
+    if standing in {Standing.WAITS, Standing.GROWS, Standing.NOT_MODELLED}:
+        return _waiting(case, base)
+    return _holding(case, base, evicted)
+
+
+def _standing(case: Case) -> tuple[Standing, Sequence[Decision]]:
+    job, decisions = case.job, case.usual.cycle.decisions
+    evicted = [item for item in decisions if item.job == job.name and item.act is Act.EVICT]
+    if evicted:
+        return Standing.MOVES if all(item.moved for item in evicted) else Standing.LOSES, evicted
+    active = any(pod.status & ACTIVE_ALLOCATED for pod in job.pods)
+    if not case.waiting and not any(pod.status is PodStatus.GATED for pod in job.pods):
+        used = any(pod.status & ACTIVE_USED for pod in job.pods)
+        return Standing.RUNS if active else Standing.LEAVES if used else Standing.ENDED, ()
+    if case.usual.placed:
+        return Standing.STARTS if case.usual.now else Standing.PROMISED, ()
+    if job.unmodelled:
+        return Standing.NOT_MODELLED, ()
+    return Standing.GROWS if active else Standing.WAITS, ()
+
+
+def _waiting(case: Case, base: Explanation) -> Explanation:
+    reason = why_it_waits(case)
+    if case.job.evicted is not None and base.standing is Standing.WAITS:
+        reason = (*reason, Said("evicted-before", {"at": case.job.evicted}))
+    base = replace(base, reason=reason, tried=tried(case.usual.cycle.held.get(case.job.name, ())))
+    if base.standing is Standing.NOT_MODELLED:
+        return base
+    if base.standing is Standing.GROWS:
+        base = replace(base, reason=(*reason, *why_it_holds(case)))
+    base = replace(base, nodes=node_classes(case.moment, case.rooms), victims=victim_classes(case))
+    return _with_remedies(case, base)
+
+
+def _with_remedies(case: Case, base: Explanation) -> Explanation:
+    remedies: list[Remedy] = []
+    useless, untried = [], []
+    for kind, find in REMEDIES:
+        count, runs = len(remedies), case.trials.run_so_far
+        try:
+            remedies.extend(find(case))
+            # What was not even tried does not apply to the job.
+            if len(remedies) == count and case.trials.run_so_far > runs:
+                useless.append(kind)
+        except Spent:
+            untried.append(kind)
+    return replace(base, remedies=tuple(remedies), useless=tuple(useless), untried=tuple(untried))
+
+
+def _holding(case: Case, base: Explanation, evicted: Sequence[Decision]) -> Explanation:
+    if base.standing in {Standing.LOSES, Standing.MOVES}:
+        return replace(base, reason=why_it_loses(case, evicted))
+    if base.standing in {Standing.STARTS, Standing.PROMISED}:
+        return replace(base, reason=why_it_starts(case))
+    if base.standing is Standing.RUNS:
+        risks, untried = list[Said](), list[str]()
+        try:
+            risks.extend(who_could_take(case))
+        except Spent:
+            untried.append("takers")
+        return replace(base, reason=(*why_it_holds(case), *risks), untried=tuple(untried))
+    rule = "leaves" if base.standing is Standing.LEAVES else "ended"
+    return replace(base, reason=(Said(rule, {"pods": len(case.job.pods)}),))
+
+
+def _caveats(case: Case) -> Iterator[Said]:
+    others = [job.name for job in case.moment.jobs if job.unmodelled and job.name != case.job.name]
+    waiting = [name for name in others if any(pod.status is PodStatus.PENDING for pod in named(case.moment, name).pods)]
+    if waiting:
+        yield Said("unmodelled-others", {"jobs": waiting})
+
+
+def order_sensitive(moment: Moment, scheduler: Scheduler, seeds: Iterable[int] = SEEDS) -> tuple[Change, ...]:
+    """Jobs that fare otherwise when what the scheduler leaves open is decided another way.
+
+    Args:
+        moment: the cluster.
+        scheduler: its scheduler.
+        seeds: orders that are tried besides the usual one.
+    """
+    usual = scheduler.cycle(moment)
+    counts: dict[str, dict[str, int]] = {job.name: {_fate(usual, job.name): 1} for job in moment.jobs}
+    for seed in seeds:
+        cycle = scheduler.shuffled(seed).cycle(moment)
+        for name, count in counts.items():
+            fate = _fate(cycle, name)
+            count[fate] = count.get(fate, 0) + 1
+    return tuple(Change(name, tuple(count.items())) for name, count in sorted(counts.items()) if len(count) > 1)
+
+
+def _fate(cycle: Cycle, job: str) -> str:
+    """What becomes of a job: how many of its pods start, are promised a place, or are evicted."""
+    count: dict[str, int] = {}
+    for item in cycle.decisions:
+        if item.job == job:
+            word = (
+                "moved"
+                if item.moved
+                else {"bind": "started", "promise": "promised", "evict": "evicted"}[item.act.value]
+            )
+            count[word] = count.get(word, 0) + 1
+    return ", ".join(f"{number} {word}" for word, number in sorted(count.items())) or "as it is"
