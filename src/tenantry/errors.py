@@ -7,6 +7,7 @@ done:
     TenantryError                 exit 1
     ├── InputError                exit 4: the call or the data it names cannot be used at all
     │   ├── SpecError             the spec has problems; carries all of them
+    │   ├── SnapshotError         a snapshot of a cluster has problems; carries all of them
     │   └── YamlError             text that is not the YAML the Kubernetes API server reads; carries line and column
     ├── TreeError                 exit 1: a tree could not be written; the old one is untouched
     └── MissingExtra              exit 1: an optional dependency is needed; names the extra
@@ -63,6 +64,19 @@ class SpecError(InputError):
         self.problems = tuple(problems)
         count = len(self.problems)
         super().__init__(f"the spec has {count} problem{'s' if count != 1 else ''}")
+
+
+class SnapshotError(InputError):
+    """A snapshot of a cluster has problems; all of them are carried, none is lost.
+
+    Attributes:
+        problems: every problem found, in file and line order.
+    """
+
+    def __init__(self, problems: Sequence[SpecProblem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__(f"the snapshot has {count} problem{'s' if count != 1 else ''}")
 
 
 class YamlError(InputError):

@@ -84,7 +84,7 @@ def lint_paths(
     findings = list(read.findings)
     findings.extend(_schema_findings(read, schemas))
     context = LintContext(parse_yaml=parse_one, partial=frozenset(_fragments(read)), complete=complete)
-    findings.extend(_lint_finding(issue) for issue in lint(read.manifests, context))
+    findings.extend(lint_finding(issue) for issue in lint(read.manifests, context))
     keys = [item.key for item in read.manifests]
     unchecked = Counter(f"{key.api_version} {key.kind}" for key in keys if not schemas.knows(key.api_version, key.kind))
     return LintReport(
@@ -129,7 +129,8 @@ def _schema_findings(read: ManifestSet, schemas: SchemaSet) -> Iterable[Finding]
             yield issue.finding(item, locate(item, issue.path))
 
 
-def _lint_finding(issue: LintIssue) -> Finding:
+def lint_finding(issue: LintIssue) -> Finding:
+    """Return an issue with its place in a file."""
     path = dotted(issue.path)
     if issue.inner:
         path += f" -> {dotted(issue.inner)}"

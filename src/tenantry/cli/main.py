@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantry import __version__
-from tenantry.errors import ExitCode, SpecError, TenantryError
+from tenantry.errors import ExitCode, SnapshotError, SpecError, TenantryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
     "verify": "Prove that no tenant can act on another, or show how it can",
     "connectivity": "List who may connect to whom under the network policies of a folder",
+    "explain": "Say why a job waits or runs, and what would change it",
+    "fairshare": "Show who is due which share of a cluster, and who holds it",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",
@@ -96,6 +98,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from tenantry.cli.render.problems import print_problems
 
         print_problems(error.problems)
+        return int(error.exit_code)
+    except SnapshotError as error:
+        from tenantry.cli.render.problems import print_problems
+
+        print_problems(error.problems, "nothing can be said about the cluster")
         return int(error.exit_code)
     except TenantryError as error:
         click.echo(f"error: {error}", err=True)
