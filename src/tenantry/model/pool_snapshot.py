@@ -68,6 +68,21 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Eviction:
+    """The last time a job was evicted, as an event tells.
+
+    Attributes:
+        at: second.
+        action: action of the scheduler that did it; empty when the event does not say.
+        by: name of the job it happened for; empty when the event names none.
+    """
+
+    at: int
+    action: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSnapshot:
     """A node pool at one instant.
 
@@ -78,6 +93,7 @@ class PoolSnapshot:
         titles: how people know the jobs of the moment.
         tenants: owner of a queue by the queue's name, where its labels or its display name say.
         ends: second at which a running job ends at the latest, where a deadline says.
+        evictions: last evictions of jobs, where events tell.
         assumed: what was taken for granted about a job, clauses.
         set_aside: jobs that are not in the moment because the scheduler does not look at them.
     """
@@ -88,5 +104,6 @@ class PoolSnapshot:
     titles: Mapping[str, JobTitle] = field(default_factory=dict)
     tenants: Mapping[str, str] = field(default_factory=dict)
     ends: Mapping[str, int] = field(default_factory=dict)
+    evictions: Mapping[str, Eviction] = field(default_factory=dict)
     assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     set_aside: Mapping[str, SetAside] = field(default_factory=dict)

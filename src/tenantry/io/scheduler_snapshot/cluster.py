@@ -21,15 +21,17 @@ from tenantry.io.scheduler_snapshot.pods import (
     RESERVATION,
     STUCK_AFTER,
     Clock,
+    Name,
     ReadPod,
     bind_of,
+    eviction_of,
     pod_of,
     times_of,
     with_demands,
 )
 from tenantry.model.duration import parse_duration
 from tenantry.model.moment import Node, Topology
-from tenantry.model.pool_snapshot import DEFAULT_POOL, SchedulerConfig
+from tenantry.model.pool_snapshot import DEFAULT_POOL, Eviction, SchedulerConfig
 from tenantry.model.reading import at, items, text
 from tenantry.model.snapshot import Snapshot
 
@@ -165,6 +167,15 @@ class Cluster:
             labels = tuple(text(level, "nodeLabel") for level in levels)
             found.setdefault(manifest.key.name, Topology(manifest.key.name, labels, aliases))
         return list(found.values())
+
+    def evictions(self) -> Mapping[Name, Eviction]:
+        """Last evictions of pod groups that events tell of, by namespace and name."""
+        found: dict[Name, Eviction] = {}
+        for manifest in (item for group in ("", "events.k8s.io") for item in self.objects.of(group, "Event")):
+            told = eviction_of(manifest)
+            if told is not None and (told[0] not in found or found[told[0]].at < told[1].at):
+                found[told[0]] = told[1]
+        return found
 
     def by_group(self) -> Mapping[str, list[ReadPod]]:
         """Pods by the name of their pod group."""

@@ -71,16 +71,10 @@ def job_of(
         known_queue: whether its queue exists; one whose queue does not keeps neither priority nor preemptibility.
         unmodelled: what keeps the model from placing it, besides its pods.
     """
-    priority, preemptible = 0, False
+    priority: int = 0
+    preemptible: bool | None = False
     if known_queue:
-        priority = _priority(fields, priorities)
-        preemptible_text = fields.text("spec", "preemptibility")
-        preemptible = PREEMPTIBLE.get(preemptible_text, priority < 100)
-        if preemptible_text and preemptible_text not in PREEMPTIBLE:
-            expected = "preemptible or non-preemptible"
-            fields.wrong(
-                ("spec", "preemptibility"), "there is no such thing", expected=expected, found=preemptible_text
-            )
+        priority, preemptible = _priority(fields, priorities), _preemptible(fields)
     reasons = [unmodelled, *(item.demands.unmodelled for item in pods if item.demands is not None)]
     return Job(
         name=name,
@@ -98,6 +92,15 @@ def job_of(
         staleness_grace=fields.duration("spec", "stalenessGracePeriod"),
         unmodelled=next(filter(None, reasons), ""),
     )
+
+
+def _preemptible(fields: Fields) -> bool | None:
+    """Whether it may be evicted; None where its priority decides."""
+    written = fields.text("spec", "preemptibility")
+    if written and written not in PREEMPTIBLE:
+        expected = "preemptible or non-preemptible"
+        fields.wrong(("spec", "preemptibility"), "there is no such thing", expected=expected, found=written)
+    return PREEMPTIBLE.get(written)
 
 
 def _priority(fields: Fields, priorities: Priorities) -> int:
@@ -170,6 +173,8 @@ def _fault(entries: Sequence[object]) -> str:
     parents: dict[str, str] = {}
     for entry in entries:
         name = text(entry, "name")
+        if not name:
+            return "a subgroup has no name"
         if name in parents:
             return f"subgroup {name} is there twice"
         parents[name] = text(entry, "parent").lower()

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.io.scheduler_snapshot.demands import Demands, Surroundings, demands_of, placement_of
+from tenantry.io.scheduler_snapshot.fields import parse_time
 from tenantry.io.scheduler_snapshot.requests import requested, whole
 from tenantry.model.job import ACTIVE_USED, Pod, PodStatus, whole_gpus
-from tenantry.model.reading import at, integer, items, text, texts
+from tenantry.model.pool_snapshot import Eviction
+from tenantry.model.reading import annotations_of, at, integer, items, mapping, text, texts
 
 if TYPE_CHECKING:
     from tenantry.io.scheduler_snapshot.fields import Fields
@@ -152,6 +154,25 @@ def bind_of(manifest: Manifest) -> tuple[Name, Bind] | None:
     node = text(body, "spec", "selectedNode")
     name = (manifest.key.namespace or "default", text(body, "spec", "podName"))
     return (name, Bind(node, tuple(texts(body, "spec", "selectedGPUGroups")))) if node and name[1] else None
+
+
+def eviction_of(manifest: Manifest) -> tuple[Name, Eviction] | None:
+    """Read an event by which the scheduler tells that it evicted a pod group; None for any other.
+
+    Source: pkg/scheduler/cache/status_updater/default_status_updater.go.
+    """
+    body, notes = manifest.body, annotations_of(manifest.body)
+    about = mapping(body, "involvedObject") or mapping(body, "regarding")
+    if text(body, "reason") != "Evict" or about.get("kind") != "PodGroup":
+        return None
+    times = (parse_time(at(body, name)) for name in ("lastTimestamp", "eventTime", "deprecatedLastTimestamp"))
+    second = next((found for found in times if found is not None), None)
+    if second is None:
+        return None
+    by = notes.get("evictor-pod-group-name", "")
+    where = notes.get("evictor-pod-group-namespace", "")
+    name = (text(dict(about), "namespace") or "default", text(dict(about), "name"))
+    return name, Eviction(second, notes.get("evictor-action-type", ""), f"{where}/{by}" if by and where else by)
 
 
 def _status(fields: Fields, clock: Clock, bind: Bind | None) -> PodStatus:

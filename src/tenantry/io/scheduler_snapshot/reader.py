@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tenantry.errors import InputError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tenantry.model.finding import Finding
     from tenantry.model.job import Job, Pod
     from tenantry.model.manifest import Manifest
+    from tenantry.model.pool_snapshot import Eviction
     from tenantry.model.problem import Location
     from tenantry.model.queue import Queue
 
@@ -168,6 +169,7 @@ class _Pool:
             titles=found.titles,
             tenants={item.name: owner for item in fields if (owner := owner_of(item))},
             ends=found.ends,
+            evictions=self._evictions(found),
             assumed=found.assumed,
             set_aside=found.set_aside,
         )
@@ -236,6 +238,16 @@ class _Pool:
         known_ends = [end for end in ends if end is not None]
         if ends and len(known_ends) == len(ends):
             found.ends[name] = max(known_ends)
+
+    def _evictions(self, found: _Jobs) -> dict[str, Eviction]:
+        """Last evictions of the pool's jobs, with the jobs they happened for by the names these have here."""
+        names = {(title.namespace, title.group): name for name, title in found.titles.items()}
+        told = {}
+        for name, item in self.cluster.evictions().items():
+            if name in names:
+                where, _, group = item.by.rpartition("/")
+                told[names[name]] = replace(item, by=names.get((where, group), item.by))
+        return told
 
     # --- other pods --------------------------------------------------------------------------------------------------
 
