@@ -177,7 +177,12 @@ def explain_job(cluster: Callable[[], ClusterView], question: Question) -> Expla
     aside = pool.snapshot.set_aside.get(name)
     if aside is not None:
         return _with(base, reasons=(_say(_aside(aside, masked=masked), words),))
-    known = Known(pool.snapshot.ends, tuple(_elsewhere(view, pool, name)), question.trials)
+    known = Known(
+        ends=pool.snapshot.ends,
+        evictions=pool.snapshot.evictions,
+        elsewhere=tuple(_elsewhere(view, pool, name)),
+        trials=question.trials,
+    )
     found = explain(pool.snapshot.moment, pool.scheduler, name, known)
     report = _report(base, found, words, pool)
     if question.check_order:

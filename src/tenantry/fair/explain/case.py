@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tenantry.fair.inspection import Inspectable, Room
     from tenantry.model.job import Job, Pod
     from tenantry.model.moment import Moment
+    from tenantry.model.pool_snapshot import Eviction
     from tenantry.model.queue import Queue
     from tenantry.model.schedule import Cycle
 
@@ -45,11 +46,13 @@ class Known:
 
     Attributes:
         ends: second at which running jobs end at the latest.
+        evictions: last evictions of jobs, where events tell.
         elsewhere: other pools the job could be submitted to.
         trials: trials that may be run; as many as the size of the cluster allows when None.
     """
 
     ends: Mapping[str, int] = field(default_factory=dict)
+    evictions: Mapping[str, Eviction] = field(default_factory=dict)
     elsewhere: Sequence[Elsewhere] = ()
     trials: int | None = None
 

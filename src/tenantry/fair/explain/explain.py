@@ -16,7 +16,7 @@ from tenantry.fair.explain.trials import Spent, Trials, budget, named
 from tenantry.fair.explain.waiting import why_it_waits
 from tenantry.fair.fairshare import fairshare
 from tenantry.model.job import ACTIVE_ALLOCATED, ACTIVE_USED, PodStatus
-from tenantry.model.schedule import Act
+from tenantry.model.schedule import Act, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +44,11 @@ REMEDIES: tuple[tuple[str, Callable[[Case], Iterator[Remedy]]], ...] = (
     ("ends", later.ends),
 )
 """Sorts of changes that are tried, in the order they are tried in: what costs most trials comes last."""
+
+HOPELESS = frozenset(
+    {Gate.NOT_MODELLED.value, Gate.QUEUE_MISSING.value, Gate.QUEUE_NOT_LEAF.value, Gate.NOT_READY.value}
+)
+"""Gates that no change of the cluster opens."""
 
 SEEDS = (1, 2, 3, 4, 5)
 """Orders that are tried besides the usual one to see what depends on them."""
@@ -90,15 +95,23 @@ def _standing(case: Case) -> tuple[Standing, Sequence[Decision]]:
 
 def _waiting(case: Case, base: Explanation) -> Explanation:
     reason = why_it_waits(case)
-    if case.job.evicted is not None and base.standing is Standing.WAITS:
-        reason = (*reason, Said("evicted-before", {"at": case.job.evicted}))
+    if base.standing is Standing.WAITS:
+        reason = (*reason, *_evicted_before(case))
     base = replace(base, reason=reason, tried=tried(case.usual.cycle.held.get(case.job.name, ())))
-    if base.standing is Standing.NOT_MODELLED:
+    if reason[0].rule in HOPELESS:
         return base
     if base.standing is Standing.GROWS:
         base = replace(base, reason=(*reason, *why_it_holds(case)))
     base = replace(base, nodes=node_classes(case.moment, case.rooms), victims=victim_classes(case))
     return _with_remedies(case, base)
+
+
+def _evicted_before(case: Case) -> Iterator[Said]:
+    known = case.known.evictions.get(case.job.name)
+    if known is not None:
+        yield Said("evicted-before", {"at": known.at, "cause": known.by, "action": known.action})
+    elif case.job.evicted is not None:
+        yield Said("evicted-before", {"at": case.job.evicted, "cause": "", "action": ""})
 
 
 def _with_remedies(case: Case, base: Explanation) -> Explanation:

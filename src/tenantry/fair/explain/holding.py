@@ -52,14 +52,11 @@ def why_it_starts(case: Case) -> tuple[Said, ...]:
     facts: dict[str, Any] = {"pods": len({item.pod for item in placed}), "nodes": nodes}
     if case.usual.now:
         return (Said("starts", facts),)
-    evicted = [
-        item
-        for item in case.usual.cycle.decisions
-        if item.act is Act.EVICT and item.cause == case.job.name and not item.moved
-    ]
-    action = evicted[0].action if evicted else placed[0].action
-    jobs = list(dict.fromkeys(item.job for item in evicted))
-    return (Said("is-promised", {**facts, "jobs": jobs, "action": action}),)
+    caused = [item for item in case.usual.cycle.decisions if item.act is Act.EVICT and item.cause == case.job.name]
+    jobs = list(dict.fromkeys(item.job for item in caused if not item.moved))
+    moved = list(dict.fromkeys(item.job for item in caused if item.moved and item.job not in jobs))
+    action = caused[0].action if caused else placed[0].action
+    return (Said("is-promised", {**facts, "jobs": jobs, "moved": moved, "action": action}),)
 
 
 def why_it_loses(case: Case, evicted: Sequence[Decision]) -> tuple[Said, ...]:

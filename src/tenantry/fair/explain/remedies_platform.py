@@ -105,8 +105,8 @@ def _raised_quota(case: Case, queues: Sequence[Queue]) -> Remedy | None:
 
 def _unit(case: Case) -> float:
     """Step in which GPU quotas are raised: whole GPUs, tenths where parts of GPUs are asked for."""
-    whole = all((pod.gpu.portion or 1.0).is_integer() and not pod.gpu.memory for pod in case.waiting)
-    return 1.0 if whole and all(queue.gpu.quota.is_integer() for queue in case.path) else 0.1
+    whole = all(float(pod.gpu.portion or 1.0).is_integer() and not pod.gpu.memory for pod in case.waiting)
+    return 1.0 if whole and all(float(queue.gpu.quota).is_integer() for queue in case.path) else 0.1
 
 
 def _chains(path: Sequence[Queue]) -> Iterator[list[Queue]]:

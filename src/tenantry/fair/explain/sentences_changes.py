@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tenantry.fair.explain.sentences_gates import REFUSALS
-from tenantry.fair.explain.words import Words, counted, gpus, listed, number
+from tenantry.fair.explain.words import Words, counted, gpus, listed, number, verb
 
 Facts = Mapping[str, Any]
 
@@ -142,11 +142,11 @@ def _effect(facts: Facts, words: Words) -> str:
             f"{words.job(item['job'])} of {words.queue(item['queue'])} ({gpus(item['gpus'])})"
             for item in facts["losses"]
         ]
-        parts.append(f"{listed(lost)} {'is' if len(lost) == 1 else 'are'} evicted")
+        parts.append(f"{listed(lost)} {verb(len(lost), 'is', 'are')} evicted")
     if facts["moved"]:
-        parts.append(f"{words.jobs(facts['moved'])} {'is' if len(facts['moved']) == 1 else 'are'} moved")
+        parts.append(f"{words.jobs(facts['moved'])} {verb(len(facts['moved']), 'is', 'are')} moved")
     if facts["delayed"]:
-        parts.append(f"{words.jobs(facts['delayed'])} then {'waits' if len(facts['delayed']) == 1 else 'wait'} instead")
+        parts.append(f"{words.jobs(facts['delayed'])} then {verb(len(facts['delayed']), 'waits', 'wait')} instead")
     return "; ".join(parts)
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tenantry.fair.explain.words import Words, at, counted, first_exceeding, gpus, listed, number, share
+from tenantry.fair.explain.words import (
+    Words,
+    at,
+    counted,
+    first_exceeding,
+    gpus,
+    idle_gpus,
+    listed,
+    number,
+    share,
+    verb,
+)
 from tenantry.model.schedule import Gate
 
 Facts = Mapping[str, Any]
@@ -63,10 +74,10 @@ def _not_ready(facts: Facts, words: Words) -> str:
     del words
     parts = []
     for name, group in facts["groups"].items():
-        gated = f", {group['gated']} of them held back by scheduling gates" if group["gated"] else ""
         where = "" if name == "default" else f" in subgroup {name}"
-        parts.append(f"{group['pods']} of the {counted(group['needed'], 'pod')} it needs{where} exist{gated}")
-    return f"Too few of its pods exist: {listed(parts)}."
+        gated = f" ({group['gated']} held back by scheduling gates)" if group["gated"] else ""
+        parts.append(f"{group['pods'] - group['gated']} of {group['needed']}{where}{gated}")
+    return f"Too few of its pods are there to start: {listed(parts)}."
 
 
 def _beyond_depth(facts: Facts, words: Words) -> str:
@@ -76,8 +87,9 @@ def _beyond_depth(facts: Facts, words: Words) -> str:
 
 def _over_limit(facts: Facts, words: Words) -> str:
     name = facts["resource"]
-    limit, held, asked = (words.amount(name, facts[key]) for key in ("limit", "allocated", "requested"))
-    return f"It asks for {asked}, and {words.queue(facts['queue'])} holds {held} of the {limit} it may have at most."
+    asked, limit = words.amount(name, facts["requested"]), words.amount(name, facts["limit"])
+    held = words.bare(name, facts["allocated"])
+    return f"It asks for {asked}; {words.queue(facts['queue'])} holds {held} of the {limit} it may have at most."
 
 
 def _lasting_over_quota(facts: Facts, words: Words) -> str:
@@ -92,7 +104,7 @@ def _lasting_over_quota(facts: Facts, words: Words) -> str:
     more = f", and it asks for {words.amount(name, asked)}" if asked is not None else ""
     return (
         f"It may not be preempted, and such jobs get no more than their queue's quota: {words.queue(facts['queue'])} "
-        f"has {words.amount(name, quota)}, such jobs hold {words.amount(name, lasting)} of it{more}."
+        f"has {words.amount(name, quota)}, such jobs hold {words.bare(name, lasting)} of it{more}."
     )
 
 
@@ -151,18 +163,16 @@ def _too_few_free(facts: Facts, words: Words) -> str:
     if facts["free"] >= facts["requested"]:
         have, want = number(facts["freeMemory"]), number(facts["requestedMemory"])
         return f"Moving running jobs together would not do: {have} MiB of GPU memory are idle, and it asks for {want}."
-    free, asked = gpus(facts["free"]), gpus(facts["requested"])
-    return f"Moving running jobs together would not do: {free} are idle in all, and it asks for {asked}."
+    idle, asked = idle_gpus(facts["free"]), number(facts["requested"])
+    return f"Moving running jobs together would not do: {idle} in all, and it asks for {asked}."
 
 
 def _over_fair_share(facts: Facts, words: Words) -> str:
     position = first_exceeding(facts["allocated"], facts["requested"], facts["fair"])
     name = RESOURCES[position]
-    held, asked, fair = (words.amount(name, at(facts, key, position)) for key in ("allocated", "requested", "fair"))
-    queue = words.queue(facts["queue"])
-    return (
-        f"Nobody has to make way: {queue} is due {fair} and holds {held}, so {asked} more would exceed its fair share."
-    )
+    held, asked = (words.bare(name, at(facts, key, position)) for key in ("allocated", "requested"))
+    queue, fair = words.queue(facts["queue"]), words.amount(name, at(facts, "fair", position))
+    return f"Nobody has to make way: {queue} is due {fair} and holds {held}; {asked} more would exceed its fair share."
 
 
 def _like_one_that_failed(facts: Facts, words: Words) -> str:
@@ -178,8 +188,8 @@ def _no_scenario(facts: Facts, words: Words) -> str:
     del words
     reasons = [CHECKS.get(name, name) for name in facts["filtered"]]
     why = f": {listed(reasons)}" if reasons else ""
-    jobs = counted(facts["victims"], "running job")
-    return f"{jobs} may be evicted for it, and evicting all of them would not do{why}."
+    jobs, them = counted(facts["victims"], "running job"), verb(facts["victims"], "it", "all of them")
+    return f"{jobs} may be evicted for it, and evicting {them} would not do{why}."
 
 
 def _no_place_after_eviction(facts: Facts, words: Words) -> str:
@@ -205,7 +215,8 @@ def _would_overtake(facts: Facts, words: Words) -> str:
     queue, sibling = words.queue(facts["queue"]), words.queue(facts["sibling"])
     name = {0: "CPU", 1: "memory", 2: "GPUs"}.get(facts["resource"], "it")
     return (
-        f"With it {queue} would hold {mine} of its fair share of {name}, more than the {other} it leaves to {sibling}."
+        f"With it {queue} would hold {mine} of its fair share of {name} and leave {sibling} with {other} of its own; "
+        "who takes back may not end up the fuller one."
     )
 
 

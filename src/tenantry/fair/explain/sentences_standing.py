@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tenantry.fair.explain.sentences_gates import REFUSALS
-from tenantry.fair.explain.words import Words, counted, gpus, listed, share
+from tenantry.fair.explain.words import Words, counted, gpus, listed, number, share, verb
 
 Facts = Mapping[str, Any]
 
@@ -19,6 +19,10 @@ ACTIONS: Final = {
 """Why an action evicts, in words."""
 
 
+def _make_way(pods: int) -> str:
+    return f"{counted(pods, 'pod')} of it {verb(pods, 'makes', 'make')} way"
+
+
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -28,27 +32,25 @@ def _upper(text: str) -> str:
 
 def _room(facts: Facts, words: Words) -> str:
     """How the nodes look to the waiting pods."""
-    name, nodes, usable = facts["resource"], facts["nodes"], facts["usable"]
-    asked, idle, most = (words.amount(name, facts[key]) for key in ("asked", "idle", "most"))
-    if not usable:
-        start = f"None of the {counted(nodes, 'node')} takes its {'pod' if facts['pods'] == 1 else 'pods'}"
-    elif facts["pods"] == 1:
-        start = f"Its pod needs {asked} on one node; the most that is idle on one is {most}, of {idle} in all"
-    else:
-        start = (
-            f"{facts['fits']} of its {facts['pods']} pods with {asked} each would find room; "
-            f"{idle} are idle in all, at most {most} on one node"
-        )
-    if usable == nodes or not facts["refused"]:
-        return f"{start}."
+    name, pods = facts["resource"], facts["pods"]
+    asked = words.amount(name, facts["asked"])
+    most, idle = (words.bare(name, facts[key]) for key in ("most", "idle"))
     reasons = [f"{counted(count, 'node')}: {REFUSALS.get(word, word)}" for word, count in facts["refused"].items()]
-    return f"{start}; {listed(reasons)}."
+    if not facts["usable"]:
+        return f"No node takes its {verb(pods, 'pod', 'pods')} ({listed(reasons)})."
+    where = f"at most {most} {verb(1 if most == '1' else 2, 'is', 'are')} idle on one node, {idle} in all"
+    if facts["idle"] <= 0:
+        where = "nothing of that is idle on any node"
+    other = f"; others take none ({listed(reasons)})" if reasons else ""
+    if pods == 1:
+        return f"Its pod needs {asked} on one node: {where}{other}."
+    return f"{facts['fits']} of its {pods} pods with {asked} each would find room: {where}{other}."
 
 
 def _outranked(facts: Facts, words: Words) -> str:
     """Others that go first take the room."""
-    jobs = words.jobs(facts["jobs"])
-    return f"There is room for it, and {jobs} {'goes' if len(facts['jobs']) == 1 else 'go'} first and take it."
+    go = verb(len(facts["jobs"]), "goes first and takes", "go first and take")
+    return f"There is room for it, and {words.jobs(facts['jobs'])} {go} it."
 
 
 def _first_by(facts: Facts, words: Words) -> str:
@@ -78,7 +80,11 @@ def _aside(facts: Facts, words: Words) -> str:
 
 def _evicted_before(facts: Facts, words: Words) -> str:
     """The job was evicted earlier."""
-    return f"It was evicted {words.when(facts['at'])}, and waits for a place since."
+    when, cause = words.when(facts["at"]), facts.get("cause", "")
+    why = ACTIONS.get(facts.get("action", ""), "")
+    for_whom = f" for {words.job(cause)}" if cause else ""
+    because = f", since {why}" if why else ""
+    return f"It was evicted {when}{for_whom}{because}, and waits for a place again."
 
 
 # --- it has its places ------------------------------------------------------------------------------------------------
@@ -99,27 +105,27 @@ def _starts(facts: Facts, words: Words) -> str:
 
 def _promised(facts: Facts, words: Words) -> str:
     """The job is promised its places."""
-    where = f"on {listed(facts['nodes'])}"
+    places = f"It is promised its {counted(facts['pods'], 'place')} on {listed(facts['nodes'])}"
     if not facts["jobs"]:
-        return f"It is promised its {counted(facts['pods'], 'place')} {where}, once pods that are leaving are gone."
-    why = ACTIONS.get(facts["action"], facts["action"])
-    return (
-        f"It is promised its {counted(facts['pods'], 'place')} {where}: {words.jobs(facts['jobs'])} "
-        f"{'is' if len(facts['jobs']) == 1 else 'are'} evicted for it in this cycle, since {why}."
-    )
+        moved = facts["moved"]
+        after = f"{words.jobs(moved)} {verb(len(moved), 'has', 'have')} moved" if moved else "leaving pods are gone"
+        return f"{places}, once {after}."
+    are, why = verb(len(facts["jobs"]), "is", "are"), ACTIONS.get(facts["action"], facts["action"])
+    return f"{places}: {words.jobs(facts['jobs'])} {are} evicted for it in this cycle, since {why}."
 
 
 def _borrows(facts: Facts, words: Words) -> str:
     """A queue holds more than its quota."""
-    queue, held, quota = words.queue(facts["queue"]), gpus(facts["allocated"]), gpus(facts["quota"])
-    borrowed = gpus(facts["borrowed"])
-    return f"{_upper(queue)} holds {held}, {borrowed} more than its quota of {quota}: that part is borrowed."
+    queue, held = _upper(words.queue(facts["queue"])), gpus(facts["allocated"])
+    return f"{queue} holds {held}, {number(facts['borrowed'])} more than its quota: that part is borrowed."
 
 
 def _within_quota(facts: Facts, words: Words) -> str:
     """A queue holds no more than its quota."""
-    queue, quota = _upper(words.queue(facts["queue"])), words.bound("gpu", facts["quota"])
-    return f"{queue} holds {gpus(facts['allocated'])} of its quota of {quota}; nothing is borrowed."
+    queue, held = _upper(words.queue(facts["queue"])), facts["allocated"]
+    if facts["quota"] == -1:
+        return f"{queue} holds {gpus(held)}, and its quota has no bound: nothing is borrowed."
+    return f"{queue} holds {number(held)} of the {gpus(facts['quota'])} of its quota: nothing is borrowed."
 
 
 def _cannot_lose(facts: Facts, words: Words) -> str:
@@ -143,7 +149,8 @@ def _could_lose(facts: Facts, words: Words) -> str:
 def _safe(facts: Facts, words: Words) -> str:
     """Nobody could take the job's place at present."""
     del words
-    return f"A job of its size waiting in any of {facts['tried']} other queues would not have it evicted."
+    tried = counted(facts["tried"], "queue")
+    return f"No job of its size waiting in another queue would have it evicted ({tried} tried)."
 
 
 # --- it loses its places ----------------------------------------------------------------------------------------------
@@ -152,19 +159,18 @@ def _safe(facts: Facts, words: Words) -> str:
 def _loses_reclaim(facts: Facts, words: Words) -> str:
     """The job is reclaimed."""
     cause, mine, theirs = words.job(facts["cause"]), words.queue(facts["queue"]), words.queue(facts["causeQueue"])
-    held, fair, other, due = (gpus(facts[key]) for key in ("allocated", "fair", "causeAllocated", "causeFair"))
+    held, other = number(facts["allocated"]), number(facts["causeAllocated"])
+    fair, due = gpus(facts["fair"]), gpus(facts["causeFair"])
     rule = "its quota" if facts["guaranteed"] else "its fair share"
-    return (
-        f"{counted(facts['pods'], 'pod')} of it make way in this cycle for {cause} of {theirs}, which gets {rule} back "
-        f"(it holds {other} and is due {due}); {mine} holds {held} and is due {fair}."
-    )
+    sides = f"it holds {other} of the {due} it is due); {mine} holds {held} and is due {fair}"
+    return f"{_make_way(facts['pods'])} in this cycle for {cause} of {theirs}, which gets {rule} back ({sides}."
 
 
 def _loses_preempt(facts: Facts, words: Words) -> str:
     """The job is preempted."""
     return (
-        f"{counted(facts['pods'], 'pod')} of it make way in this cycle for {words.job(facts['cause'])}, which has "
-        f"priority {facts['causePriority']} in the same queue; its own is {facts['priority']}."
+        f"{_make_way(facts['pods'])} in this cycle for {words.job(facts['cause'])}, which has priority "
+        f"{facts['causePriority']} in the same queue; its own is {facts['priority']}."
     )
 
 
@@ -179,15 +185,15 @@ def _loses_stale(facts: Facts, words: Words) -> str:
 
 def _moves(facts: Facts, words: Words) -> str:
     """The job is moved."""
-    pods, nodes = counted(facts["pods"], "pod"), listed(facts["nodes"])
+    pods, nodes, are = counted(facts["pods"], "pod"), listed(facts["nodes"]), verb(facts["pods"], "is", "are")
     cause = words.job(facts["cause"])
-    return f"{pods} of it are evicted in this cycle and promised {nodes} instead, so that {cause} finds room."
+    return f"{pods} of it {are} evicted in this cycle and promised {nodes} instead, so that {cause} finds room."
 
 
 def _leaves(facts: Facts, words: Words) -> str:
     """The job's pods are on their way out."""
     del words
-    return f"Its {counted(facts['pods'], 'pod')} are on their way out."
+    return f"Its {counted(facts['pods'], 'pod')} {verb(facts['pods'], 'is', 'are')} on the way out."
 
 
 def _ended(facts: Facts, words: Words) -> str:
@@ -195,7 +201,7 @@ def _ended(facts: Facts, words: Words) -> str:
     del words
     if not facts["pods"]:
         return "The snapshot holds none of its pods."
-    return f"Its {counted(facts['pods'], 'pod')} have ended."
+    return f"Its {counted(facts['pods'], 'pod')} {verb(facts['pods'], 'has', 'have')} ended."
 
 
 # --- what is taken for granted ----------------------------------------------------------------------------------------
@@ -203,10 +209,9 @@ def _ended(facts: Facts, words: Words) -> str:
 
 def _unmodelled_others(facts: Facts, words: Words) -> str:
     """Other waiting jobs that the model does not place."""
-    count = len(facts["jobs"])
-    verb = "waits and is" if count == 1 else "wait and are"
-    them = "it" if count == 1 else "them"
-    return f"{words.jobs(facts['jobs'])} {verb} not modelled: room the scheduler may give to {them} counts as free."
+    wait = verb(len(facts["jobs"]), "waits and is", "wait and are")
+    them = verb(len(facts["jobs"]), "it", "them")
+    return f"{words.jobs(facts['jobs'])} {wait} not modelled: room the scheduler may give to {them} counts as free."
 
 
 def _assumed(facts: Facts, words: Words) -> str:

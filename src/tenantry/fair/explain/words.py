@@ -109,6 +109,11 @@ class Words:
             return f"{number(value / GIB)} GiB of {name}"
         return f"{number(value)} {resource.removeprefix('nvidia.com/mig-')}"
 
+    def bare(self, resource: str, value: float) -> str:
+        """An amount of a resource without its unit, where the unit is said beside it."""
+        scale = {"cpu": 1000.0, "memory": GIB}.get(resource.lower(), 1.0)
+        return "all" if value == -1 else number(value / scale)
+
     def bound(self, resource: str, value: float) -> str:
         """An amount that may be unlimited."""
         return "everything" if value == -1 else self.amount(resource, value)
@@ -142,9 +147,21 @@ def gpus(value: float) -> str:
     return f"{number(value)} GPU{'' if abs(value - 1) < 1e-9 else 's'}"
 
 
+def idle_gpus(value: float) -> str:
+    """So many GPUs that are idle."""
+    if value <= 0:
+        return "no GPU is idle"
+    return f"{gpus(value)} {'is' if abs(value - 1) < 1e-9 else 'are'} idle"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """So many of a thing."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def verb(count: int, one: str, many: str) -> str:
+    """The form of a verb that goes with so many things."""
+    return one if count == 1 else many
 
 
 def share(value: float) -> str:
