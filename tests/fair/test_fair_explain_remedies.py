@@ -67,7 +67,7 @@ def test_the_end_of_a_delay() -> None:
 def test_the_end_of_one_running_job() -> None:
     jobs = [running("r", "a", 3, "n1"), running("s", "a", 5, "n1"), waiting("j", "a", 4)]
     found = remedies(moment([queue("a", 8)], [node("n1")], jobs), "ends")
-    assert [item.said.facts for item in found] == [{"jobs": ["s"], "gpus": [5], "more": 0}]
+    assert [item.said.facts for item in found] == [{"jobs": ["s"], "gpus": [5]}]
     assert found[0].now
 
 
@@ -76,11 +76,26 @@ def test_the_end_of_several_running_jobs() -> None:
     assert facts(moment([queue("a", 8)], [node("n1")], jobs), "ends") == {"jobs": ["r", "s"], "gpus": [3, 3]}
 
 
-def test_many_jobs_of_which_any_would_do_are_counted() -> None:
+def test_of_many_jobs_of_which_any_would_do_some_are_named() -> None:
     jobs = [running(f"r{number}", "a", 1, "n1") for number in range(8)]
     found = remedies(moment([queue("a", 8)], [node("n1")], [*jobs, waiting("j", "a", 1)]), "ends")
     assert [item.said.facts["jobs"] for item in found] == [["r0"], ["r1"], ["r2"]]
-    assert found[-1].said.facts["more"] == 5
+
+
+def test_a_single_job_is_found_behind_larger_ones() -> None:
+    # Only the end of s frees 2 GPUs on the node that tolerates the job.
+    nodes = [node("n1", taints=(Taint("x"),)), node("n2", 2)]
+    jobs = [running("r", "a", 8, "n1"), running("s", "a", 2, "n2"), waiting("j", "a", 2)]
+    assert facts(moment([queue("a", 8)], nodes, jobs), "ends")["jobs"] == ["s"]
+
+
+def test_where_many_would_have_to_end_they_are_counted() -> None:
+    # Thirteen others that are older take what is freed first.
+    nodes = [node(f"n{number}", 1) for number in range(14)]
+    held = [running(f"r{number}", "a", 1, f"n{number}") for number in range(14)]
+    ahead = [waiting(f"w{number}", "a", 1, age=900) for number in range(13)]
+    state = moment([queue("a", 14)], nodes, [*held, *ahead, waiting("j", "a", 1)])
+    assert facts(state, "ends") == {"count": 14, "gpus": 14}
 
 
 def test_a_deadline_lets_others_in_first() -> None:

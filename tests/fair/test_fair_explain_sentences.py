@@ -253,12 +253,16 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         "wait until a ends, at the latest by its deadline in 1 min (2026-03-10 10:01 UTC)",
     ),
     "end-of-one": (
-        {"jobs": ["a"], "gpus": [8.0], "more": 2},
-        "wait until a (8 GPUs) ends, or one of 2 further jobs",
+        {"jobs": ["a"], "gpus": [8.0]},
+        "wait until a (8 GPUs) ends",
     ),
     "end-of-all": (
         {"jobs": ["a", "b"], "gpus": [8.0, 1.0]},
         "wait until all of these have ended: a (8 GPUs) and b (1 GPU)",
+    ),
+    "end-of-many": (
+        {"count": 20, "gpus": 160.0},
+        "wait until much has ended: the 20 largest running jobs (160 GPUs) would do",
     ),
     "next-cycle": ({"jobs": ["a"]}, "wait for the next cycle: this one evicts a"),
     "effect": (

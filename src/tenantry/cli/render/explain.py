@@ -150,10 +150,13 @@ def _tried(report: ExplainReport) -> Iterator[str]:
 
 
 def _advice(report: ExplainReport) -> Iterator[str]:
-    if not (report.advice or report.useless):
+    if not (report.advice or report.useless or report.untried):
         return
     yield ""
-    yield "what would help" if report.advice else "nothing that was tried would help"
+    if report.advice:
+        yield "what would help"
+    else:
+        yield "nothing that was tried would help" if report.useless else "nothing was tried that would help"
     for who, title in WHO.items():
         items = [item for item in report.advice if item.who == who]
         if items:

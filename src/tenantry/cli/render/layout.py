@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_WIDTH = 100
 """Columns where no terminal says how many it has."""
-NARROWEST, WIDEST = 60, 140
+NARROWEST, WIDEST = 70, 140
 
 
 def width() -> int:

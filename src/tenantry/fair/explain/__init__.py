@@ -6,6 +6,6 @@ may not live here: rules of a scheduler, which only cycles on moments know, and 
 
 from tenantry.fair.explain.answer import Explanation, Standing
 from tenantry.fair.explain.case import Elsewhere, Known
-from tenantry.fair.explain.explain import explain, order_sensitive
+from tenantry.fair.explain.one_job import explain, order_sensitive
 
 __all__ = ["Elsewhere", "Explanation", "Known", "Standing", "explain", "order_sensitive"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.fair.explain.answer import Remedy, Said, Who
 from tenantry.fair.explain.trials import largest, with_job
 from tenantry.fair.kai.asks import mig_size
+from tenantry.fair.kai.predicates import untolerated
 from tenantry.model.job import (
     ACTIVE_ALLOCATED,
     ANYWHERE,
@@ -137,8 +138,10 @@ def _largest(low: int, high: int, works: Callable[[int], bool]) -> int | None:
 
 
 def without_demands(case: Case) -> Iterator[Remedy]:
-    """Each demand on nodes without which the job would get its places."""
+    """The demand on nodes without which the job would get its places; all of them where no single one is enough."""
     found = list(_demands(case))
+    if len(found) > 1:
+        found.append(("demands", _without_any(case), ""))
     for name, moment, detail in found:
         if case.helps(moment):
             yield case.remedy(
@@ -150,7 +153,7 @@ def without_demands(case: Case) -> Iterator[Remedy]:
             return
 
 
-def _demands(case: Case) -> Iterator[tuple[str, Any, str]]:
+def _demands(case: Case) -> Iterator[tuple[str, Moment, str]]:
     placements = [pod.placement for pod in case.waiting]
     if any(item.selector or item.terms for item in placements):
         selected = sorted({f"{key}={value}" for item in placements for key, value in item.selector})
@@ -158,26 +161,25 @@ def _demands(case: Case) -> Iterator[tuple[str, Any, str]]:
             pod.name: replace(pod, placement=replace(pod.placement, selector=(), terms=None)) for pod in case.waiting
         }
         yield "selector", case.with_pods(changed), ", ".join(selected)
-    if any(node.taints for node in case.moment.nodes):
+    taints = {untolerated(item, node.taints) for item in placements for node in case.moment.nodes}
+    named = sorted(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints if taint is not None)
+    if named:
         changed = {
             pod.name: replace(pod, placement=replace(pod.placement, tolerations=ANY_TAINT)) for pod in case.waiting
         }
-        taints = sorted({room.detail for room in case.rooms if room.refused == "taint"})
-        if taints:
-            yield "taints", case.with_pods(changed), ", ".join(taints)
+        yield "taints", case.with_pods(changed), ", ".join(named)
     if any(item.host_ports for item in placements):
         changed = {pod.name: replace(pod, placement=replace(pod.placement, host_ports=())) for pod in case.waiting}
         yield "host-ports", case.with_pods(changed), ""
     if case.job.root is not None and _constrained(case.job.root):
         free = replace(case.job, root=_unconstrained(case.job.root))
         yield "topology", with_job(case.moment, free), ""
-    if any(item != ANYWHERE for item in placements):
-        free_pods = {pod.name: replace(pod, placement=replace(ANYWHERE, tolerations=ANY_TAINT)) for pod in case.waiting}
-        moment = case.with_pods(free_pods)
-        if case.job.root is not None:
-            job = next(item for item in moment.jobs if item.name == case.job.name)
-            moment = with_job(moment, replace(job, root=_unconstrained(case.job.root)))
-        yield "demands", moment, ""
+
+
+def _without_any(case: Case) -> Moment:
+    pods = {pod.name: replace(pod, placement=replace(ANYWHERE, tolerations=ANY_TAINT)) for pod in case.waiting}
+    job = replace(case.job, pods=tuple(pods.get(pod.name, pod) for pod in case.job.pods))
+    return with_job(case.moment, job if job.root is None else replace(job, root=_unconstrained(job.root)))
 
 
 def _constrained(group: Subgroup) -> bool:

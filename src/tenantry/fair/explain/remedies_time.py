@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.explain.amounts import holds, total_gpus
 from tenantry.fair.explain.answer import Remedy, Said, Who
-from tenantry.fair.explain.trials import advance, losses, minimal, without
+from tenantry.fair.explain.trials import advance, losses, needed, shortest, without
 from tenantry.model.job import ACTIVE_USED
 from tenantry.model.schedule import Act
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tenantry.fair.explain.case import Case
     from tenantry.model.job import Job
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 WAKES = 12
 """Moments ahead at which time alone may change something that are looked at."""
-SINGLE = 24
-"""Running jobs that are tried alone before several together."""
+FEW = 12
+"""Running jobs that are named where all of them must end."""
+SINGLE = 12
+"""Running jobs that are tried alone where one is known to do."""
 SHOWN = 3
-"""Running jobs whose end alone would do that are shown one by one."""
+"""Running jobs each of which would do alone that are named."""
 
 
 def time(case: Case) -> Iterator[Remedy]:
@@ -43,24 +45,42 @@ def time(case: Case) -> Iterator[Remedy]:
 
 
 def ends(case: Case) -> Iterator[Remedy]:
-    """The running jobs whose ends would give the job its places."""
+    """The running jobs whose ends would give the job its places: each that would do alone, else few together."""
     running = [job for job in case.moment.jobs if job.name != case.job.name and holds(job)]
     known = sorted((case.known.ends[job.name], job.name) for job in running if job.name in case.known.ends)
     if known:
         yield from _in_order(case, known)
-    alone = [job for job in _by_size(case, running)[:SINGLE] if case.helps(without(case.moment, [job.name]))]
-    for number, job in enumerate(alone[:SHOWN], 1):
-        more = len(alone) - SHOWN if number == SHOWN else 0
-        said = Said("end-of-one", {"jobs": [job.name], "gpus": [_gpus(case, job)], "more": max(0, more)})
-        yield case.remedy("ends", Who.NOBODY, said, without(case.moment, [job.name]))
-    if alone:
+    held = {job.name: _gpus(case, job) for job in running}
+    # One large job is worth more than many small ones.
+    order = sorted(held, key=lambda name: (-held[name], name))
+
+    def works(names: list[str]) -> bool:
+        return case.helps(without(case.moment, names))
+
+    chosen = shortest(order, works)
+    if chosen is None:
         return
-    order = [job.name for job in _by_size(case, running)]
-    chosen = minimal(order, lambda names: case.helps(without(case.moment, names)))
-    if chosen is not None:
-        by_name = {job.name: job for job in running}
-        facts = {"jobs": chosen, "gpus": [_gpus(case, by_name[name]) for name in chosen]}
-        yield case.remedy("ends", Who.NOBODY, Said("end-of-all", facts), without(case.moment, chosen))
+    if len(chosen) > FEW:
+        said = Said("end-of-many", {"count": len(chosen), "gpus": sum(held[name] for name in chosen)})
+        yield case.remedy("ends", Who.NOBODY, said, without(case.moment, chosen))
+        return
+    chosen = needed(chosen, works)
+    alone = chosen if len(chosen) > 1 else _alone(order, chosen[0], works)
+    for names in [chosen] if len(chosen) > 1 else [[name] for name in alone]:
+        rule = "end-of-one" if len(names) == 1 else "end-of-all"
+        said = Said(rule, {"jobs": names, "gpus": [held[name] for name in names]})
+        yield case.remedy("ends", Who.NOBODY, said, without(case.moment, names))
+
+
+def _alone(order: list[str], known: str, works: Callable[[list[str]], bool]) -> list[str]:
+    """Jobs any one of which would do: the one that is known to, and others found among the largest."""
+    found = []
+    for name in order[:SINGLE]:
+        if name == known or works([name]):
+            found.append(name)
+        if len(found) == SHOWN:
+            return found
+    return found if known in found else [*found, known]
 
 
 def _in_order(case: Case, known: list[tuple[int, str]]) -> Iterator[Remedy]:
@@ -81,11 +101,6 @@ def _in_order(case: Case, known: list[tuple[int, str]]) -> Iterator[Remedy]:
 
 def _still_runs(moment: Moment, name: str) -> bool:
     return any(job.name == name and any(pod.status & ACTIVE_USED for pod in job.pods) for job in moment.jobs)
-
-
-def _by_size(case: Case, jobs: list[Job]) -> list[Job]:
-    """Jobs by what they hold: the smallest that would do is worth most, but one large is better than many small."""
-    return sorted(jobs, key=lambda job: (-_gpus(case, job), job.name))
 
 
 def _gpus(case: Case, job: Job) -> float:

@@ -122,12 +122,16 @@ def _ending(facts: Facts, words: Words, joined: str) -> str:
 
 
 def _end_of_one(facts: Facts, words: Words) -> str:
-    more = f", or one of {counted(facts['more'], 'further job')}" if facts["more"] else ""
-    return f"wait until {_ending(facts, words, 'or')} ends{more}"
+    return f"wait until {_ending(facts, words, 'or')} ends"
 
 
 def _end_of_all(facts: Facts, words: Words) -> str:
     return f"wait until all of these have ended: {_ending(facts, words, 'and')}"
+
+
+def _end_of_many(facts: Facts, words: Words) -> str:
+    del words
+    return f"wait until much has ended: the {facts['count']} largest running jobs ({gpus(facts['gpus'])}) would do"
 
 
 def _next_cycle(facts: Facts, words: Words) -> str:
@@ -173,6 +177,7 @@ CHANGES: Final[Mapping[str, Callable[[Facts, Words], str]]] = {
     "deadline": _deadline,
     "end-of-one": _end_of_one,
     "end-of-all": _end_of_all,
+    "end-of-many": _end_of_many,
     "next-cycle": _next_cycle,
     "effect": _effect,
 }

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tenantry.model.queue import Queue
     from tenantry.model.schedule import Decision
 
-WORK = 2_000_000
-"""Pods and nodes that all trials of one explanation may look at together; about a minute on one core."""
-FEWEST, MOST = 30, 1500
+WORK = 60_000
+"""Pods and nodes all trials of one explanation may look at together; a cycle takes about a millisecond for each."""
+FEWEST, MOST = 20, 400
 """Trials of one explanation, however large or small the cluster is."""
 
 
@@ -265,18 +265,23 @@ def largest(low: int, high: int, works: Callable[[int], bool]) -> int | None:
     return low
 
 
-def minimal(items: list[str], works: Callable[[list[str]], bool]) -> list[str] | None:
-    """Fewest of some things that work together, in the sense that none of them can be left out; None when all do not.
-
-    The shortest prefix that works is found by halving; then each of it is left out in turn if the others still work,
-    the last first, so that what stands in front is kept.
-    """
+def shortest(items: list[str], works: Callable[[list[str]], bool]) -> list[str] | None:
+    """Shortest beginning of some things that works, found by halving; None when not even all of them work."""
     count = smallest(0, len(items), lambda number: works(items[:number]))
-    if count is None:
-        return None
-    chosen = items[:count]
-    for item in reversed(chosen[:-1]):
+    return None if count is None else items[:count]
+
+
+def needed(items: list[str], works: Callable[[list[str]], bool]) -> list[str]:
+    """Things of which none can be left out: each is left out in turn if the others still work, the last first."""
+    chosen = items
+    for item in reversed(items[:-1]):
         fewer = [other for other in chosen if other != item]
         if works(fewer):
             chosen = fewer
     return chosen
+
+
+def minimal(items: list[str], works: Callable[[list[str]], bool]) -> list[str] | None:
+    """Few of some things that work together, none of which can be left out; None when not even all of them work."""
+    found = shortest(items, works)
+    return None if found is None else needed(found, works)

@@ -100,11 +100,17 @@ def _outranked(case: Case) -> tuple[Said, ...] | None:
     """Who takes the room the job would have, or None when there is none even without them."""
     first = [name for name in _bound(case) if name != case.job.name]
     try:
-        if not first or not _starts(case, without_waiting(case.moment, case.job.name)):
+        if not first:
             return None
+        alone = case.trials.run(without_waiting(case.moment, case.job.name))
+        if not (alone.placed and alone.now):
+            return None
+        # Those who took the very nodes come first: most often they are the only ones that matter.
+        nodes = {item.node for item in alone.cycle.decisions if item.job == case.job.name}
+        first.sort(key=lambda name: not nodes & _nodes(case, name))
         chosen = minimal(first, lambda names: _starts(case, _not_waiting(case.moment, set(names))))
     except Spent:
-        chosen = first
+        chosen = None
     jobs = chosen or first
     return (Said("outranked", {"jobs": jobs}), *list(_why_first(case, jobs))[:AHEAD])
 
@@ -112,6 +118,10 @@ def _outranked(case: Case) -> tuple[Said, ...] | None:
 def _bound(case: Case) -> list[str]:
     """Jobs that get places in this cycle, in the order they do."""
     return list(dict.fromkeys(item.job for item in case.usual.cycle.decisions if item.act is Act.BIND))
+
+
+def _nodes(case: Case, job: str) -> set[str]:
+    return {item.node for item in case.usual.cycle.decisions if item.job == job and item.act is Act.BIND}
 
 
 def _starts(case: Case, moment: Moment) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tenantry.fair.kai.node import Node
+    from tenantry.fair.kai.queues import Queue
     from tenantry.fair.kai.rules import Settings
     from tenantry.fair.kai.state import Job, Task
     from tenantry.model.moment import Moment
@@ -99,9 +100,7 @@ def before(moment: Moment, settings: Settings, one: str, other: str) -> Before |
         amounts = (float(upper.priority), float(lower.priority))
     elif by in {Precedence.PART, Precedence.PART_WITH_JOB}:
         with_job = by is Precedence.PART_WITH_JOB
-        amounts = tuple(  # type: ignore[assignment]
-            item.queue.dominant_share(session.totals, _held(item) if with_job else None) for item in (first, second)
-        )
+        amounts = (_part(session, first, with_job), _part(session, second, with_job))
     return Before(by.value, (upper.name, lower.name), amounts)
 
 
@@ -116,13 +115,15 @@ def _among_jobs(session: Session, left: Job, right: Job) -> Before | None:
     return Before(Precedence.AGE.value, amounts=(float(left.created), float(right.created)))
 
 
-def _contender(session: Session, queue: object, job: Job) -> Contender:
-    asked = session.axes.quantities(job.request(session.smallest_gpu, real=False))
-    return Contender(queue, asked, NOTHING_TAKEN)  # type: ignore[arg-type]
+def _contender(session: Session, queue: Queue, job: Job) -> Contender:
+    return Contender(queue, session.axes.quantities(job.request(session.smallest_gpu, real=False)), NOTHING_TAKEN)
 
 
-def _held(contender: Contender) -> list[float]:
-    return [share.allocated + more for share, more in zip(contender.queue.shares, contender.job, strict=True)]
+def _part(session: Session, contender: Contender, with_job: bool) -> float:
+    held = None
+    if with_job:
+        held = [share.allocated + more for share, more in zip(contender.queue.shares, contender.job, strict=True)]
+    return contender.queue.dominant_share(session.totals, held)
 
 
 # --- the state an action sees -----------------------------------------------------------------------------------------
