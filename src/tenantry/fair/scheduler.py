@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class Scheduler(Protocol):
-    """A batch scheduler as a pure function of what it sees.
+    """A batch scheduler as a pure function of what it sees."""
 
-    Attributes:
-        name: name and version, as outputs show them.
-        period: seconds between two cycles.
-    """
+    @property
+    def name(self) -> str:
+        """Name and version, as outputs show them."""
 
-    name: str
-    period: int
+    @property
+    def period(self) -> int:
+        """Seconds between two cycles."""
 
     def cycle(self, moment: Moment) -> Cycle:
         """Decide once. The same moment gives the same decisions, in the same order."""
