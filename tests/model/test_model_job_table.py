@@ -14,7 +14,7 @@ from tenantry.model.trace import Outcome, TraceJob
 
 U32 = st.integers(0, 2**32 - 1)
 # Letters of one to four bytes, half of a surrogate pair, and what separates columns elsewhere.
-WORDS = st.text(st.sampled_from("ab\"\n,é日\U0001f600\udcff"), max_size=6)
+WORDS = st.text(st.sampled_from('ab"\n,é日\U0001f600\udcff'), max_size=6)
 
 
 @st.composite

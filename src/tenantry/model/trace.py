@@ -30,7 +30,8 @@ class TraceJob(msgspec.Struct, frozen=True, gc=False):
         name: identifier, unique in the trace.
         tenant: team, virtual cluster, account or user that pays for it.
         submit: seconds from the first submission.
-        duration: seconds it runs once started.
+        duration: seconds it runs once started; 0 when the trace does not say, and then the job can be packed onto
+            nodes but not replayed.
         pods: pods started together.
         gpus: milli-GPUs of each pod; 500 is half a GPU, 8000 eight whole ones.
         cpus: millicores of each pod; 0 when the trace does not say.
