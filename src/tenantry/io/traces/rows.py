@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
-from tenantry.errors import InputError
 from tenantry.io.traces.parquet import parquet_rows
 from tenantry.io.traces.problem_log import printable
 from tenantry.io.traces.source import PARQUET, TextBlocks, head_of, open_binary
@@ -85,51 +84,72 @@ class TextRows:
 
     Attributes:
         header: names of the columns.
+        line: 1-based line of the row given last.
     """
 
     def __init__(self, blocks: TextBlocks, file: str, log: ProblemLog, layout: Layout) -> None:
-        self._blocks, self._file, self._log = blocks, file, log
-        # Everything between the file and the rows is C: a generator per line would halve the speed.
-        lines = chain.from_iterable(io.StringIO(block, newline="") for block in blocks)
-        self._reader = _reader(lines, layout)
-        self.header: Sequence[str] = layout.header or self._first()
-
-    @property
-    def line(self) -> int:
-        """1-based line of the row given last."""
-        return self._reader.line_num
+        self._state, self._file, self._log, self._layout = blocks, file, log, layout
+        self._blocks = iter(blocks)
+        self._block = next(self._blocks, "")
+        self.header: Sequence[str] = layout.header
+        self.line = 0
+        self._cut = False
+        if not self.header:
+            first, end, self._block = self._block.partition("\n")
+            self.header = first_row(first.rstrip("\r"), layout)
+            self.line = 1 if end else 0
 
     def __iter__(self) -> Iterator[Row]:
-        reader, width, blocks = self._reader, len(self.header), self._blocks
-        row: Row = []
+        """Yield rows: by splitting lines, which is twice as fast as the csv module, as long as nothing is quoted."""
+        width, delimiter, state = len(self.header), self._layout.delimiter, self._state
+        block: str | None = self._block
+        while block is not None:
+            plain = block.replace("\r\n", "\n") if "\r" in block else block
+            if "\r" in plain or (self._layout.quoted and '"' in plain):
+                yield from self._quoted(block)
+                break
+            lines = plain.split("\n")
+            if not lines[-1]:
+                lines.pop()
+            for line in lines:
+                self.line += 1
+                row = line.split(delimiter)
+                if len(row) != width:
+                    self._odd(row)
+                else:
+                    yield self._clean(row) if state.dirty else row
+            block = next(self._blocks, None)
+        if not self._state.complete and not self._cut:
+            self._log.add("TRACE-LAST-LINE", self._place(), "the last line has no end, so it may have been cut")
+
+    def _quoted(self, block: str) -> Iterator[Row]:
+        """Yield rows in which columns may be quoted, from this block on."""
+        lines = chain.from_iterable(io.StringIO(part, newline="") for part in chain([block], self._blocks))
+        reader, before, width, state = _reader(lines, self._layout), self.line, len(self.header), self._state
         while True:
             try:
                 for row in reader:
+                    self.line = before + reader.line_num
                     if len(row) != width:
                         self._odd(row)
-                        continue
-                    yield self._clean(row) if blocks.dirty else row
-                break
+                    else:
+                        yield self._clean(row) if state.dirty else row
+                return
             except csv.Error as error:
+                self.line = before + reader.line_num
                 message = "a row cannot be read and is left out"
                 self._log.add("TRACE-LINE", self._place(), message, found=str(error))
-        if not blocks.complete and len(row) == width:
-            self._log.add("TRACE-LAST-LINE", self._place(), "the last line has no end, so it may have been cut")
-
-    def _first(self) -> Row:
-        try:
-            return next(self._reader, [])
-        except csv.Error as error:
-            raise InputError(f"{self._file}:1: the header cannot be read: {error}") from error
 
     def _odd(self, row: Row) -> None:
-        if not row:  # an empty line
+        """Report a row with another number of columns, unless it is an empty line."""
+        if row in ([], [""]):
             return
         expected, found = f"{len(self.header)} columns", f"{len(row)}"
-        if self._blocks.complete:
+        if self._state.complete:
             message = "the row has another number of columns than the header and is left out"
             self._log.add("TRACE-COLUMNS", self._place(), message, expected, found)
         else:
+            self._cut = True
             message = "the last line ends in the middle of a row and is left out"
             self._log.add("TRACE-CUT", self._place(), message, expected, found)
 
@@ -143,7 +163,7 @@ class TextRows:
         return cleaned
 
     def _place(self) -> Location:
-        return Location(self._file, self._reader.line_num)
+        return Location(self._file, self.line)
 
 
 _HALVES: Final = range(0xDC80, 0xDD00)

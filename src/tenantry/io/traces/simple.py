@@ -87,16 +87,16 @@ def _shapes(table: Table) -> Callable[[Row], tuple[int, int]]:
     per_node = table.reading.options.gpus_per_node
 
     @lru_cache(maxsize=4096)
-    def whole(amount: int) -> tuple[int, int]:
-        return split(amount, per_node)[:2]
-
-    def shape(row: Row) -> tuple[int, int]:
-        amount = milli(row[gpus]) if gpus is not None and row[gpus] else MILLI
+    def shape(number: str, amount: str) -> tuple[int, int]:
+        each = milli(amount) if amount else MILLI
         if pods is None:
-            return whole(amount)
-        return (count(row[pods]) if row[pods] else 1), amount
+            return split(each, per_node)[:2]
+        return (count(number) if number else 1), each
 
-    return shape
+    if gpus is None and pods is None:
+        return lambda _: (1, MILLI)
+    # An empty text stands for a column that is not there.
+    return lambda row: shape(row[pods] if pods is not None else "", row[gpus] if gpus is not None else "")
 
 
 def _rest(table: Table, when: Callable[[str], int]) -> Callable[[Row, int], list[Any]]:
