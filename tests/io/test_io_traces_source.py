@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gzip
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,22 @@ def test_every_rule_is_explained_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "traces.md").read_text()
     assert [rule for rule in RULES if f"`{rule}`" not in page] == []
     assert [known.name for known in FORMATS if f"`{known.name}`" not in page] == []
+
+
+def test_the_examples_in_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "traces.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    header = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
+    Path("cluster_log.csv").write_text(header + "7,u,v,1,1,1,COMPLETED,2020-06-01 10:00:00,,,,\n")
+    Path("jobs.psv").write_text("JobID|Partition|Submit|Start|Elapsed|State|ReqTRES\n")
+    Path("nodes.csv").write_text("name,gpus\nn1,8\n")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    printed = capsys.readouterr().out
+    assert printed.startswith("helios 1591005600 TraceCounts(rows=1, jobs=0, left_out=1")
+    assert "cluster_log.csv:2: the job never started; the row is left out (TRACE-NEVER-RAN)" in printed
+    assert Path("jobs.csv").read_text().startswith("name,tenant,submit,duration,pods,gpus")

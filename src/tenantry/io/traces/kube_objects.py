@@ -82,7 +82,7 @@ class Objects:
         groups: by name.
         stories: what events tell, by kind and name.
         priorities: values of priority classes.
-        passed_over: objects of other kinds.
+        passed_over: where objects of other kinds stand.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -90,7 +90,7 @@ class Objects:
         self.groups: dict[Name, Group] = {}
         self.stories: dict[tuple[str, Name], Story] = {}
         self.priorities: dict[str, int] = {}
-        self.passed_over = 0
+        self.passed_over: list[Location] = []
         self._clock = clock
         self._gpu_memory: int | None = None
 
@@ -114,7 +114,7 @@ class Objects:
         elif kind == "Node" and not group:
             self._node(body)
         else:
-            self.passed_over += 1
+            self.passed_over.append(place)
 
     def request(self, pod: Pod) -> Request:
         """Return what a pod asks for, knowing the memory of the GPUs of all nodes given."""

@@ -56,9 +56,8 @@ def read(reading: Reading) -> Iterator[TraceJob]:
         except Unusable as problem:
             message = f"{text(body, 'kind')} {text(body, 'metadata', 'name')}: {problem.message}; it is left out"
             reading.log.add(problem.rule, place, message, problem.expected, problem.found)
-    if objects.passed_over:
-        message = f"{objects.passed_over} objects are no pods, pod groups or events"
-        reading.log.remark("TRACE-NO-JOB", Location(reading.file), message)
+    for place in objects.passed_over:
+        reading.log.remark("TRACE-NO-JOB", place, "the object is no pod, pod group or event")
     submissions = [each for each in _submissions(objects, reading) if each.submit is not None]
     submissions.sort(key=lambda each: (each.submit, each.name))
     reading.origin = submissions[0].submit if submissions else None

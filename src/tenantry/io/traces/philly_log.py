@@ -50,6 +50,9 @@ def read(reading: Reading) -> Iterator[TraceJob]:
                 continue
             seen.add(job.name)
             yield reading.given(job, entry.warn, entry.remark)
+    if clock.naive and clock.zoned:
+        message = "times with and without an offset from UTC are mixed; those without are UTC"
+        reading.log.add("TRACE-ZONES", Location(reading.file), message)
 
 
 @contextmanager

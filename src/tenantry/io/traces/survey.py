@@ -30,16 +30,17 @@ class Doubles:
 
     Attributes:
         all_checked: whether every id was looked at; there is a limit to the suspects remembered.
+        suspects: ids that may be there more than once; True once the second pass has met them.
     """
 
     def __init__(self, size: int) -> None:
         self.all_checked = True
-        self._suspects: dict[str, bool] = {}
+        self.suspects: dict[str, bool] = {}
         self._mask = min(_MOST_BITS, max(_FEWEST_BITS, 1 << (size * _BITS_PER_BYTE).bit_length())) - 1
 
     def watch(self, rows: Iterable[Row], identity: Callable[[Row], str]) -> Iterator[Row]:
         """Look at the ids of all rows in the first pass, and hand the rows on."""
-        bits, mask, suspects = bytearray((self._mask + 1) // 8), self._mask, self._suspects
+        bits, mask, suspects = bytearray((self._mask + 1) // 8), self._mask, self.suspects
         for row in rows:
             name = identity(row)
             slot = hash(name) & mask
@@ -54,11 +55,10 @@ class Doubles:
             yield row
 
     def repeated(self, name: str) -> bool:
-        """Whether the second pass meets an id again."""
-        seen = self._suspects.get(name)
-        if seen is False:
-            self._suspects[name] = True
-        return seen is True
+        """Whether the second pass meets one of the suspects again."""
+        seen = self.suspects[name]
+        self.suspects[name] = True
+        return seen
 
 
 def first_of(rows: Iterable[Row], submitted: Callable[[Row], int], column: int | None) -> int | None:

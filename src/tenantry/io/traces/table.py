@@ -233,7 +233,7 @@ def read_table(
 
 
 def _second_pass(table: Table, plan: Plan, origin: int, doubles: Doubles) -> Iterator[TraceJob]:
-    reading, build, named = table.reading, plan.build, plan.identity is not None
+    reading, build, suspects = table.reading, plan.build, doubles.suspects
     for row in table.rows:
         reading.rows += 1
         try:
@@ -244,7 +244,7 @@ def _second_pass(table: Table, plan: Plan, origin: int, doubles: Doubles) -> Ite
             continue
         if job is None:
             continue
-        if named and doubles.repeated(job.name):
+        if job.name in suspects and doubles.repeated(job.name):
             table.warn("TRACE-DUPLICATE", "the job id was there before; the row is left out", found=printable(job.name))
             continue
         reading.jobs += 1
