@@ -148,6 +148,12 @@ def test_memory_has_units_of_1024() -> None:
     assert {text: tracked(text).memory for text in sizes} == sizes
 
 
+def test_an_amount_of_memory_that_cannot_be_read_is_ignored(tmp_path: Path) -> None:
+    jobs, trace = read_text(tmp_path, HEADER + row(AllocTRES="cpu=8,mem=lots,gres/gpu=1"))
+    assert [(job.memory, job.cpus, job.gpus) for job in jobs] == [(0, 8000, 1000)]
+    assert [(problem.rule, problem.found) for problem in trace.problems] == [("TRACE-VALUE", "mem=lots")]
+
+
 def test_elapsed_time_has_days() -> None:
     assert elapsed("00:01:30") == 90
     assert elapsed("2-00:00:01") == 172_801

@@ -60,6 +60,9 @@ def _bind(table: Table) -> Plan:
         status = row[state].partition(" ")[0].rstrip("+")
         started, lasted = ran(row, status)
         pods, held = shape(row)
+        if held.ignored:
+            message = "an amount cannot be read and is ignored"
+            table.warn("TRACE-VALUE", message, "a number with K, M, G or T", printable(held.ignored))
         if "+" in name:
             table.remark("TRACE-PARTS", "the components of a heterogeneous job are jobs of their own")
         return TraceJob(

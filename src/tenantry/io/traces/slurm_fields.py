@@ -25,12 +25,14 @@ class Tracked(NamedTuple):
         cpus: millicores.
         memory: MiB.
         models: GPU models named, sorted and joined by ``|``.
+        ignored: an amount of CPUs or memory that could not be read and counts as unknown; empty when all could.
     """
 
     gpus: int | None
     cpus: int
     memory: int
     models: str
+    ignored: str = ""
 
 
 def is_step(job_id: str) -> bool:
@@ -68,14 +70,15 @@ def tracked(text: str) -> Tracked:
     Raises:
         Unusable: if an amount cannot be read or is absurd.
     """
-    total, typed, sliced, cpus, memory, shard = None, 0, 0, 0, 0, False
+    total, typed, sliced, cpus, memory, shard, ignored = None, 0, 0, 0, 0, False, ""
     models: set[str] = set()
     for part in text.split(","):
         name, _, amount = part.partition("=")
-        if name == "cpu":
-            cpus = milli(_plain(amount))
-        elif name == "mem":
-            memory = _memory(amount)
+        if name in {"cpu", "mem"}:
+            try:
+                cpus, memory = (milli(_plain(amount)), memory) if name == "cpu" else (cpus, _memory(amount))
+            except Unusable:
+                ignored = part
         elif name == "gres/gpu":
             total = milli(_plain(amount))
         elif name.startswith("gres/gpu:"):
@@ -89,7 +92,7 @@ def tracked(text: str) -> Tracked:
         elif name == "gres/shard":
             shard = True
     gpus = sliced + (max(0, total - typed) if total is not None else 0)
-    return Tracked(None if shard and not gpus else gpus, cpus, memory, "|".join(sorted(models)))
+    return Tracked(None if shard and not gpus else gpus, cpus, memory, "|".join(sorted(models)), ignored)
 
 
 def _plain(text: str) -> str:
