@@ -33,6 +33,7 @@ NEEDS: Final = (
 )
 TENANTS: Final = ("tenant", "user")
 
+_REMEMBERED: Final = 4096
 _FIELDS: Final = TraceJob.__struct_fields__
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _TRUTHS: Final = {"true": True, "false": False}
@@ -108,26 +109,28 @@ def _rest(table: Table, when: Callable[[str], int]) -> Callable[[Row, int], list
         "priority": (None, table.ignoring(_priority, None)),
         "preemptible": (None, table.ignoring(_truth, None)),
         "outcome": (Outcome.UNKNOWN, table.ignoring(_outcome, Outcome.UNKNOWN)),
-        "started": (None, when),
-        "user": ("", str),
     }
+    columns = [(column, number) for number, name in enumerate(readers) if (column := table.optional(name)) is not None]
     defaults = [default for default, _ in readers.values()]
-    fields = list(readers)
-    there = [
-        (column, fields.index(name), read)
-        for name, (_, read) in readers.items()
-        if (column := table.optional(name)) is not None
-    ]
-    started = fields.index("started")
+    reads = [read for _, read in readers.values()]
+    started, user = table.optional("started"), table.optional("user")
+    known: dict[tuple[str, ...], list[Any]] = {}
+
+    def read(texts: tuple[str, ...]) -> list[Any]:
+        """Read what few jobs differ in, and remember it unless something was wrong with it."""
+        before, values = table.log.counts["TRACE-VALUE"], defaults.copy()
+        for (_, number), text in zip(columns, texts, strict=True):
+            if text:
+                values[number] = reads[number](text)
+        if table.log.counts["TRACE-VALUE"] == before and len(known) < _REMEMBERED:
+            known[texts] = values
+        return values
 
     def rest(row: Row, origin: int) -> list[Any]:
-        values = defaults.copy()
-        for column, field, read in there:
-            if row[column]:
-                values[field] = read(row[column])
-        if values[started] is not None:
-            values[started] -= origin
-        return values
+        texts = tuple([row[column] for column, _ in columns])
+        values = known.get(texts) or read(texts)
+        start = when(row[started]) - origin if started is not None and row[started] else None
+        return [*values, start, row[user] if user is not None else ""]
 
     return rest
 
