@@ -39,7 +39,7 @@ def jobs(draw: st.DrawFn) -> TraceJob:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(given_jobs=st.lists(jobs(), max_size=8, unique_by=lambda job: job.name))
 def test_what_is_written_is_read_back(tmp_path: Path, given_jobs: list[TraceJob]) -> None:
     path = tmp_path / "jobs.csv"

@@ -14,7 +14,7 @@ import pytest
 from trace_files import lines, met, read, read_text
 
 from tenantry.errors import InputError, MissingExtra
-from tenantry.io.traces import FORMATS, TraceOptions, open_trace
+from tenantry.io.traces import FORMATS, TraceOptions, open_trace, survey
 from tenantry.model.trace_problem import RULES
 
 HEADER = "name,tenant,submit,duration\n"
@@ -97,6 +97,25 @@ def test_a_doubled_id_is_found_wherever_it_stands(tmp_path: Path) -> None:
     jobs, trace = read_text(tmp_path, HEADER + "".join(f"{name},t,0,1\n" for name in names))
     assert [job.name for job in jobs] == names[:3000]
     assert lines(trace) == [("TRACE-DUPLICATE", 3002), ("TRACE-DUPLICATE", 3003), ("TRACE-DUPLICATE", 3004)]
+
+
+def test_ids_that_share_a_place_in_the_filter_are_still_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "_MOST_BITS", 8)
+    monkeypatch.setattr(survey, "_FEWEST_BITS", 8)
+    text = HEADER + "".join(f"n{number % 90},t,0,1\n" for number in range(100))
+    jobs, trace = read_text(tmp_path, text)
+    assert len(jobs) == 90
+    assert met(trace) == {"TRACE-DUPLICATE": 10}
+
+
+def test_more_ids_than_can_be_remembered_are_remarked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "_MOST_SUSPECTS", 1)
+    jobs, trace = read_text(tmp_path, HEADER + "a,t,0,1\na,t,0,1\nb,t,0,1\nb,t,0,1\n")
+    # The second b is no longer looked for.
+    assert [job.name for job in jobs] == ["a", "b", "b"]
+    assert met(trace) == {"TRACE-DUPLICATE": 1, "TRACE-UNCHECKED": 1}
 
 
 @pytest.mark.parametrize(
