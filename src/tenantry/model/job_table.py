@@ -97,8 +97,7 @@ class JobTable:
 
     def __getitem__(self, index: int) -> TraceJob:
         """Return one job; negative indices count from the end."""
-        if index < 0:
-            index += len(self)
+        index = range(len(self))[index]
         flag, submit = self._flags[index], self.submit[index]
         return TraceJob(
             self.name(index),
