@@ -63,7 +63,8 @@ def spread(
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (common,))
     try:
         futures = [pool.submit(_call, function, task) for task in tasks]
-        for number, _ in enumerate(as_completed(futures), 1):
+        for number, future in enumerate(as_completed(futures), 1):
+            future.result()  # what went wrong in one ends all
             if done is not None:
                 done(number)
         return [future.result() for future in futures]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
+from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.packing.kernel import WHOLE
@@ -99,12 +100,12 @@ class Track:
         capacity = self.gpus * WHOLE
         count = len(states)
         used = sum(state[0] for state in states) / count
-        fragment = sum(state[1] for state in states) / count
+        fragment = fsum(state[1] for state in states) / count
         shares = (100.0 * lost / (capacity - held) if capacity > held else 0.0 for held, lost in states)
         return Level(
             load,
             allocated=100.0 * used / capacity if capacity else 0.0,
             unallocated=(capacity - used) / WHOLE,
             fragment=fragment / WHOLE,
-            fragment_percent=sum(shares) / count,
+            fragment_percent=fsum(shares) / count,
         )

@@ -40,6 +40,8 @@ POLICIES: tuple[Policy, ...] = (
 """All policies; the place of each is its number in :mod:`tenantry.fair.packing.kernel`."""
 
 NAMES = tuple(policy.name for policy in POLICIES)
+RANDOM = NAMES[kernel.RANDOM]
+"""The policy that has no ties to break: it draws every node."""
 
 
 class Ties(StrEnum):

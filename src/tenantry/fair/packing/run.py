@@ -9,7 +9,7 @@ from tenantry.fair.packing.compiled import as_arrays, functions
 from tenantry.fair.packing.kernel import WHOLE
 from tenantry.fair.packing.layout import lay_out
 from tenantry.fair.packing.measure import Level, Track, columns, windows
-from tenantry.fair.packing.policies import NAMES, REFUSALS, Refusal, Ties
+from tenantry.fair.packing.policies import NAMES, RANDOM, REFUSALS, Refusal, Ties
 from tenantry.fair.packing.workload import Draws, arriving, typical_pods
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def pack(
     a prefix to their names: a number of a random permutation.
     """
     number = _number(policy)
-    if number == kernel.RANDOM:
+    if policy == RANDOM:
         ties = Ties.RANDOM
     capacity = sum(node.gpus for node in nodes) * WHOLE
     if not capacity:
