@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
+from tenantry.fair.packing.draws import Draws
 from tenantry.fair.packing.layout import lay_out
 from tenantry.fair.packing.records import Layout
-from tenantry.fair.packing.workload import Draws, typical_pods
+from tenantry.fair.packing.workload import typical_pods
 from tenantry.model.packing import PackingPod
 from tenantry.model.trace import TraceNode
 

@@ -11,11 +11,12 @@ from naive_packing import pack_naively
 from packing_builders import NODES, PODS, some
 
 from tenantry.fair.packing.compiled import functions
+from tenantry.fair.packing.draws import Draws
 from tenantry.fair.packing.layout import lay_out
 from tenantry.fair.packing.policies import NAMES
 from tenantry.fair.packing.records import Layout
 from tenantry.fair.packing.run import execute
-from tenantry.fair.packing.workload import Draws, typical_pods
+from tenantry.fair.packing.workload import typical_pods
 from tenantry.model.packing import PackingPod
 from tenantry.model.trace import TraceNode
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packing_builders import pod
 
-from tenantry.fair.packing.workload import Draws, TypicalPod, arriving, typical_pods
+from tenantry.fair.packing.draws import Draws
+from tenantry.fair.packing.workload import TypicalPod, arriving, typical_pods
 from tenantry.model.packing import PackingPod
 
 
@@ -86,30 +87,3 @@ def test_arrivals_ask_for_the_load_give_or_take_one_pod(demands: list[int], load
     arrivals = arriving(pods, 20_000, load, Draws(seed))
     assert abs(demand(arrivals) * 100 - 20_000 * load) <= 2_000 * 100
     assert {item.name for item in arrivals} <= {item.name for item in pods}
-
-
-@given(st.integers(0, 2**40), st.integers(1, 50))
-def test_shuffling_loses_nothing(seed: int, count: int) -> None:
-    items = list(range(count))
-    Draws(seed).shuffle(items)
-    assert sorted(items) == list(range(count))
-
-
-def test_every_order_is_about_as_likely() -> None:
-    orders: Counter[tuple[int, ...]] = Counter()
-    draws = Draws(1)
-    for _ in range(6000):
-        items = [1, 2, 3]
-        draws.shuffle(items)
-        orders[tuple(items)] += 1
-    # 1000 of each of 6 orders, standard deviation 29
-    assert len(orders) == 6
-    assert all(abs(count - 1000) < 120 for count in orders.values())
-
-
-def test_draws_never_change() -> None:
-    draws = Draws(42)
-    assert ([draws.below(100) for _ in range(6)], draws.numbers(2)) == (
-        [63, 2, 27, 22, 73, 67],
-        [1915941032, 186699721],
-    )

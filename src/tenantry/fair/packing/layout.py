@@ -10,7 +10,8 @@ from tenantry.fair.packing.records import Arrivals, Layout, Nodes, Placed, Scale
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenantry.fair.packing.workload import Draws, TypicalPod
+    from tenantry.fair.packing.draws import Draws
+    from tenantry.fair.packing.workload import TypicalPod
     from tenantry.model.packing import PackingPod
     from tenantry.model.trace import TraceNode
 
@@ -21,7 +22,7 @@ LEAST_GPUS = 8_000
 
 
 def lay_out(
-    nodes: Sequence[TraceNode], pods: Sequence[PackingPod], typical: Sequence[TypicalPod], draws: Draws
+    nodes: Sequence[TraceNode], pods: Sequence[PackingPod], typical: Sequence[TypicalPod], draws: Draws | None = None
 ) -> Layout:
     """Return nodes, in the given order, and pods, in the given order, as lists of numbers.
 
@@ -29,7 +30,7 @@ def lay_out(
         nodes: nodes, first the one that ties go to.
         pods: pods in order of arrival.
         typical: typical pods.
-        draws: where two random numbers for each pod come from.
+        draws: where two random numbers for each pod come from; without it they are 0.
     """
     models = {model: number for number, model in enumerate(dict.fromkeys(node.gpu for node in nodes))}
     kinds: dict[tuple[int, int, int, int, str], int] = {}
@@ -60,7 +61,8 @@ def lay_out(
         chosen=[0] * max(most, 1),
         part=[0] * max(most, 1),
     )
-    arrivals = Arrivals(order, draws.numbers(count), draws.numbers(count))
+    node_draw, gpu_draw = (draws.numbers(count) if draws is not None else [0] * count for _ in range(2))
+    arrivals = Arrivals(order, node_draw, gpu_draw)
     placed = Placed(node=[0] * count, gpu=[-1] * count, fragment=[0.0] * count)
     return Layout(laid, specs, _typical(typical, models), scale, arrivals, work, placed)
 

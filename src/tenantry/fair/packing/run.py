@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.packing import kernel
 from tenantry.fair.packing.compiled import as_arrays, functions
+from tenantry.fair.packing.draws import Draws
 from tenantry.fair.packing.kernel import WHOLE
 from tenantry.fair.packing.layout import lay_out
 from tenantry.fair.packing.measure import Level, Track, columns, windows
 from tenantry.fair.packing.policies import NAMES, RANDOM, REFUSALS, Refusal, Ties
-from tenantry.fair.packing.workload import Draws, arriving, typical_pods
+from tenantry.fair.packing.workload import arriving, typical_pods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from tenantry.fair.packing.records import Layout
     from tenantry.model.packing import PackingPod
     from tenantry.model.trace import TraceNode
+
+DRAWN_BEFORE_PODS = 1
+"""Numbers the published program draws before it shuffles pods: one for its log."""
+DRAWN_BEFORE_NODES = 10
+"""Numbers it draws between pods and nodes, as the scheduler in it starts: each watch on the cluster draws how long to
+last. That there are ten is read off the published runs, all of which come out figure by figure with this number."""
 
 
 class Failed(NamedTuple):
@@ -67,7 +74,7 @@ def pack(
     """Fill a cluster.
 
     Pods arrive in a random order, none ever leaves, and one that no node can take is dropped. With the same seed pods
-    and nodes come in the same order under every policy and every rule for ties.
+    and nodes come in the same order under every policy, and that is the order of the published run of that seed.
 
     Args:
         nodes: the empty cluster; the order does not matter.
@@ -82,7 +89,7 @@ def pack(
         ValueError: if there is no such policy, no node has a GPU, or no pod asks for one.
 
     Source: kubernetes-scheduler-simulator of HKUST, ``pkg/simulator/simulator.go``. There the order of nodes comes from
-    a prefix to their names: a number of a random permutation.
+    a random number put before their names.
     """
     number = _number(policy)
     if policy == RANDOM:
@@ -93,14 +100,13 @@ def pack(
     if not any(pod.demand for pod in pods):
         raise ValueError("no pod asks for a GPU")
     draws = Draws(seed)
+    draws.skip(DRAWN_BEFORE_PODS)
     arrivals = arriving(pods, capacity, load, draws)
-    ordered = sorted(nodes, key=lambda node: node.name)
-    shuffled = list(ordered)
-    draws.shuffle(shuffled)
-    if ties is not Ties.NAME:
-        ordered = shuffled
-    layout = lay_out(ordered, arrivals, typical_pods(pods), draws)
-    layout, fragment = execute(layout, number, at_random=ties is Ties.RANDOM, compiled=compiled)
+    draws.skip(DRAWN_BEFORE_NODES)
+    ordered = _ordered(nodes, ties, draws)
+    at_random = ties is Ties.RANDOM
+    layout = lay_out(ordered, arrivals, typical_pods(pods), draws if at_random else None)
+    layout, fragment = execute(layout, number, at_random=at_random, compiled=compiled)
     result = _measured(ordered, arrivals, layout, fragment, load)
     return PackingRun(NAMES[number], seed, ties, *result)
 
@@ -109,6 +115,15 @@ def _number(policy: str) -> int:
     if policy not in NAMES:
         raise ValueError(f"there is no policy {policy!r}, only {', '.join(NAMES)}")
     return NAMES.index(policy)
+
+
+def _ordered(nodes: Sequence[TraceNode], ties: Ties, draws: Draws) -> list[TraceNode]:
+    """Return nodes in the order in which ties go to them."""
+    ordered = sorted(nodes, key=lambda node: node.name)
+    if ties is Ties.NAME:
+        return ordered
+    numbers = draws.order(len(ordered))
+    return [node for _, node in sorted(zip(numbers, ordered, strict=True), key=lambda pair: pair[0])]
 
 
 def execute(layout: Layout, policy: int, *, at_random: bool, compiled: bool) -> tuple[Layout, list[float]]:

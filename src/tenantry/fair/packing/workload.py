@@ -10,42 +10,16 @@ Source: kubernetes-scheduler-simulator of HKUST, ``SortClusterPods``, ``tuneUpPo
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import Sequence
 
+    from tenantry.fair.packing.draws import Draws
     from tenantry.model.packing import PackingPod
 
 POPULARITY = 95
 """Percent of all pods that typical pods stand for."""
-
-Item = TypeVar("Item")
-
-
-class Draws:
-    """Random choices that are the same for the same seed, whatever the version of Python.
-
-    Only :meth:`random.Random.random` is used, which Python promises not to change.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed).random
-
-    def below(self, end: int) -> int:
-        """Return a whole number from 0 to ``end`` - 1."""
-        return int(self._random() * end)
-
-    def shuffle(self, items: MutableSequence[Item]) -> None:
-        """Put items into a random order, each order as likely."""
-        for last in range(len(items) - 1, 0, -1):
-            other = self.below(last + 1)
-            items[last], items[other] = items[other], items[last]
-
-    def numbers(self, count: int) -> list[int]:
-        """Return whole numbers below 2**31."""
-        return [int(self._random() * 2147483648) for _ in range(count)]
 
 
 class TypicalPod(NamedTuple):
