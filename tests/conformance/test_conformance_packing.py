@@ -2,7 +2,7 @@
 
 With the same seed pods and nodes come in the published order, so runs of policies that draw nothing else are the
 published ones, figure by figure. The policy Random draws among nodes in an order that the published program left to its
-threads, so of its runs only means can be the same. Of the others a few seeds are run by default; ``pytest -m slow`` runs
+threads, so of its runs only means can be the same. Of the others few seeds are run by default; ``pytest -m slow`` runs
 all that are published, and so does ``benchmarks/packing.py``.
 """
 
