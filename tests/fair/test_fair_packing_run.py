@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from packing_builders import node, pod
 
 from tenantry.fair.packing.compare import outlooks, sensitivities
+from tenantry.fair.packing.compiled import functions
+from tenantry.fair.packing.kernel import slope
 from tenantry.fair.packing.policies import NAMES, Refusal, Ties
 from tenantry.fair.packing.run import Failed, PackingRun, pack
 from tenantry.model.packing import PackingPod
@@ -161,3 +165,33 @@ def test_sensitivity_is_the_spread_over_rules_for_ties() -> None:
     assert item.policy == "FGD"
     assert list(item.allocated.values()) == [outlook.levels[-1].allocated for outlook in found[:3]]
     assert item.spread == max(item.allocated.values()) - min(item.allocated.values())
+
+
+def test_without_the_compiler_runs_go_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    functions.cache_clear()
+    try:
+        assert functions() is None
+        plain = pack(cluster("G"), pods(4, pod()), "FGD", seed=1, load=100, compiled=True)
+    finally:
+        functions.cache_clear()
+    assert plain == run(cluster("G"), pods(4, pod()), "FGD")
+
+
+def test_without_a_folder_to_keep_it_in_the_loop_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = pytest.importorskip("numba", reason="it comes with the optional dependency group 'twin'")
+    compile_ = numba.njit
+
+    def homeless(*arguments: object, cache: bool = False, **options: object) -> object:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compile_(*arguments, **options)
+
+    monkeypatch.setattr(numba, "njit", homeless)
+    functions.cache_clear()
+    try:
+        code = functions()
+    finally:
+        functions.cache_clear()
+    assert code is not None
+    assert code["slope"](1000.0) == slope(1000.0)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 42
 """Where the published runs begin; they go on to 51."""
+WORTH_SPREADING = 5_000_000
+"""Arriving pods times nodes times runs above which starting processes pays; takes about half a second in one."""
 WORTH_COMPILING = 50_000_000
-"""Pods times nodes times runs of a process above which loading compiled code pays; takes about 3 s without it."""
+"""The same for one process, above which loading compiled code pays; takes about 5 s without it."""
 MOST_PODS = 5_000_000
 """Pods of one run; a list of mostly tiny pods would need more to fill a large cluster."""
 
@@ -107,19 +109,19 @@ def pack_lists(
         first_seed: the first seed; the others follow.
         load: GPUs asked for by all pods that arrive, percent of all GPUs.
         ties: rules for ties.
-        workers: how many processes; 0 for one on each core.
+        workers: how many processes at most; 0 for one on each core.
         done: told how many runs are done and of how many.
 
     Raises:
         InputError: if a list cannot be read or used.
     """
     nodes, pods = read_nodes(nodes_file), read_pods(pods_file)
-    _check(nodes, pods, load, nodes_file, pods_file)
+    arrivals = _arrivals(nodes, pods, load, nodes_file, pods_file)
     numbers = tuple(range(first_seed, first_seed + seeds))
     tasks = plan(policies, numbers, ties)
-    workers = min(workers or cores(), len(tasks))
-    work = len(nodes) * len(pods) * -(-len(tasks) // workers)
-    subject = Subject(nodes, pods, load, compiled=work > WORTH_COMPILING)
+    work = len(nodes) * arrivals * len(tasks)
+    workers = min(workers or cores(), len(tasks)) if work > WORTH_SPREADING else 1
+    subject = Subject(nodes, pods, load, compiled=work / workers > WORTH_COMPILING)
     runs = spread(
         run_task, subject, tasks, workers=workers, done=None if done is None else lambda count: done(count, len(tasks))
     )
@@ -163,9 +165,14 @@ def run_task(subject: Subject, task: Task) -> PackingRun:
     )
 
 
-def _check(
+def _arrivals(
     nodes: Sequence[TraceNode], pods: Sequence[PackingPod], load: int, nodes_file: Path, pods_file: Path
-) -> None:
+) -> int:
+    """Return about how many pods arrive in a run.
+
+    Raises:
+        InputError: if there is nothing to fill, or nothing to fill it with, or far too many pods would be needed.
+    """
     gpus = sum(node.gpus for node in nodes)
     if not gpus:
         raise InputError(f"{nodes_file}: expected nodes with GPUs; none of {len(nodes)} has one")
@@ -178,3 +185,4 @@ def _check(
             f"{pods_file}: about {needed:,} such pods would ask for {load} % of {gpus:,} GPUs; "
             f"expected at most {MOST_PODS:,} pods"
         )
+    return needed

@@ -49,7 +49,9 @@ from tenantry.fair.packing.policies import NAMES, Ties
     help="Which of several equal nodes takes a pod: the first in one random order, the first by name, or one drawn "
     "each time; or all three rules, compared.",
 )
-@click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes; one on each core otherwise.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes at most; one on each core otherwise."
+)
 @output_option("text", "json", "md", "csv")
 def command(
     *,

@@ -316,7 +316,8 @@ def fragment(layout: Layout, node: int, cpus: int) -> float:
         if typical.accepts[pod * models + model] == 0:
             barred += amount
             continue
-        enough, small = _enough(layout.work.part, parts, share)
+        # No GPU in use has a whole GPU left.
+        enough, small = (0, idle - whole * WHOLE) if share == WHOLE else _enough(layout.work.part, parts, share)
         if whole + enough >= typical.devices[pod]:
             if fits:
                 lack_gpus += typical.frequency[pod] * small
