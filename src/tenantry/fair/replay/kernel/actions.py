@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tenantry.fair.replay.kernel.lists import (
     begin_to_wait,
     end_to_wait,
-    note_partial,
     note_unready,
     plan_end,
     plan_to_go,
@@ -40,7 +39,6 @@ from tenantry.fair.replay.kernel.numbers import (
     NOW,
     ONLY_PREEMPTIBLE,
     PARTIAL,
-    PENDING,
     PREEMPT,
     RECLAIM,
     ROW,

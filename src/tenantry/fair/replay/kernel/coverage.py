@@ -29,6 +29,8 @@ def not_covered(setup: Setup, table: JobTable, scheduler: Scheduler) -> str | No
     """Why the fast replay does not apply, or None: what it does not know it leaves to the literal one."""
     if isinstance(scheduler, FifoScheduler):
         settings = scheduler.settings
+        if any(queue.gpu != FREE for queue in setup.queues):
+            return "queues bound what runs first come, first served"
     elif isinstance(scheduler, KaiScheduler):
         settings = scheduler.settings
         if not _is_usual(settings):

@@ -48,7 +48,8 @@ SCENARIO, PROBE, ACTION, SELECTION = 37, 38, 39, 40  # numbers of the present on
 FIFO_FIRST = 41  # first job that waits, in order of submission
 PROBING = 42  # number of the present probe
 DIVIDED = 43  # number of the last cycle for which shares were looked at
-SCALARS = 44
+USABLE = 44  # free GPUs of nodes on which any is idle or being released
+SCALARS = 45
 
 # Positions in ``Walk.state``.
 STAMP_OF_WALK, ALL_JOBS, ONLY_PREEMPTIBLE, SETTLE, KIND, FLAG_OF_WALK, MODE, PREEMPTOR = range(8)

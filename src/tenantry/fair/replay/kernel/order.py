@@ -42,7 +42,7 @@ def leaf_below(config: Config, queues: Queues, walk: Walk, queue: int) -> int:
     """The leaf whose job is next below a queue."""
     while queues.first_child[queue + 1] > queues.first_child[queue]:
         queue = walk.heap[queues.first_child[queue]]
-    del config
+
     return queue
 
 
@@ -377,7 +377,7 @@ def parting(config: Config, queues: Queues, one: int, other: int) -> tuple[int, 
         other = queues.parent[other]
     while queues.parent[one] != queues.parent[other]:
         one, other = queues.parent[one], queues.parent[other]
-    del config
+
     return one, other
 
 

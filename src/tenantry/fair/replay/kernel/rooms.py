@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import frexp
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.numbers import FREE, MIXED, NONE, SHIFTS
+from tenantry.fair.replay.kernel.numbers import FREE, MIXED, NONE, SHIFTS, USABLE
 
 if TYPE_CHECKING:
     from tenantry.fair.replay.kernel.records import Config, Ints, Nodes, State
@@ -70,8 +70,13 @@ def next_bit(bits: Ints, base: int, level: Ints, member: int) -> int:
 
 
 def bucket_of(config: Config, idle: int, free: int) -> int:
-    """Number of the bucket of nodes with so many idle and free GPUs."""
-    return min(max(idle, 0), config.most) * (config.most + 1) + free
+    """Number of the bucket of nodes with so many idle and free GPUs; none at all counts like fewer than none."""
+    return min(max(idle, 0), config.most) * (config.most + 1) + max(free, 0)
+
+
+def usable(idle: int, free: int) -> int:
+    """GPUs free on a node, where any is idle or being released; a node may have been promised more than it has."""
+    return free if idle > 0 or free - idle > 0 else 0
 
 
 def shift(config: Config, now: Ints, nodes: Nodes, node: int, idle: int, free: int) -> None:
@@ -79,10 +84,10 @@ def shift(config: Config, now: Ints, nodes: Nodes, node: int, idle: int, free: i
     old_idle, old_free = nodes.idle[node], nodes.free[node]
     new_idle, new_free = old_idle + idle, old_free + free
     nodes.idle[node], nodes.free[node] = new_idle, new_free
-    if free != 0:
-        nodes.with_free[old_free] -= 1
-        nodes.with_free[new_free] += 1
-        now[FREE] += free
+    nodes.with_free[max(old_free, 0)] -= 1
+    nodes.with_free[max(new_free, 0)] += 1
+    now[FREE] += free
+    now[USABLE] += usable(new_idle, new_free) - usable(old_idle, old_free)
     if (old_idle == old_free) != (new_idle == new_free):
         now[MIXED] += 1 if old_idle == old_free else -1
     old, new = bucket_of(config, old_idle, old_free), bucket_of(config, new_idle, new_free)
@@ -109,6 +114,11 @@ def shift_back(state: State, mark: int) -> None:
     for place in range(now[SHIFTS] - 1, mark - 1, -1):
         shift(state.config, now, nodes, nodes.shift_node[place], -nodes.shift_idle[place], -nodes.shift_free[place])
     now[SHIFTS] = mark
+
+
+def fitting(free: int, gpus: int) -> int:
+    """How many pods of so many GPUs fit on what is free on a node."""
+    return free // gpus if free > 0 else 0
 
 
 def places(config: Config, nodes: Nodes, gpus: int) -> int:

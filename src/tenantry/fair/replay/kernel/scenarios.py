@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.fair.replay.kernel.numbers import (
     CHOSEN,
-    CHOSEN_PODS,
     ENTRIES,
-    FREE,
     KEPT,
     LEAVES,
     NONE,
@@ -23,9 +21,10 @@ from tenantry.fair.replay.kernel.numbers import (
     SCENARIO,
     SEEN,
     STAMP,
+    USABLE,
 )
 from tenantry.fair.replay.kernel.order import begin_victims, next_victim
-from tenantry.fair.replay.kernel.rooms import places
+from tenantry.fair.replay.kernel.rooms import fitting, places, usable
 from tenantry.fair.replay.kernel.search import seat_of, simulate, undo_scenario
 
 if TYPE_CHECKING:
@@ -108,12 +107,12 @@ def probe(state: State, mode: int, job: int, count: int, over_nodes: bool) -> bo
     now[STAMP] += 1
     stamp = now[PROBING] = now[STAMP]
     now[POTENTIAL] = now[ENTRIES] = now[SEEN] = 0
-    fitting = places(state.config, state.nodes, jobs.gpus[job])
+    fit = places(state.config, state.nodes, jobs.gpus[job])
     for place in range(now[RECORDED]):
         victim = search.recorded[place]
         jobs.recorded[victim] = stamp
-        fitting += gain_of(state, job, victim, stamp)
-    if fitting >= count and now[RECORDED] > 0 and try_recorded(state, mode, job, count):
+        fit += gain_of(state, job, victim, stamp)
+    if fit >= count and now[RECORDED] > 0 and try_recorded(state, mode, job, count):
         return True
     begin_victims(state, state.victims, mode, job)
     while True:
@@ -124,9 +123,9 @@ def probe(state: State, mode: int, job: int, count: int, over_nodes: bool) -> bo
             continue
         search.potential[now[POTENTIAL]] = victim
         now[POTENTIAL] += 1
-        fitting += gain_of(state, job, victim, stamp)
+        fit += gain_of(state, job, victim, stamp)
         list_on_nodes(state, victim, stamp)
-        if fitting < count:
+        if fit < count:
             continue
         if over_nodes:
             if try_over_nodes(state, mode, job, count, stamp, known):
@@ -147,9 +146,9 @@ def gain_of(state: State, job: int, victim: int, stamp: int) -> int:
             continue
         if nodes.gained[node] != stamp:
             nodes.gained[node], nodes.gain[node], nodes.first[node] = stamp, 0, NONE
-        before = (nodes.free[node] + nodes.gain[node]) // gpus
+        before = fitting(nodes.free[node] + nodes.gain[node], gpus)
         nodes.gain[node] += jobs.gpus[victim]
-        more += (nodes.free[node] + nodes.gain[node]) // gpus - before
+        more += fitting(nodes.free[node] + nodes.gain[node], gpus) - before
     return more
 
 
@@ -173,7 +172,6 @@ def list_on_nodes(state: State, victim: int, stamp: int) -> None:
         else:
             search.entry_after[nodes.last[node]] = entry
         nodes.last[node] = entry
-    del stamp
 
 
 def try_recorded(state: State, mode: int, job: int, count: int) -> bool:
@@ -279,9 +277,11 @@ def try_over_nodes(state: State, mode: int, job: int, count: int, stamp: int, kn
 def elsewhere(state: State, stamp: int, known: int) -> int:
     """GPUs that are free, or freed by recorded victims, on usable nodes without further victims."""
     now, jobs, nodes, search = state.now, state.jobs, state.nodes, state.search
-    total = now[FREE]
+    total = now[USABLE]
     for place in range(now[SEEN]):
-        total -= nodes.free[nodes.seen[place]]
+        node = nodes.seen[place]
+        total -= usable(nodes.idle[node], nodes.free[node])
+    now[STAMP] += 1
     for place in range(now[RECORDED]):
         victim = search.recorded[place]
         first = jobs.first_pod[victim]
@@ -290,9 +290,13 @@ def elsewhere(state: State, stamp: int, known: int) -> int:
             if node == NONE or (nodes.gained[node] == stamp and nodes.first[node] != NONE):
                 continue
             idle, free = nodes.idle[node], nodes.free[node]
-            usable = nodes.usable[node] == stamp or (known != NONE and nodes.feasible[node] == known)
-            if idle > 0 or free - idle > 0 or usable:
+            if idle > 0 or free - idle > 0:
                 total += jobs.gpus[victim]
+            elif nodes.usable[node] == stamp or (known != NONE and nodes.feasible[node] == known):
+                total += jobs.gpus[victim]
+                if nodes.extra_at[node] != now[STAMP]:
+                    nodes.extra_at[node] = now[STAMP]
+                    total += free
     return total
 
 

@@ -14,7 +14,6 @@ from tenantry.fair.replay.kernel.numbers import (
     CHOSEN,
     CONSOLIDATE,
     KEPT,
-    LEAVES,
     NONE,
     ONLY_PREEMPTIBLE,
     PROBING,
@@ -28,7 +27,7 @@ from tenantry.fair.replay.kernel.numbers import (
     WAITS,
 )
 from tenantry.fair.replay.kernel.order import begin_walk, enter, next_job, parting, place_branches
-from tenantry.fair.replay.kernel.rooms import choose, places, shift_back, try_shift
+from tenantry.fair.replay.kernel.rooms import choose, fitting, places, shift_back, try_shift
 from tenantry.fair.replay.kernel.shares import charge
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ def would_fit(state: State, job: int, count: int) -> bool:
                 continue
             if nodes.extra_at[node] != stamp:
                 nodes.extra_at[node], nodes.extra[node] = stamp, 0
-            before = (nodes.free[node] + nodes.extra[node]) // gpus
+            before = fitting(nodes.free[node] + nodes.extra[node], gpus)
             nodes.extra[node] += jobs.gpus[victim]
-            missing -= (nodes.free[node] + nodes.extra[node]) // gpus - before
+            missing -= fitting(nodes.free[node] + nodes.extra[node], gpus) - before
             if missing <= 0:
                 return True
     return False
@@ -304,7 +303,7 @@ def may_be_taken(state: State, job: int, asked: int) -> bool:
             gone = gone_pods(state, victim) * jobs.gpus[victim]
             if gone > 0 and not take(config, queues, own, leaf, asked, gone):
                 return False
-    del now
+
     return not overtakes(config, queues, jobs, job, asked)
 
 
