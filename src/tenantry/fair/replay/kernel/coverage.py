@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tenantry.fair.fifo import FifoScheduler
 from tenantry.fair.kai.rules import ACTIONS, PLUGINS, Strategy, placement
 from tenantry.fair.kai.scheduler import KaiScheduler
-from tenantry.fair.replay.kernel.numbers import NONE
+from tenantry.fair.replay.kernel.memory import NONE
 from tenantry.model.queue import FREE, UNLIMITED
 from tenantry.model.trace import MILLI
 

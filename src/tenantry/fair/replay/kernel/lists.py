@@ -4,316 +4,428 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.numbers import ENDS, GOES, GOES_FIRST, NONE, PARTIAL, PENDING, RUNS, WAITS
+from tenantry.fair.replay.kernel.memory import (
+    APPLIES,
+    CLASS,
+    CLASS_AFTER,
+    CLASS_HEAD,
+    CLASS_LEAF,
+    CLASS_PRIOR,
+    CLASS_SHAPE,
+    CLASS_TAIL,
+    ENDS,
+    ENDS_AT,
+    FIRST_JOB,
+    FIRST_SHAPE,
+    GOER,
+    GOES,
+    GOES_FIRST,
+    HELD,
+    HELD_ENDS,
+    JOB,
+    JOB_ACTIVE,
+    JOB_AFTER,
+    JOB_CLASS,
+    JOB_EARLIER,
+    JOB_END,
+    JOB_FIRST_CLASS,
+    JOB_IN_PARTIAL,
+    JOB_LATER,
+    JOB_LEAF,
+    JOB_LEVEL,
+    JOB_LIST,
+    JOB_NEXT_PARTIAL,
+    JOB_NUMBER,
+    JOB_PENDING,
+    JOB_POD,
+    JOB_PODS,
+    JOB_PODS_END,
+    JOB_PREEMPTIBLE,
+    JOB_PRIOR,
+    JOB_RUNNING,
+    JOB_STALE,
+    JOB_UNREADY,
+    JOBS,
+    LEVELS,
+    MINIMUMS,
+    MOVABLE_BITS,
+    MOVABLE_TREE,
+    NONE,
+    PARTIAL,
+    PENDING_PODS,
+    POD,
+    POD_PROMISE,
+    POD_STATE,
+    QUEUE_FIRST_CLASS,
+    QUEUE_HELD,
+    QUEUE_NUMBER,
+    QUEUE_WAITING,
+    RING,
+    ROOM_FOR_ENDS,
+    ROOM_TO_GO,
+    RUNS,
+    SHAPE_AFTER,
+    SHAPE_JOBS,
+    SHAPE_PRIOR,
+    WAITS,
+    WAKE,
+    WAKE_LINK,
+    WAKE_LINKS,
+    WAKER,
+)
 from tenantry.fair.replay.kernel.rooms import clear_bit, set_bit
 
 if TYPE_CHECKING:
-    from tenantry.fair.replay.kernel.records import Classes, Config, Ints, Jobs, Lists, Queues, State
+    from tenantry.fair.replay.kernel.memory import Ints
 
 
 # --- waiting jobs -----------------------------------------------------------------------------------------------------
 
 
-def begin_to_wait(state: State, job: int) -> None:
+def begin_to_wait(m: Ints, job: int) -> None:
     """Put a job into the class of the pods it misses, in order of age; evicted ones are older than most."""
-    jobs, classes, queues = state.jobs, state.classes, state.queues
-    kind = jobs.first_class[job] + jobs.pending[job] - 1
-    jobs.in_class[job] = kind
-    tail = classes.tail[kind]
+    kind = m[job + JOB_FIRST_CLASS] + (m[job + JOB_PENDING] - 1) * CLASS
+    m[job + JOB_CLASS] = kind
+    tail = m[kind + CLASS_TAIL]
     if tail == NONE:
-        classes.head[kind] = classes.tail[kind] = job
-        jobs.prior[job] = jobs.after[job] = NONE
-        open_class(classes, queues, kind)
+        m[kind + CLASS_HEAD] = m[kind + CLASS_TAIL] = job
+        m[job + JOB_PRIOR] = m[job + JOB_AFTER] = NONE
+        open_class(m, kind)
     elif tail < job:
-        jobs.prior[job], jobs.after[job] = tail, NONE
-        jobs.after[tail] = classes.tail[kind] = job
+        m[job + JOB_PRIOR], m[job + JOB_AFTER] = tail, NONE
+        m[tail + JOB_AFTER] = m[kind + CLASS_TAIL] = job
     else:
-        other = classes.head[kind]
+        other = m[kind + CLASS_HEAD]
         while other < job:
-            other = jobs.after[other]
-        prior = jobs.prior[other]
-        jobs.prior[job], jobs.after[job], jobs.prior[other] = prior, other, job
+            other = m[other + JOB_AFTER]
+        prior = m[other + JOB_PRIOR]
+        m[job + JOB_PRIOR], m[job + JOB_AFTER], m[other + JOB_PRIOR] = prior, other, job
         if prior == NONE:
-            classes.head[kind] = job
+            m[kind + CLASS_HEAD] = job
         else:
-            jobs.after[prior] = job
-    queues.waiting[classes.leaf[kind]] += 1
-    shape = classes.shape[kind]
-    classes.shape_jobs[shape] += 1
-    if classes.shape_jobs[shape] == 1:
-        first = classes.shape_first[0]
-        classes.shape_after[shape], classes.shape_prior[shape] = first, NONE
+            m[prior + JOB_AFTER] = job
+    m[m[kind + CLASS_LEAF] + QUEUE_WAITING] += 1
+    shape = m[kind + CLASS_SHAPE]
+    m[shape + SHAPE_JOBS] += 1
+    if m[shape + SHAPE_JOBS] == 1:
+        first = m[FIRST_SHAPE]
+        m[shape + SHAPE_AFTER], m[shape + SHAPE_PRIOR] = first, NONE
         if first != NONE:
-            classes.shape_prior[first] = shape
-        classes.shape_first[0] = shape
+            m[first + SHAPE_PRIOR] = shape
+        m[FIRST_SHAPE] = shape
 
 
-def end_to_wait(state: State, job: int) -> None:
+def end_to_wait(m: Ints, job: int) -> None:
     """Take a job out of its class. Its own links stay, for walks that stand on it."""
-    jobs, classes, queues = state.jobs, state.classes, state.queues
-    kind = jobs.in_class[job]
-    jobs.in_class[job] = NONE
-    prior, after = jobs.prior[job], jobs.after[job]
+    kind = m[job + JOB_CLASS]
+    m[job + JOB_CLASS] = NONE
+    prior, after = m[job + JOB_PRIOR], m[job + JOB_AFTER]
     if prior == NONE:
-        classes.head[kind] = after
+        m[kind + CLASS_HEAD] = after
     else:
-        jobs.after[prior] = after
+        m[prior + JOB_AFTER] = after
     if after == NONE:
-        classes.tail[kind] = prior
+        m[kind + CLASS_TAIL] = prior
     else:
-        jobs.prior[after] = prior
-    if classes.head[kind] == NONE:
-        close_class(classes, queues, kind)
-    queues.waiting[classes.leaf[kind]] -= 1
-    shape = classes.shape[kind]
-    classes.shape_jobs[shape] -= 1
-    if classes.shape_jobs[shape] == 0:
-        before, behind = classes.shape_prior[shape], classes.shape_after[shape]
+        m[after + JOB_PRIOR] = prior
+    if m[kind + CLASS_HEAD] == NONE:
+        close_class(m, kind)
+    m[m[kind + CLASS_LEAF] + QUEUE_WAITING] -= 1
+    shape = m[kind + CLASS_SHAPE]
+    m[shape + SHAPE_JOBS] -= 1
+    if m[shape + SHAPE_JOBS] == 0:
+        before, behind = m[shape + SHAPE_PRIOR], m[shape + SHAPE_AFTER]
         if before == NONE:
-            classes.shape_first[0] = behind
+            m[FIRST_SHAPE] = behind
         else:
-            classes.shape_after[before] = behind
+            m[before + SHAPE_AFTER] = behind
         if behind != NONE:
-            classes.shape_prior[behind] = before
+            m[behind + SHAPE_PRIOR] = before
 
 
-def open_class(classes: Classes, queues: Queues, kind: int) -> None:
+def open_class(m: Ints, kind: int) -> None:
     """Add a class to those of its leaf that have jobs."""
-    leaf = classes.leaf[kind]
-    first = queues.first_class[leaf]
-    classes.after[kind], classes.prior[kind] = first, NONE
+    leaf = m[kind + CLASS_LEAF]
+    first = m[leaf + QUEUE_FIRST_CLASS]
+    m[kind + CLASS_AFTER], m[kind + CLASS_PRIOR] = first, NONE
     if first != NONE:
-        classes.prior[first] = kind
-    queues.first_class[leaf] = kind
+        m[first + CLASS_PRIOR] = kind
+    m[leaf + QUEUE_FIRST_CLASS] = kind
 
 
-def close_class(classes: Classes, queues: Queues, kind: int) -> None:
+def close_class(m: Ints, kind: int) -> None:
     """Take a class out of those of its leaf that have jobs."""
-    before, behind = classes.prior[kind], classes.after[kind]
+    before, behind = m[kind + CLASS_PRIOR], m[kind + CLASS_AFTER]
     if before == NONE:
-        queues.first_class[classes.leaf[kind]] = behind
+        m[m[kind + CLASS_LEAF] + QUEUE_FIRST_CLASS] = behind
     else:
-        classes.after[before] = behind
+        m[before + CLASS_AFTER] = behind
     if behind != NONE:
-        classes.prior[behind] = before
+        m[behind + CLASS_PRIOR] = before
+
+
+def first_ready(m: Ints, job: int) -> int:
+    """First job of a class, from one on, none of whose pods is on its way out; -1 when there is none."""
+    while job != NONE and m[job + JOB_UNREADY] == 1:
+        job = m[job + JOB_AFTER]
+    return job
 
 
 # --- possible victims -------------------------------------------------------------------------------------------------
 
 
-def list_of(config: Config, jobs: Jobs, job: int) -> int:
+def held_list(m: Ints, leaf: int, level: int, whole: int) -> int:
+    """List of jobs of a leaf and priority that may be victims, by whether their gangs are complete."""
+    return m[HELD] + ((m[leaf + QUEUE_NUMBER] * m[LEVELS] + level) * 2 + whole) * HELD_ENDS
+
+
+def list_of(m: Ints, job: int) -> int:
     """List of possible victims a job belongs in, -1 when it holds or is promised nothing or may not be evicted."""
-    active = jobs.active[job]
-    if active == 0 or jobs.preemptible[job] == 0:
+    active = m[job + JOB_ACTIVE]
+    if active == 0 or m[job + JOB_PREEMPTIBLE] == 0:
         return NONE
-    return (jobs.leaf[job] * config.levels + jobs.level[job]) * 2 + (1 if active == jobs.pods[job] else 0)
+    return held_list(m, m[job + JOB_LEAF], m[job + JOB_LEVEL], 1 if active == m[job + JOB_PODS] else 0)
 
 
-def relist(config: Config, jobs: Jobs, lists: Lists, queues: Queues, job: int) -> None:
-    """Put a job into the list of possible victims it belongs in, in order of age; most are young."""
-    old, new = jobs.in_list[job], list_of(config, jobs, job)
+def relist(m: Ints, job: int) -> None:
+    """Put a job into the list of possible victims it belongs in."""
+    old, new = m[job + JOB_LIST], list_of(m, job)
     if old == new:
         return
-    jobs.in_list[job] = new
+    m[job + JOB_LIST] = new
     if old != NONE:
-        earlier, later = jobs.earlier[job], jobs.later[job]
-        if later == NONE:
-            lists.held_tail[old] = earlier
-        else:
-            jobs.earlier[later] = earlier
-        if earlier == NONE:
-            lists.held_head[old] = later
-        else:
-            jobs.later[earlier] = later
-        queues.held[jobs.leaf[job]] -= 1
-        if new == NONE:
-            clear_bit(lists.movable, 0, lists.movable_level, job)
-    if new == NONE:
-        return
-    other = lists.held_tail[new]
-    while other > job:
-        other = jobs.earlier[other]
-    jobs.earlier[job] = other
-    if other == NONE:
-        later = lists.held_head[new]
-        lists.held_head[new] = job
-    else:
-        later = jobs.later[other]
-        jobs.later[other] = job
-    jobs.later[job] = later
-    if later == NONE:
-        lists.held_tail[new] = job
-    else:
-        jobs.earlier[later] = job
-    queues.held[jobs.leaf[job]] += 1
+        unlink(m, job, old)
+    if new != NONE:
+        link(m, job, new)
     if old == NONE:
-        set_bit(lists.movable, 0, lists.movable_level, job)
+        m[m[job + JOB_LEAF] + QUEUE_HELD] += 1
+        set_bit(m, m[MOVABLE_BITS], m[MOVABLE_TREE], m[job + JOB_NUMBER])
+    elif new == NONE:
+        m[m[job + JOB_LEAF] + QUEUE_HELD] -= 1
+        clear_bit(m, m[MOVABLE_BITS], m[MOVABLE_TREE], m[job + JOB_NUMBER])
+
+
+def unlink(m: Ints, job: int, ends: int) -> None:
+    """Take a job out of a list of possible victims."""
+    earlier, later = m[job + JOB_EARLIER], m[job + JOB_LATER]
+    if later == NONE:
+        m[ends + 1] = earlier
+    else:
+        m[later + JOB_EARLIER] = earlier
+    if earlier == NONE:
+        m[ends] = later
+    else:
+        m[earlier + JOB_LATER] = later
+
+
+def link(m: Ints, job: int, ends: int) -> None:
+    """Put a job into a list of possible victims, in order of age; most are young."""
+    other = m[ends + 1]
+    while other > job:
+        other = m[other + JOB_EARLIER]
+    m[job + JOB_EARLIER] = other
+    if other == NONE:
+        later = m[ends]
+        m[ends] = job
+    else:
+        later = m[other + JOB_LATER]
+        m[other + JOB_LATER] = job
+    m[job + JOB_LATER] = later
+    if later == NONE:
+        m[ends + 1] = job
+    else:
+        m[later + JOB_EARLIER] = job
 
 
 # --- gangs that run with pods missing ---------------------------------------------------------------------------------
 
 
-def note_partial(state: State, job: int) -> None:
+def note_partial(m: Ints, job: int) -> None:
     """Remember a job that may run with pods missing; they are looked at in order of age."""
-    now, jobs = state.now, state.jobs
-    if jobs.in_partial[job] == 1:
+    if m[job + JOB_IN_PARTIAL] == 1:
         return
-    jobs.in_partial[job] = 1
-    before, other = NONE, now[PARTIAL]
+    m[job + JOB_IN_PARTIAL] = 1
+    before, other = NONE, m[PARTIAL]
     while other != NONE and other < job:
-        before, other = other, jobs.next_partial[other]
-    jobs.next_partial[job] = other
+        before, other = other, m[other + JOB_NEXT_PARTIAL]
+    m[job + JOB_NEXT_PARTIAL] = other
     if before == NONE:
-        now[PARTIAL] = job
+        m[PARTIAL] = job
     else:
-        jobs.next_partial[before] = job
+        m[before + JOB_NEXT_PARTIAL] = job
+
+
+def note_unready(m: Ints) -> None:
+    """Note which of the jobs that run with pods missing have pods on their way out; actions leave those alone."""
+    job = m[PARTIAL]
+    while job != NONE:
+        m[job + JOB_UNREADY] = 0 if m[job + JOB_ACTIVE] + m[job + JOB_PENDING] == m[job + JOB_PODS] else 1
+        job = m[job + JOB_NEXT_PARTIAL]
+
+
+def forget_whole(m: Ints) -> None:
+    """Forget jobs that do not run with pods missing any more."""
+    before, job = NONE, m[PARTIAL]
+    while job != NONE:
+        after, pending = m[job + JOB_NEXT_PARTIAL], m[job + JOB_PENDING]
+        if m[job + JOB_STALE] == NONE and (pending == 0 or pending == m[job + JOB_PODS]):
+            m[job + JOB_IN_PARTIAL] = m[job + JOB_UNREADY] = 0
+            if before == NONE:
+                m[PARTIAL] = after
+            else:
+                m[before + JOB_NEXT_PARTIAL] = after
+        else:
+            before = job
+        job = after
 
 
 # --- protection by minimum run times ----------------------------------------------------------------------------------
 
 
-def protect(config: Config, jobs: Jobs, lists: Lists, job: int) -> None:
+def protect(m: Ints, job: int) -> None:
     """Note that a job has started, for each minimum run time that may protect it."""
-    for number in range(config.minimums):
-        if jobs.preemptible[job] == 0 or lists.applies[jobs.leaf[job] * config.minimums + number] == 0:
+    if m[job + JOB_PREEMPTIBLE] == 0:
+        return
+    applies = m[APPLIES] + m[m[job + JOB_LEAF] + QUEUE_NUMBER] * m[MINIMUMS]
+    for number in range(m[MINIMUMS]):
+        if m[applies + number] == 0:
             continue
-        base = number * config.jobs
-        tail = lists.wake_tail[number]
-        lists.wake_prior[base + job], lists.wake_after[base + job] = tail, NONE
+        waker, own = m[WAKE] + number * WAKER, wake_link(m, number, job)
+        tail = m[waker + 1]
+        m[own], m[own + 1] = tail, NONE
         if tail == NONE:
-            lists.wake_head[number] = job
+            m[waker] = job
         else:
-            lists.wake_after[base + tail] = job
-        lists.wake_tail[number] = job
+            m[wake_link(m, number, tail) + 1] = job
+        m[waker + 1] = job
 
 
-def unprotect(config: Config, lists: Lists, job: int) -> None:
+def wake_link(m: Ints, number: int, job: int) -> int:
+    """Links of a job among those that a minimum run time protects."""
+    return m[WAKE_LINKS] + (number * m[JOBS] + m[job + JOB_NUMBER]) * WAKE_LINK
+
+
+def unprotect(m: Ints, job: int) -> None:
     """Note that a job runs no more."""
-    for number in range(config.minimums):
-        base = number * config.jobs
-        prior, after = lists.wake_prior[base + job], lists.wake_after[base + job]
+    for number in range(m[MINIMUMS]):
+        waker, own = m[WAKE] + number * WAKER, wake_link(m, number, job)
+        prior, after = m[own], m[own + 1]
         if prior == -2:
             continue
-        lists.wake_prior[base + job] = -2
+        m[own] = -2
         if prior == NONE:
-            lists.wake_head[number] = after
+            m[waker] = after
         else:
-            lists.wake_after[base + prior] = after
+            m[wake_link(m, number, prior) + 1] = after
         if after == NONE:
-            lists.wake_tail[number] = prior
+            m[waker + 1] = prior
         else:
-            lists.wake_prior[base + after] = prior
+            m[wake_link(m, number, after)] = prior
 
 
 # --- planned ends, a heap of packed numbers ---------------------------------------------------------------------------
 
 
-def pack(end: int, job: int) -> int:
-    """Pack a second and a job into one number that sorts by both."""
-    return (end << 24) | job
-
-
-def plan_end(now: Ints, jobs: Jobs, heap: Ints, job: int) -> None:
+def plan_end(m: Ints, job: int) -> None:
     """Plan the end of a job."""
-    if now[ENDS] == len(heap):
-        forget_void(now, jobs, heap)
-    place = now[ENDS]
-    now[ENDS] = place + 1
-    key = pack(jobs.end[job], job)
+    if m[ENDS] == m[ROOM_FOR_ENDS]:
+        forget_void(m)
+    heap, place = m[ENDS_AT], m[ENDS]
+    m[ENDS] = place + 1
+    # A second and a job in one number that sorts by both.
+    key = (m[job + JOB_END] << 24) | m[job + JOB_NUMBER]
     while place > 0:
         parent = (place - 1) >> 1
-        if heap[parent] <= key:
+        if m[heap + parent] <= key:
             break
-        heap[place] = heap[parent]
+        m[heap + place] = m[heap + parent]
         place = parent
-    heap[place] = key
+    m[heap + place] = key
 
 
-def drop_end(now: Ints, heap: Ints) -> None:
+def drop_end(m: Ints) -> None:
     """Take the first planned end out."""
-    size = now[ENDS] - 1
-    now[ENDS] = size
+    size = m[ENDS] - 1
+    m[ENDS] = size
     if size > 0:
-        sink(heap, heap[size], 0, size)
+        sink(m, m[m[ENDS_AT] + size], 0, size)
 
 
-def sink(heap: Ints, key: int, place: int, size: int) -> None:
-    """Put a number where it belongs, at a place or below."""
+def sink(m: Ints, key: int, place: int, size: int) -> None:
+    """Put a number where it belongs in the heap, at a place or below."""
+    heap = m[ENDS_AT]
     while True:
         child = 2 * place + 1
         if child >= size:
             break
-        if child + 1 < size and heap[child + 1] < heap[child]:
+        if child + 1 < size and m[heap + child + 1] < m[heap + child]:
             child += 1
-        if heap[child] >= key:
+        if m[heap + child] >= key:
             break
-        heap[place] = heap[child]
+        m[heap + place] = m[heap + child]
         place = child
-    heap[place] = key
+    m[heap + place] = key
 
 
-def is_void(jobs: Jobs, key: int) -> bool:
+def job_of(m: Ints, key: int) -> int:
+    """The job whose end was planned."""
+    return m[FIRST_JOB] + (key & 0xFFFFFF) * JOB
+
+
+def is_void(m: Ints, key: int) -> bool:
     """Whether a planned end does not hold any more."""
-    return jobs.end[key & 0xFFFFFF] != key >> 24
+    return m[job_of(m, key) + JOB_END] != key >> 24
 
 
-def forget_void(now: Ints, jobs: Jobs, heap: Ints) -> None:
+def forget_void(m: Ints) -> None:
     """Drop planned ends of jobs that were evicted since."""
-    size = 0
-    for place in range(now[ENDS]):
-        if not is_void(jobs, heap[place]):
-            heap[size] = heap[place]
+    heap, size = m[ENDS_AT], 0
+    for place in range(m[ENDS]):
+        if not is_void(m, m[heap + place]):
+            m[heap + size] = m[heap + place]
             size += 1
-    now[ENDS] = size
+    m[ENDS] = size
     for place in range(size // 2 - 1, -1, -1):
-        sink(heap, heap[place], place, size)
+        sink(m, m[heap + place], place, size)
 
 
 # --- evicted pods on their way ----------------------------------------------------------------------------------------
 
 
-def plan_to_go(now: Ints, lists: Lists, time: int, job: int, batch: int) -> None:
+def plan_to_go(m: Ints, time: int, job: int, batch: int) -> None:
     """Plan that evicted pods are gone; within a second in order of jobs, then of evictions."""
-    room = len(lists.ring_time)
-    count = now[GOES]
-    place = (now[GOES_FIRST] + count) % room
+    count = m[GOES]
+    place = goer(m, count)
     while count > 0:
-        before = (place - 1) % room
-        if lists.ring_time[before] != time or lists.ring_job[before] <= job:
+        before = goer(m, count - 1)
+        if m[before] != time or m[before + 1] <= job:
             break
-        lists.ring_time[place], lists.ring_job[place] = time, lists.ring_job[before]
-        lists.ring_batch[place] = lists.ring_batch[before]
+        m[place], m[place + 1], m[place + 2] = m[before], m[before + 1], m[before + 2]
         place = before
         count -= 1
-    lists.ring_time[place], lists.ring_job[place], lists.ring_batch[place] = time, job, batch
-    now[GOES] += 1
+    m[place], m[place + 1], m[place + 2] = time, job, batch
+    m[GOES] += 1
+
+
+def goer(m: Ints, number: int) -> int:
+    """Evicted pods on their way, counted from those that go first."""
+    return m[RING] + (m[GOES_FIRST] + number) % m[ROOM_TO_GO] * GOER
 
 
 # --- pods -------------------------------------------------------------------------------------------------------------
 
 
-def recount(state: State, job: int) -> None:
+def recount(m: Ints, job: int) -> None:
     """Count the pods of a job by where they stand, promises included."""
-    now, jobs, pods = state.now, state.jobs, state.pods
     running = active = pending = 0
-    first = jobs.first_pod[job]
-    for pod in range(first, first + jobs.pods[job]):
-        promise, where = pods.promise[pod], pods.state[pod]
+    for pod in range(m[job + JOB_POD], m[job + JOB_PODS_END], POD):
+        promise, state = m[pod + POD_PROMISE], m[pod + POD_STATE]
         if promise >= 0:
             active += 1
-        elif promise == NONE and where == WAITS:
+        elif promise == NONE and state == WAITS:
             pending += 1
-        elif promise == NONE and where == RUNS:
+        elif promise == NONE and state == RUNS:
             running += 1
             active += 1
-    now[PENDING] += pending - jobs.pending[job]
-    jobs.running[job], jobs.active[job], jobs.pending[job] = running, active, pending
-
-
-def note_unready(state: State) -> None:
-    """Note which of the jobs that run with pods missing have pods on their way out; actions leave those alone."""
-    jobs = state.jobs
-    job = state.now[PARTIAL]
-    while job != NONE:
-        jobs.unready[job] = 0 if jobs.active[job] + jobs.pending[job] == jobs.pods[job] else 1
-        job = jobs.next_partial[job]
+    m[PENDING_PODS] += pending - m[job + JOB_PENDING]
+    m[job + JOB_RUNNING], m[job + JOB_ACTIVE], m[job + JOB_PENDING] = running, active, pending

@@ -8,29 +8,54 @@ from __future__ import annotations
 from math import frexp
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.numbers import FREE, MIXED, NONE, SHIFTS, USABLE
+from tenantry.fair.replay.kernel.memory import (
+    BUCKET,
+    BUCKET_BITS,
+    FIRST_NODE,
+    FREE,
+    MIXED,
+    MOST,
+    NODE,
+    NODE_FREE,
+    NODE_IDLE,
+    NODE_NUMBER,
+    NODE_TREE,
+    NONE,
+    SHIFT,
+    SHIFT_LIST,
+    SHIFTS,
+    SPREAD,
+    USABLE,
+    WITH_FREE,
+)
 
 if TYPE_CHECKING:
-    from tenantry.fair.replay.kernel.records import Config, Ints, Nodes, State
+    from tenantry.fair.replay.kernel.memory import Ints
 
 
-def set_bit(bits: Ints, base: int, level: Ints, member: int) -> None:
-    """Add a number to a set: a tree of 32-bit words, each bit of which says whether the word below has any."""
-    for depth in range(len(level) - 2, -1, -1):
-        word = base + level[depth] + (member >> 5)
-        before = bits[word]
-        bits[word] = before | (1 << (member & 31))
+# --- sets of numbers --------------------------------------------------------------------------------------------------
+
+# A set is a tree of 32-bit words, each bit of which says whether the word below has any. The shape of a tree is how many
+# levels it has, where each of them begins, the widest first, and its length.
+
+
+def set_bit(m: Ints, base: int, tree: int, member: int) -> None:
+    """Add a number to a set."""
+    for level in range(tree + m[tree], tree, -1):
+        word = base + m[level] + (member >> 5)
+        before = m[word]
+        m[word] = before | (1 << (member & 31))
         if before != 0:
             return
         member >>= 5
 
 
-def clear_bit(bits: Ints, base: int, level: Ints, member: int) -> None:
+def clear_bit(m: Ints, base: int, tree: int, member: int) -> None:
     """Take a number out of a set."""
-    for depth in range(len(level) - 2, -1, -1):
-        word = base + level[depth] + (member >> 5)
-        bits[word] &= ~(1 << (member & 31))
-        if bits[word] != 0:
+    for level in range(tree + m[tree], tree, -1):
+        word = base + m[level] + (member >> 5)
+        m[word] &= ~(1 << (member & 31))
+        if m[word] != 0:
             return
         member >>= 5
 
@@ -40,38 +65,47 @@ def lowest(word: int) -> int:
     return frexp(float(word & -word))[1] - 1
 
 
-def first_bit(bits: Ints, base: int, level: Ints) -> int:
+def first_bit(m: Ints, base: int, tree: int) -> int:
     """Smallest number of a set, or -1."""
-    if bits[base] == 0:
+    if m[base] == 0:
         return NONE
     member = 0
-    for depth in range(len(level) - 1):
-        member = (member << 5) + lowest(bits[base + level[depth] + member])
+    for level in range(tree + 1, tree + m[tree] + 1):
+        member = (member << 5) + lowest(m[base + m[level] + member])
     return member
 
 
-def next_bit(bits: Ints, base: int, level: Ints, member: int) -> int:
+def next_bit(m: Ints, base: int, tree: int, member: int) -> int:
     """Smallest number of a set that is at least ``member``, or -1."""
-    deepest = len(level) - 2
-    depth = deepest
-    while depth >= 0:
-        if base + level[depth] + (member >> 5) >= base + level[depth + 1]:
+    deepest = tree + m[tree]
+    level = deepest
+    while level > tree:
+        word = m[level] + (member >> 5)
+        if word >= m[level + 1]:
             return NONE
-        rest = bits[base + level[depth] + (member >> 5)] >> (member & 31)
+        rest = m[base + word] >> (member & 31)
         if rest != 0:
             member += lowest(rest)
-            while depth < deepest:
-                depth += 1
-                member = (member << 5) + lowest(bits[base + level[depth] + member])
+            while level < deepest:
+                level += 1
+                member = (member << 5) + lowest(m[base + m[level] + member])
             return member
         member = (member >> 5) + 1
-        depth -= 1
+        level -= 1
     return NONE
 
 
-def bucket_of(config: Config, idle: int, free: int) -> int:
+def tree_length(m: Ints, tree: int) -> int:
+    """How many words a set takes."""
+    return m[tree + m[tree] + 1]
+
+
+# --- what is free -----------------------------------------------------------------------------------------------------
+
+
+def bucket_of(m: Ints, idle: int, free: int) -> int:
     """Number of the bucket of nodes with so many idle and free GPUs; none at all counts like fewer than none."""
-    return min(max(idle, 0), config.most) * (config.most + 1) + max(free, 0)
+    return min(max(idle, 0), m[MOST]) * (m[MOST] + 1) + max(free, 0)
 
 
 def usable(idle: int, free: int) -> int:
@@ -79,41 +113,42 @@ def usable(idle: int, free: int) -> int:
     return free if idle > 0 or free - idle > 0 else 0
 
 
-def shift(config: Config, now: Ints, nodes: Nodes, node: int, idle: int, free: int) -> None:
+def shift(m: Ints, node: int, idle: int, free: int) -> None:
     """Add to what is idle and free on a node."""
-    old_idle, old_free = nodes.idle[node], nodes.free[node]
+    old_idle, old_free = m[node + NODE_IDLE], m[node + NODE_FREE]
     new_idle, new_free = old_idle + idle, old_free + free
-    nodes.idle[node], nodes.free[node] = new_idle, new_free
-    nodes.with_free[max(old_free, 0)] -= 1
-    nodes.with_free[max(new_free, 0)] += 1
-    now[FREE] += free
-    now[USABLE] += usable(new_idle, new_free) - usable(old_idle, old_free)
+    m[node + NODE_IDLE], m[node + NODE_FREE] = new_idle, new_free
+    m[FREE] += free
+    m[USABLE] += usable(new_idle, new_free) - usable(old_idle, old_free)
     if (old_idle == old_free) != (new_idle == new_free):
-        now[MIXED] += 1 if old_idle == old_free else -1
-    old, new = bucket_of(config, old_idle, old_free), bucket_of(config, new_idle, new_free)
-    if old != new:
-        length = nodes.level[len(nodes.level) - 1]
-        nodes.bucket[old] -= 1
-        nodes.bucket[new] += 1
-        clear_bit(nodes.bits, old * length, nodes.level, node)
-        set_bit(nodes.bits, new * length, nodes.level, node)
+        m[MIXED] += 1 if old_idle == old_free else -1
+    old, new = bucket_of(m, old_idle, old_free), bucket_of(m, new_idle, new_free)
+    if old == new:
+        return
+    m[m[WITH_FREE] + max(old_free, 0)] -= 1
+    m[m[WITH_FREE] + max(new_free, 0)] += 1
+    m[m[BUCKET] + old] -= 1
+    m[m[BUCKET] + new] += 1
+    tree, number = m[NODE_TREE], m[node + NODE_NUMBER]
+    length = tree_length(m, tree)
+    clear_bit(m, m[BUCKET_BITS] + old * length, tree, number)
+    set_bit(m, m[BUCKET_BITS] + new * length, tree, number)
 
 
-def try_shift(state: State, node: int, idle: int, free: int) -> None:
+def try_shift(m: Ints, node: int, idle: int, free: int) -> None:
     """Add to what is idle and free on a node within a scenario."""
-    now, nodes = state.now, state.nodes
-    place = now[SHIFTS]
-    nodes.shift_node[place], nodes.shift_idle[place], nodes.shift_free[place] = node, idle, free
-    now[SHIFTS] = place + 1
-    shift(state.config, now, nodes, node, idle, free)
+    place = m[SHIFT_LIST] + m[SHIFTS] * SHIFT
+    m[place], m[place + 1], m[place + 2] = node, idle, free
+    m[SHIFTS] += 1
+    shift(m, node, idle, free)
 
 
-def shift_back(state: State, mark: int) -> None:
+def shift_back(m: Ints, mark: int) -> None:
     """Take back the changes of a scenario since a mark."""
-    now, nodes = state.now, state.nodes
-    for place in range(now[SHIFTS] - 1, mark - 1, -1):
-        shift(state.config, now, nodes, nodes.shift_node[place], -nodes.shift_idle[place], -nodes.shift_free[place])
-    now[SHIFTS] = mark
+    for number in range(m[SHIFTS] - 1, mark - 1, -1):
+        place = m[SHIFT_LIST] + number * SHIFT
+        shift(m, m[place], -m[place + 1], -m[place + 2])
+    m[SHIFTS] = mark
 
 
 def fitting(free: int, gpus: int) -> int:
@@ -121,40 +156,48 @@ def fitting(free: int, gpus: int) -> int:
     return free // gpus if free > 0 else 0
 
 
-def places(config: Config, nodes: Nodes, gpus: int) -> int:
+def places(m: Ints, gpus: int) -> int:
     """How many pods of so many GPUs all that is free has room for."""
-    count = 0
-    for free in range(gpus, config.most + 1):
-        count += nodes.with_free[free] * (free // gpus)
+    count, table = 0, m[WITH_FREE]
+    for free in range(gpus, m[MOST] + 1):
+        count += m[table + free] * (free // gpus)
     return count
 
 
-def choose(config: Config, now: Ints, nodes: Nodes, gpus: int) -> int:
+# --- where pods go ----------------------------------------------------------------------------------------------------
+
+
+def choose(m: Ints, gpus: int) -> int:
     """Node for a pod of so many GPUs, or -1.
 
     First those where it can run at once, then the fullest (or, to spread, the emptiest), then the first by name.
     """
-    most = config.most
-    length = nodes.level[len(nodes.level) - 1]
-    if now[MIXED] == 0:
+    most = m[MOST]
+    if m[MIXED] == 0:
         for step in range(gpus, most + 1):
-            free = most + gpus - step if config.spread == 1 else step
-            if nodes.with_free[free] > 0:
-                return first_bit(nodes.bits, (free * (most + 1) + free) * length, nodes.level)
+            free = most + gpus - step if m[SPREAD] == 1 else step
+            if m[m[WITH_FREE] + free] > 0:
+                return first_in(m, free * (most + 1) + free)
         return NONE
     for at_once in range(1, -1, -1):
         low, high = (gpus, most) if at_once == 1 else (0, gpus - 1)
         for step in range(gpus, most + 1):
-            free = most + gpus - step if config.spread == 1 else step
-            if nodes.with_free[free] == 0:
+            free = most + gpus - step if m[SPREAD] == 1 else step
+            if m[m[WITH_FREE] + free] == 0:
                 continue
             found = NONE
             for idle in range(low, high + 1):
                 bucket = idle * (most + 1) + free
-                if nodes.bucket[bucket] > 0:
-                    node = first_bit(nodes.bits, bucket * length, nodes.level)
+                if m[m[BUCKET] + bucket] > 0:
+                    node = first_in(m, bucket)
                     if found == NONE or node < found:
                         found = node
             if found != NONE:
                 return found
     return NONE
+
+
+def first_in(m: Ints, bucket: int) -> int:
+    """First node by name of a bucket that has any."""
+    tree = m[NODE_TREE]
+    return m[FIRST_NODE] + first_bit(m, m[BUCKET_BITS] + bucket * tree_length(m, tree), tree) * NODE

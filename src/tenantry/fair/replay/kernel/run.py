@@ -5,23 +5,22 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from tenantry.fair.replay.kernel.clock import DONE, advance
-from tenantry.fair.replay.kernel.compiled import as_arrays, compiled_functions
+from tenantry.fair.replay.kernel import memory as at
+from tenantry.fair.replay.kernel.clock import advance
+from tenantry.fair.replay.kernel.compiled import compiled_functions
 from tenantry.fair.replay.kernel.layout import lay_out
-from tenantry.fair.replay.kernel.numbers import CYCLES, FINISHED, NOW, ROW, STUCK
 from tenantry.fair.replay.log import NOBODY, Log
 from tenantry.fair.replay.work import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenantry.fair.replay.kernel.records import State
     from tenantry.fair.replay.setup import Setup
     from tenantry.fair.scheduler import Scheduler
     from tenantry.model.job_table import JobTable
 
 ROWS = 1 << 16
-"""Rows the log of a replay has room for before they are taken away."""
+"""Rows the log has room for before they are taken away."""
 PAUSE = 1 << 14
 """Jobs that end between two reports of progress."""
 
@@ -45,47 +44,46 @@ def replay_fast(
     """
     kept = [index for index in range(len(table)) if refusal(table, index, setup) is None]
     layout = lay_out(setup, table, scheduler, kept, ROWS)
-    state, run = layout.state, advance
+    m: Any = layout.m
+    f: Any = layout.f
+    run: Callable[..., int] = advance
     functions = compiled_functions() if compiled else None
     if functions is not None:
-        state, run = as_arrays(state), functions["advance"]
+        import numpy as np
+
+        m, f, run = np.array(m, np.int64), np.array(f, np.float64), functions["advance"]
     log = Log()
-    while True:
-        before = int(state.now[ROW]), int(state.now[FINISHED])
-        over = run(state, PAUSE) == DONE
-        full = not over and before == (0, int(state.now[FINISHED])) and state.now[ROW] == 0
-        _take_rows(state, log, layout.origin)
+    while (ended := run(m, f, PAUSE)) != at.DONE or m[at.ROW]:
+        idle = not m[at.ROW] and m[at.ROOM_FOR_ROWS]
+        _take_rows(m, log, layout.origin)
         if progress is not None:
-            progress(int(state.now[FINISHED]))
-        if over:
+            progress(int(m[at.FINISHED]))
+        if ended == at.DONE:
             break
-        if full:
-            state = _with_more_rows(state)
-    log.end, log.cycles, log.stuck = int(state.now[NOW]), int(state.now[CYCLES]), bool(state.now[STUCK])
+        if idle:
+            m = _with_more_rows(m)
+    log.end, log.cycles, log.stuck = int(m[at.NOW]), int(m[at.CYCLES]), bool(m[at.STUCK])
     return log
 
 
-def _take_rows(state: State, log: Log, origin: Sequence[int] | None) -> None:
-    count = int(state.now[ROW])
-    state.now[ROW] = 0
-    for name in state.rows._fields:
+def _take_rows(m: Any, log: Log, origin: Sequence[int] | None) -> None:
+    start, end = int(m[at.ROWS_AT]), int(m[at.ROWS_AT] + m[at.ROW] * at.ROWS)
+    m[at.ROW] = 0
+    for number, name in enumerate(("time", "happening", "job", "gpus", "cause", "detail")):
         column: array[int] = getattr(log, name)
-        values: Any = getattr(state.rows, name)[:count]
-        numbers = values if isinstance(values, list) else values.tolist()
+        values = m[start + number : end : at.ROWS]
+        numbers: list[int] = values if isinstance(values, list) else values.tolist()
         if origin is not None and name in {"job", "cause"}:
             numbers = [NOBODY if job == NOBODY else origin[job] for job in numbers]
         column.extend(array(column.typecode, numbers))
 
 
-def _with_more_rows(state: State) -> State:
-    """Return the state with a log twice as long."""
-    rows: Any = type(state.rows)(*(_doubled(column) for column in state.rows))
-    return state._replace(rows=rows, config=state.config._replace(rows=2 * state.config.rows))
-
-
-def _doubled(column: Any) -> Any:
-    if isinstance(column, list):
-        return column * 2
+def _with_more_rows(m: Any) -> Any:
+    """Return a memory that has room for twice as many rows; they come last in it."""
+    rows = int(m[at.ROOM_FOR_ROWS])
+    m[at.ROOM_FOR_ROWS] = 2 * rows
+    if isinstance(m, list):
+        return m + [0] * (rows * at.ROWS)
     import numpy as np
 
-    return np.concatenate((column, column))
+    return np.concatenate((m, np.zeros(rows * at.ROWS, np.int64)))

@@ -7,237 +7,254 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.numbers import (
+from tenantry.fair.replay.kernel.memory import (
     CHOSEN,
+    CHOSEN_AT,
+    CORNER_AT,
     ENTRIES,
+    ENTRY,
+    ENTRY_LIST,
+    FIRST_QUEUE,
+    JOB_GPUS,
+    JOB_PENDING,
+    JOB_PICKED,
+    JOB_POD,
+    JOB_PODS_END,
+    JOB_RECORDED,
     KEPT,
-    LEAVES,
+    KNOWN,
+    MODE,
+    MOST,
+    NODE_EXTRA_AT,
+    NODE_FEASIBLE,
+    NODE_FIRST,
+    NODE_FREE,
+    NODE_GAIN,
+    NODE_GAINED,
+    NODE_IDLE,
+    NODE_LAST,
+    NODE_ROOM,
+    NODE_USABLE,
     NONE,
+    ORDER_AT,
+    POD,
+    POD_EVICTED,
+    POD_NODE,
+    POD_PROMISE,
+    POD_SEAT,
+    PORTFOLIO,
     POTENTIAL,
+    POTENTIAL_AT,
     PROBE,
-    PROBING,
+    QUEUE,
+    QUEUE_ALLOCATED,
+    QUEUE_BEFORE,
     RECORDED,
-    RUNS,
+    RECORDED_AT,
+    ROOT,
     SCENARIO,
+    SEEKER,
     SEEN,
+    SEEN_AT,
     STAMP,
+    TAKEN_BACK,
     USABLE,
 )
-from tenantry.fair.replay.kernel.order import begin_victims, next_victim
 from tenantry.fair.replay.kernel.rooms import fitting, places, usable
 from tenantry.fair.replay.kernel.search import seat_of, simulate, undo_scenario
+from tenantry.fair.replay.kernel.victims import begin_victims, next_victim
 
 if TYPE_CHECKING:
-    from tenantry.fair.replay.kernel.records import Ints, State
+    from tenantry.fair.replay.kernel.memory import Floats, Ints
 
 
-def solve(state: State, mode: int, job: int) -> bool:
+def solve(m: Ints, f: Floats, mode: int, job: int) -> bool:
     """Search victims for a job; what is found stays done, with its victims chosen."""
-    queues = state.queues
-    for queue in range(state.config.queues):
-        queues.before[queue] = queues.allocated[queue]
-    count = state.jobs.pending[job]
-    for over_nodes in range(1 - state.config.portfolio, 2):
-        if solve_with(state, mode, job, count, over_nodes == 1):
+    m[MODE], m[SEEKER] = mode, job
+    for queue in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
+        m[queue + QUEUE_BEFORE] = m[queue + QUEUE_ALLOCATED]
+    for over_nodes in range(1 - m[PORTFOLIO], 2):
+        if solve_with(m, f, over_nodes):
             return True
     return False
 
 
-def solve_with(state: State, mode: int, job: int, count: int, over_nodes: bool) -> bool:
+def solve_with(m: Ints, f: Floats, over_nodes: int) -> bool:
     """Search for a part of the job first: doubling it while that works, then halving the gap; at last for all of it."""
-    state.now[RECORDED] = 0
+    m[RECORDED], m[KNOWN] = 0, NONE
+    count = m[m[SEEKER] + JOB_PENDING]
     low, part = 0, 1
-    while probe(state, mode, job, part, over_nodes):
-        record(state)
+    while probe(m, f, part, over_nodes):
+        record(m)
         low = part
         if part == count:
-            return probe(state, mode, job, count, over_nodes)
+            return probe(m, f, count, over_nodes)
         part = min(2 * part, count)
     if low == 0:
         return False
     high = part
     while high - low > 1:
         part = (low + high) // 2
-        if probe(state, mode, job, part, over_nodes):
-            record(state)
+        if probe(m, f, part, over_nodes):
+            record(m)
             low = part
         else:
             high = part
-    return probe(state, mode, job, count, over_nodes)
+    return probe(m, f, count, over_nodes)
 
 
-def record(state: State) -> None:
+def record(m: Ints) -> None:
     """Keep the victims that had to move or go, oldest first, for the next part of the job, and undo the scenario."""
-    now, jobs, pods, search, nodes = state.now, state.jobs, state.pods, state.search, state.nodes
-    now[STAMP] += 1
-    stamp = now[STAMP]
-    count = 0
-    for place in range(now[CHOSEN]):
-        victim = search.chosen[place]
-        moved = False
-        first = jobs.first_pod[victim]
-        for pod in range(first, first + jobs.pods[victim]):
-            if pods.evicted[pod] == now[SCENARIO] and pods.seat[pod] != KEPT:
+    m[STAMP] += 1
+    m[KNOWN] = m[STAMP]
+    m[RECORDED] = 0
+    for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
+        victim, moved = m[place], False
+        for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
+            if m[pod + POD_EVICTED] == m[SCENARIO] and m[pod + POD_SEAT] != KEPT:
                 moved = True
-                nodes.feasible[seat_of(state, pod)] = stamp
+                m[seat_of(m, pod) + NODE_FEASIBLE] = m[KNOWN]
         if moved:
-            search.recorded[count] = victim
-            count += 1
-    now[RECORDED] = count
-    now[PROBE] = stamp
-    sort_jobs(search.recorded, count)
-    undo_scenario(state)
+            insert(m, m[RECORDED_AT], m[RECORDED], victim)
+            m[RECORDED] += 1
+    undo_scenario(m)
 
 
-def sort_jobs(jobs: Ints, count: int) -> None:
-    """Sort the first numbers of a list."""
-    for place in range(1, count):
-        job = jobs[place]
-        before = place - 1
-        while before >= 0 and jobs[before] > job:
-            jobs[before + 1] = jobs[before]
-            before -= 1
-        jobs[before + 1] = job
+def insert(m: Ints, start: int, count: int, item: int) -> None:
+    """Insert a number into a sorted list."""
+    place = start + count - 1
+    while place >= start and m[place] > item:
+        m[place + 1] = m[place]
+        place -= 1
+    m[place + 1] = item
 
 
-def probe(state: State, mode: int, job: int, count: int, over_nodes: bool) -> bool:
-    """Take victims one after the other and try the scenarios each makes possible, for some pods of a job."""
-    now, jobs, search = state.now, state.jobs, state.search
-    known = now[PROBE] if now[RECORDED] > 0 else NONE
-    now[STAMP] += 1
-    stamp = now[PROBING] = now[STAMP]
-    now[POTENTIAL] = now[ENTRIES] = now[SEEN] = 0
-    fit = places(state.config, state.nodes, jobs.gpus[job])
-    for place in range(now[RECORDED]):
-        victim = search.recorded[place]
-        jobs.recorded[victim] = stamp
-        fit += gain_of(state, job, victim, stamp)
-    if fit >= count and now[RECORDED] > 0 and try_recorded(state, mode, job, count):
-        return True
-    begin_victims(state, state.victims, mode, job)
-    while True:
-        victim = next_victim(state, state.victims)
-        if victim == NONE:
-            return False
-        if jobs.recorded[victim] == stamp:
-            continue
-        search.potential[now[POTENTIAL]] = victim
-        now[POTENTIAL] += 1
-        fit += gain_of(state, job, victim, stamp)
-        list_on_nodes(state, victim, stamp)
-        if fit < count:
-            continue
-        if over_nodes:
-            if try_over_nodes(state, mode, job, count, stamp, known):
-                return True
-        elif try_node_by_node(state, mode, job, count, victim, stamp):
+def probe(m: Ints, f: Floats, count: int, over_nodes: int) -> bool:
+    """Take victims one after the other and try the scenarios each makes possible, for so many pods of the job."""
+    m[STAMP] += 1
+    m[PROBE] = m[STAMP]
+    m[POTENTIAL] = m[ENTRIES] = m[SEEN] = 0
+    fit = places(m, m[m[SEEKER] + JOB_GPUS])
+    for place in range(m[RECORDED_AT], m[RECORDED_AT] + m[RECORDED]):
+        m[m[place] + JOB_RECORDED] = m[PROBE]
+        fit += gain_of(m, m[place])
+    if fit >= count and m[RECORDED] > 0:
+        choose_recorded(m)
+        if simulate(m, f, count):
             return True
+    begin_victims(m, f)
+    victim = next_victim(m, f)
+    while victim != NONE:
+        if m[victim + JOB_RECORDED] != m[PROBE]:
+            m[m[POTENTIAL_AT] + m[POTENTIAL]] = victim
+            m[POTENTIAL] += 1
+            fit += gain_of(m, victim)
+            list_on_nodes(m, victim)
+            if fit >= count and try_next(m, f, count, over_nodes, victim):
+                return True
+        victim = next_victim(m, f)
+    return False
 
 
-def gain_of(state: State, job: int, victim: int, stamp: int) -> int:
-    """Count how many pods of a job more fit once a victim is gone too."""
-    jobs, nodes = state.jobs, state.nodes
-    gpus = jobs.gpus[job]
-    more = 0
-    first = jobs.first_pod[victim]
-    for pod in range(first, first + jobs.pods[victim]):
-        node = seat_of(state, pod)
+def try_next(m: Ints, f: Floats, count: int, over_nodes: int, victim: int) -> bool:
+    """Try the scenarios that one more victim makes possible."""
+    if over_nodes == 1:
+        return try_over_nodes(m, f, count)
+    return try_node_by_node(m, f, count, victim)
+
+
+def gain_of(m: Ints, victim: int) -> int:
+    """Count how many pods of the job more fit once a victim is gone too."""
+    gpus, more = m[m[SEEKER] + JOB_GPUS], 0
+    for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
+        node = seat_of(m, pod)
         if node == NONE:
             continue
-        if nodes.gained[node] != stamp:
-            nodes.gained[node], nodes.gain[node], nodes.first[node] = stamp, 0, NONE
-        before = fitting(nodes.free[node] + nodes.gain[node], gpus)
-        nodes.gain[node] += jobs.gpus[victim]
-        more += fitting(nodes.free[node] + nodes.gain[node], gpus) - before
+        if m[node + NODE_GAINED] != m[PROBE]:
+            m[node + NODE_GAINED], m[node + NODE_GAIN], m[node + NODE_FIRST] = m[PROBE], 0, NONE
+        before = fitting(m[node + NODE_FREE] + m[node + NODE_GAIN], gpus)
+        m[node + NODE_GAIN] += m[victim + JOB_GPUS]
+        more += fitting(m[node + NODE_FREE] + m[node + NODE_GAIN], gpus) - before
     return more
 
 
-def list_on_nodes(state: State, victim: int, stamp: int) -> None:
-    """Note a victim on each of its nodes."""
-    now, jobs, nodes, search = state.now, state.jobs, state.nodes, state.search
-    first = jobs.first_pod[victim]
-    for pod in range(first + jobs.pods[victim] - 1, first - 1, -1):
-        node = seat_of(state, pod)
-        if node == NONE:
+def list_on_nodes(m: Ints, victim: int) -> None:
+    """Note a victim on each of its nodes, those of its last pods first."""
+    for pod in range(m[victim + JOB_PODS_END] - POD, m[victim + JOB_POD] - 1, -POD):
+        node = seat_of(m, pod)
+        if node == NONE or (m[node + NODE_FIRST] != NONE and m[m[node + NODE_LAST]] == victim):
             continue
-        if nodes.first[node] != NONE and search.entry_job[nodes.last[node]] == victim:
-            continue
-        entry = now[ENTRIES]
-        now[ENTRIES] = entry + 1
-        search.entry_job[entry], search.entry_after[entry] = victim, NONE
-        if nodes.first[node] == NONE:
-            nodes.first[node] = entry
-            nodes.seen[now[SEEN]] = node
-            now[SEEN] += 1
+        entry = m[ENTRY_LIST] + m[ENTRIES] * ENTRY
+        m[ENTRIES] += 1
+        m[entry], m[entry + 1] = victim, NONE
+        if m[node + NODE_FIRST] == NONE:
+            m[node + NODE_FIRST] = entry
+            m[m[SEEN_AT] + m[SEEN]] = node
+            m[SEEN] += 1
         else:
-            search.entry_after[nodes.last[node]] = entry
-        nodes.last[node] = entry
+            m[m[node + NODE_LAST] + 1] = entry
+        m[node + NODE_LAST] = entry
 
 
-def try_recorded(state: State, mode: int, job: int, count: int) -> bool:
-    """Try the scenario with the victims of a smaller part alone."""
-    choose_recorded(state)
-    return simulate(state, mode, job, count)
-
-
-def choose_recorded(state: State) -> None:
+def choose_recorded(m: Ints) -> None:
     """Begin a scenario with the victims of a smaller part of the job."""
-    now, search = state.now, state.search
-    for place in range(now[RECORDED]):
-        search.chosen[place] = search.recorded[place]
-    now[CHOSEN] = now[RECORDED]
+    for place in range(m[RECORDED]):
+        m[m[CHOSEN_AT] + place] = m[m[RECORDED_AT] + place]
+    m[CHOSEN] = m[RECORDED]
+
+
+def choose_too(m: Ints, victim: int) -> None:
+    """Add a victim to a scenario."""
+    m[m[CHOSEN_AT] + m[CHOSEN]] = victim
+    m[CHOSEN] += 1
+
+
+def has_victims(m: Ints, node: int) -> bool:
+    """Whether any of the further victims so far is on a node."""
+    return m[node + NODE_GAINED] == m[PROBE] and m[node + NODE_FIRST] != NONE
 
 
 # --- node by node -----------------------------------------------------------------------------------------------------
 
 
-def try_node_by_node(state: State, mode: int, job: int, count: int, newest: int, stamp: int) -> bool:
+def try_node_by_node(m: Ints, f: Floats, count: int, newest: int) -> bool:
     """Try, for every node of the newest victim, to evict all victims so far that are on it."""
-    nodes, search, now = state.nodes, state.search, state.now
-    corners = corners_of(state, newest)
     alone = False
-    for place in range(corners):
-        node = search.corner[place]
-        if nodes.gained[node] != stamp or nodes.first[node] == NONE:
+    for place in range(m[CORNER_AT], m[CORNER_AT] + corners_of(m, newest)):
+        node = m[place]
+        if not has_victims(m, node):
             continue
-        choose_recorded(state)
-        entry = nodes.first[node]
+        choose_recorded(m)
+        entry = m[node + NODE_FIRST]
         while entry != NONE:
-            search.chosen[now[CHOSEN]] = search.entry_job[entry]
-            now[CHOSEN] += 1
-            entry = search.entry_after[entry]
-        if now[CHOSEN] == now[RECORDED] + 1 and search.chosen[now[RECORDED]] == newest:
+            choose_too(m, m[entry])
+            entry = m[entry + 1]
+        if m[CHOSEN] == m[RECORDED] + 1 and m[m[CHOSEN_AT] + m[RECORDED]] == newest:
             if alone:
                 continue
             alone = True
-        if simulate(state, mode, job, count):
+        if simulate(m, f, count):
             return True
     return False
 
 
-def corners_of(state: State, job: int) -> int:
+def corners_of(m: Ints, job: int) -> int:
     """List the nodes of a job in order, those it leaves included; return how many there are."""
-    jobs, pods, corner = state.jobs, state.pods, state.search.corner
-    count = 0
-    first = jobs.first_pod[job]
-    for pod in range(first, first + jobs.pods[job]):
-        promise = pods.promise[pod]
-        if promise >= 0:
-            node = promise
-        elif promise < NONE:
-            node = -2 - promise
-        elif pods.state[pod] == RUNS or pods.state[pod] == LEAVES:
-            node = pods.node[pod]
+    corner, count = m[CORNER_AT], 0
+    for pod in range(m[job + JOB_POD], m[job + JOB_PODS_END], POD):
+        promise = m[pod + POD_PROMISE]
+        if promise == NONE:
+            node = m[pod + POD_NODE]
         else:
+            node = promise if promise >= 0 else TAKEN_BACK - promise
+        if node == NONE:
             continue
-        place = count - 1
-        while place >= 0 and corner[place] > node:
+        place = corner + count - 1
+        while place >= corner and m[place] > node:
             place -= 1
-        if place >= 0 and corner[place] == node:
+        if place >= corner and m[place] == node:
             continue
-        for behind in range(count, place + 1, -1):
-            corner[behind] = corner[behind - 1]
-        corner[place + 1] = node
+        insert(m, corner, count, node)
         count += 1
     return count
 
@@ -245,89 +262,85 @@ def corners_of(state: State, job: int) -> int:
 # --- over nodes -------------------------------------------------------------------------------------------------------
 
 
-def try_over_nodes(state: State, mode: int, job: int, count: int, stamp: int, known: int) -> bool:
+def try_over_nodes(m: Ints, f: Floats, count: int) -> bool:
     """Try to evict victims over more and more nodes, those with the least to be had first."""
-    now, jobs, nodes = state.now, state.jobs, state.nodes
-    gpus = jobs.gpus[job]
-    baseline = elsewhere(state, stamp, known)
-    length = order_nodes(state, gpus)
-    demand = max(0, count * gpus - baseline)
-    width, total = 0, 0
-    if demand > 0:
-        width = length + 1
-        for place in range(length):
-            total += nodes.room[nodes.order[place]]
-            if total >= demand:
-                width = place + 1
-                break
+    gpus = m[m[SEEKER] + JOB_GPUS]
+    length = order_nodes(m, gpus)
+    width = covering(m, length, max(0, count * gpus - elsewhere(m)))
     step = 1
     while width <= length:
-        choose_recorded(state)
-        choose_on(state, width)
-        if simulate(state, mode, job, count):
+        choose_recorded(m)
+        choose_on(m, width)
+        if simulate(m, f, count):
             return True
         if width >= length:
             return False
         width = min(width + step, length)
-        if state.config.portfolio == 1:
+        if m[PORTFOLIO] == 1:
             step *= 2
     return False
 
 
-def elsewhere(state: State, stamp: int, known: int) -> int:
+def covering(m: Ints, length: int, demand: int) -> int:
+    """Fewest nodes whose GPUs to be had cover a demand; one more than there are when none do."""
+    if demand <= 0:
+        return 0
+    total = 0
+    for place in range(length):
+        total += m[m[m[ORDER_AT] + place] + NODE_ROOM]
+        if total >= demand:
+            return place + 1
+    return length + 1
+
+
+def elsewhere(m: Ints) -> int:
     """GPUs that are free, or freed by recorded victims, on usable nodes without further victims."""
-    now, jobs, nodes, search = state.now, state.jobs, state.nodes, state.search
-    total = now[USABLE]
-    for place in range(now[SEEN]):
-        node = nodes.seen[place]
-        total -= usable(nodes.idle[node], nodes.free[node])
-    now[STAMP] += 1
-    for place in range(now[RECORDED]):
-        victim = search.recorded[place]
-        first = jobs.first_pod[victim]
-        for pod in range(first, first + jobs.pods[victim]):
-            node = seat_of(state, pod)
-            if node == NONE or (nodes.gained[node] == stamp and nodes.first[node] != NONE):
+    total = m[USABLE]
+    for place in range(m[SEEN_AT], m[SEEN_AT] + m[SEEN]):
+        node = m[place]
+        total -= usable(m[node + NODE_IDLE], m[node + NODE_FREE])
+    m[STAMP] += 1
+    for place in range(m[RECORDED_AT], m[RECORDED_AT] + m[RECORDED]):
+        victim = m[place]
+        for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
+            node = seat_of(m, pod)
+            if node == NONE or has_victims(m, node):
                 continue
-            idle, free = nodes.idle[node], nodes.free[node]
+            idle, free = m[node + NODE_IDLE], m[node + NODE_FREE]
             if idle > 0 or free - idle > 0:
-                total += jobs.gpus[victim]
-            elif nodes.usable[node] == stamp or (known != NONE and nodes.feasible[node] == known):
-                total += jobs.gpus[victim]
-                if nodes.extra_at[node] != now[STAMP]:
-                    nodes.extra_at[node] = now[STAMP]
+                total += m[victim + JOB_GPUS]
+            elif m[node + NODE_USABLE] == m[PROBE] or (m[KNOWN] != NONE and m[node + NODE_FEASIBLE] == m[KNOWN]):
+                total += m[victim + JOB_GPUS]
+                if m[node + NODE_EXTRA_AT] != m[STAMP]:
+                    m[node + NODE_EXTRA_AT] = m[STAMP]
                     total += free
     return total
 
 
-def order_nodes(state: State, gpus: int) -> int:
+def order_nodes(m: Ints, gpus: int) -> int:
     """Order the nodes of victims that may hold a pod, those with the least to be had first; return how many."""
-    now, nodes = state.now, state.nodes
-    for place in range(now[SEEN]):
-        node = nodes.seen[place]
-        nodes.room[node] = nodes.free[node] + nodes.gain[node]
+    seen = m[SEEN_AT]
+    for place in range(seen, seen + m[SEEN]):
+        node = m[place]
+        m[node + NODE_ROOM] = m[node + NODE_FREE] + m[node + NODE_GAIN]
     length = 0
-    for room in range(gpus, state.config.most + 1):
-        for place in range(now[SEEN]):
-            node = nodes.seen[place]
-            if nodes.room[node] == room:
-                nodes.order[length] = node
+    for room in range(gpus, m[MOST] + 1):
+        for place in range(seen, seen + m[SEEN]):
+            if m[m[place] + NODE_ROOM] == room:
+                m[m[ORDER_AT] + length] = m[place]
                 length += 1
     return length
 
 
-def choose_on(state: State, width: int) -> None:
+def choose_on(m: Ints, width: int) -> None:
     """Add the victims on the first nodes to a scenario, in the order they came up."""
-    now, jobs, nodes, search = state.now, state.jobs, state.nodes, state.search
-    now[STAMP] += 1
-    picked = now[STAMP]
-    for place in range(width):
-        entry = nodes.first[nodes.order[place]]
+    m[STAMP] += 1
+    picked = m[STAMP]
+    for place in range(m[ORDER_AT], m[ORDER_AT] + width):
+        entry = m[m[place] + NODE_FIRST]
         while entry != NONE:
-            jobs.picked[search.entry_job[entry]] = picked
-            entry = search.entry_after[entry]
-    for place in range(now[POTENTIAL]):
-        victim = search.potential[place]
-        if jobs.picked[victim] == picked:
-            search.chosen[now[CHOSEN]] = victim
-            now[CHOSEN] += 1
+            m[m[entry] + JOB_PICKED] = picked
+            entry = m[entry + 1]
+    for place in range(m[POTENTIAL_AT], m[POTENTIAL_AT] + m[POTENTIAL]):
+        if m[m[place] + JOB_PICKED] == picked:
+            choose_too(m, m[place])

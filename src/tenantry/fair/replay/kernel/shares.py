@@ -5,151 +5,192 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.numbers import CYCLE, DIVIDED, HIGHEST, UNEVEN
+from tenantry.fair.replay.kernel.memory import (
+    CYCLE,
+    DIVIDED,
+    DOWNWARDS,
+    FIRST_QUEUE,
+    HIGHEST,
+    K_VALUE,
+    NONE,
+    QUEUE,
+    QUEUE_ABLE,
+    QUEUE_ALLOCATED,
+    QUEUE_ASKED,
+    QUEUE_CHILD_COUNT,
+    QUEUE_CHILDREN,
+    QUEUE_FACTOR,
+    QUEUE_FAIR,
+    QUEUE_LASTING,
+    QUEUE_LIMIT,
+    QUEUE_PARENT,
+    QUEUE_PRIORITY,
+    QUEUE_QUOTA,
+    QUEUE_REST,
+    QUEUE_WEIGHT,
+    ROOT,
+    TOTAL,
+    UNBOUNDED,
+    UNEVEN,
+)
 
 if TYPE_CHECKING:
-    from tenantry.fair.replay.kernel.records import Config, Ints, Queues, State
+    from tenantry.fair.replay.kernel.memory import Floats, Ints
 
 
-def charge(config: Config, amounts: Ints, queues: Queues, leaf: int, gpus: int) -> None:
-    """Add GPUs to the amounts of a leaf and of all queues above."""
-    queue = leaf
-    while queue != config.queues:
-        amounts[queue] += gpus
-        queue = queues.parent[queue]
+def charge(m: Ints, field: int, leaf: int, gpus: int) -> None:
+    """Add GPUs to a field of a leaf and of all queues above."""
+    queue, root = leaf, m[ROOT]
+    while queue != root:
+        m[queue + field] += gpus
+        queue = m[queue + QUEUE_PARENT]
 
 
-def share_out(state: State) -> None:
+def is_refused(m: Ints, f: Floats, leaf: int, asked: int, preemptible: int) -> bool:
+    """Whether GPUs would take a queue above its limit or, for a job that may not be evicted, its quota."""
+    queue, root = leaf, m[ROOT]
+    while queue != root:
+        limit, quota = f[queue + QUEUE_LIMIT], f[queue + QUEUE_QUOTA]
+        if limit != UNBOUNDED and limit < m[queue + QUEUE_ALLOCATED] + asked:
+            return True
+        if preemptible == 0 and quota != UNBOUNDED and quota < m[queue + QUEUE_LASTING] + asked:
+            return True
+        queue = m[queue + QUEUE_PARENT]
+    return False
+
+
+def share_out(m: Ints, f: Floats) -> None:
     """Set what every queue is due as the cycle begins, if what anybody asks for has changed since the last time."""
-    config, now, queues = state.config, state.now, state.queues
-    if now[DIVIDED] == now[CYCLE]:
+    if m[DIVIDED] == m[CYCLE]:
         return
-    now[DIVIDED] = now[CYCLE]
-    if now[UNEVEN] == 0:
+    m[DIVIDED] = m[CYCLE]
+    if m[UNEVEN] == 0:
         return
-    now[UNEVEN] = 0
-    for position in range(config.queues + 1):
-        parent = queues.downwards[position]
-        first, last = queues.first_child[parent], queues.first_child[parent + 1]
+    m[UNEVEN] = 0
+    queues = (m[ROOT] - m[FIRST_QUEUE]) // QUEUE + 1
+    for place in range(m[DOWNWARDS], m[DOWNWARDS] + queues):
+        parent = m[place]
+        first = m[parent + QUEUE_CHILDREN]
+        last = first + m[parent + QUEUE_CHILD_COUNT]
         if first == last:
             continue
-        total = float(config.total) if parent == config.queues else queues.fair[parent]
-        divide_gpus(config, queues, first, last, total)
-        for place in range(first, last):
-            queue = queues.children[place]
-            limit, quota = queues.limit[queue], queues.quota[queue]
-            if quota == -1.0:
-                queues.able[queue] = limit
+        divide_gpus(m, f, first, last, float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR])
+        for child in range(first, last):
+            queue = m[child]
+            limit, quota = f[queue + QUEUE_LIMIT], f[queue + QUEUE_QUOTA]
+            if quota == UNBOUNDED:
+                f[queue + QUEUE_ABLE] = limit
             else:
-                able = max(quota, queues.fair[queue])
-                queues.able[queue] = able if limit == -1.0 else min(limit, able)
+                able = max(quota, f[queue + QUEUE_FAIR])
+                f[queue + QUEUE_ABLE] = able if limit == UNBOUNDED else min(limit, able)
 
 
-def requestable(queues: Queues, queue: int) -> float:
+def requestable(m: Ints, f: Floats, queue: int) -> float:
     """GPUs a queue asks for within its limit."""
-    asked, limit = float(queues.asked[queue]), queues.limit[queue]
-    return asked if limit == -1.0 else min(limit, asked)
+    asked, limit = float(m[queue + QUEUE_ASKED]), f[queue + QUEUE_LIMIT]
+    return asked if limit == UNBOUNDED else min(limit, asked)
 
 
-def satisfied(queues: Queues, queue: int) -> bool:
+def satisfied(m: Ints, f: Floats, queue: int) -> bool:
     """Whether a queue is due all it asks for, or all its limit allows."""
-    fair, limit = queues.fair[queue], queues.limit[queue]
-    return queues.asked[queue] <= fair or (limit != -1.0 and limit <= fair)
+    fair, limit = f[queue + QUEUE_FAIR], f[queue + QUEUE_LIMIT]
+    return m[queue + QUEUE_ASKED] <= fair or (limit != UNBOUNDED and limit <= fair)
 
 
-def divide_gpus(config: Config, queues: Queues, first: int, last: int, total: float) -> None:
+def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None:
     """Split GPUs among sibling queues: quotas, then whole units by priority and weight, then single remainders."""
     left = total
-    for place in range(first, last):
-        queue = queues.children[place]
-        quota = queues.quota[queue]
-        amount = min(total if quota == -1.0 else quota, requestable(queues, queue))
-        queues.fair[queue] = amount
-        queues.rest[queue] = -1.0
+    for child in range(first, last):
+        queue = m[child]
+        quota = f[queue + QUEUE_QUOTA]
+        amount = min(total if quota == UNBOUNDED else quota, requestable(m, f, queue))
+        f[queue + QUEUE_FAIR] = amount
+        f[queue + QUEUE_REST] = -1.0
         left -= amount
     if left <= 0:
         return
-    priority = HIGHEST
-    while True:
-        priority = next_priority(queues, first, last, priority)
-        if priority == -HIGHEST:
-            break
-        left = by_weight(config, queues, first, last, priority, left)
-    priority = HIGHEST
-    while True:
-        priority = next_priority(queues, first, last, priority)
-        if priority == -HIGHEST:
-            return
-        while True:
-            best = -1
-            for place in range(first, last):
-                queue = queues.children[place]
-                rest = queues.rest[queue]
-                if queues.priority[queue] == priority and rest > 0 and (best < 0 or rest > queues.rest[best]):
-                    best = queue
-            if best < 0:
-                break
+    priority = next_priority(m, first, last, HIGHEST)
+    while priority != -HIGHEST:
+        left = by_weight(m, f, first, last, priority, left)
+        priority = next_priority(m, first, last, priority)
+    priority = next_priority(m, first, last, HIGHEST)
+    while priority != -HIGHEST:
+        best = largest_rest(m, f, first, last, priority)
+        while best != NONE:
             if left <= 0:
                 return
             unit = min(1.0, left)
-            queues.fair[best] += unit
-            queues.rest[best] = -1.0
+            f[best + QUEUE_FAIR] += unit
+            f[best + QUEUE_REST] = -1.0
             left -= unit
+            best = largest_rest(m, f, first, last, priority)
+        priority = next_priority(m, first, last, priority)
 
 
-def next_priority(queues: Queues, first: int, last: int, above: int) -> int:
+def next_priority(m: Ints, first: int, last: int, above: int) -> int:
     """Highest priority of siblings below another one."""
     found = -HIGHEST
-    for place in range(first, last):
-        priority = queues.priority[queues.children[place]]
+    for child in range(first, last):
+        priority = m[m[child] + QUEUE_PRIORITY]
         if found < priority < above:
             found = priority
     return found
 
 
-def by_weight(config: Config, queues: Queues, first: int, last: int, priority: int, left: float) -> float:
+def largest_rest(m: Ints, f: Floats, first: int, last: int, priority: int) -> int:
+    """The queue of a priority with the largest remainder, -1 for none."""
+    best = NONE
+    for child in range(first, last):
+        queue = m[child]
+        rest = f[queue + QUEUE_REST]
+        if m[queue + QUEUE_PRIORITY] == priority and rest > 0 and (best == NONE or rest > f[best + QUEUE_REST]):
+            best = queue
+    return best
+
+
+def by_weight(m: Ints, f: Floats, first: int, last: int, priority: int, left: float) -> float:  # noqa: PLR0917
     """Serve one priority in rounds, until a round satisfies nobody; return what is left."""
     while True:
-        total = weigh(config, queues, first, last, priority)
+        total = weigh(m, f, first, last, priority)
         if total == 0:
             return left
         start, again = left, False
-        for place in range(first, last):
+        for child in range(first, last):
             if left == 0:
                 break
-            queue = queues.children[place]
-            if queues.priority[queue] != priority or satisfied(queues, queue) or queues.weight[queue] == 0:
+            queue = m[child]
+            if m[queue + QUEUE_PRIORITY] != priority or satisfied(m, f, queue) or f[queue + QUEUE_WEIGHT] == 0:
                 continue
-            missing = max(0.0, requestable(queues, queue) - queues.fair[queue])
-            offer = start * (queues.factor[queue] / total)
+            missing = max(0.0, requestable(m, f, queue) - f[queue + QUEUE_FAIR])
+            offer = start * (f[queue + QUEUE_FACTOR] / total)
             given = missing if missing <= offer else max(0.0, float(floor(offer)))
             if missing <= offer:
-                queues.rest[queue] = -1.0
+                f[queue + QUEUE_REST] = -1.0
             elif offer - given > 0:
-                queues.rest[queue] = offer - given
+                f[queue + QUEUE_REST] = offer - given
             if given == 0:
                 continue
-            queues.fair[queue] += given
+            f[queue + QUEUE_FAIR] += given
             left -= given
             again = again or missing < offer
         if not again or left == 0:
             return left
 
 
-def weigh(config: Config, queues: Queues, first: int, last: int, priority: int) -> float:
+def weigh(m: Ints, f: Floats, first: int, last: int, priority: int) -> float:
     """Set the weights of a round; return their sum, 0 when nobody lacks anything."""
     unmet = 0.0
-    for place in range(first, last):
-        queue = queues.children[place]
-        if queues.priority[queue] == priority and requestable(queues, queue) - queues.fair[queue] > 0:
-            unmet += queues.weight[queue]
+    for child in range(first, last):
+        queue = m[child]
+        if m[queue + QUEUE_PRIORITY] == priority and requestable(m, f, queue) - f[queue + QUEUE_FAIR] > 0:
+            unmet += f[queue + QUEUE_WEIGHT]
     if unmet == 0:
         return 0.0
     total = 0.0
-    for place in range(first, last):
-        queue = queues.children[place]
-        if queues.priority[queue] == priority and not satisfied(queues, queue):
-            part = queues.weight[queue] / unmet
-            queues.factor[queue] = max(0.0, part + config.k * part)
-            total += queues.factor[queue]
+    for child in range(first, last):
+        queue = m[child]
+        if m[queue + QUEUE_PRIORITY] == priority and not satisfied(m, f, queue):
+            part = f[queue + QUEUE_WEIGHT] / unmet
+            f[queue + QUEUE_FACTOR] = max(0.0, part + f[K_VALUE] * part)
+            total += f[queue + QUEUE_FACTOR]
     return total
