@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "connectivity": "List who may connect to whom under the network policies of a folder",
     "explain": "Say why a job waits or runs, and what would change it",
     "fairshare": "Show who is due which share of a cluster, and who holds it",
+    "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",

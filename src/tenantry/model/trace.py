@@ -30,7 +30,8 @@ class TraceJob(msgspec.Struct, frozen=True, gc=False):
         name: identifier, unique in the trace.
         tenant: team, virtual cluster, account or user that pays for it.
         submit: seconds from the first submission.
-        duration: seconds it runs once started.
+        duration: seconds it runs once started; 0 when the trace does not say, and then the job can be packed onto
+            nodes but not replayed.
         pods: pods started together.
         gpus: milli-GPUs of each pod; 500 is half a GPU, 8000 eight whole ones.
         cpus: millicores of each pod; 0 when the trace does not say.
@@ -62,6 +63,25 @@ class TraceJob(msgspec.Struct, frozen=True, gc=False):
     def demand(self) -> int:
         """Milli-GPUs of all its pods."""
         return self.pods * self.gpus
+
+
+def pod_size(gpus: int, per_node: int) -> int:
+    """Return the milli-GPUs of each of the fewest pods that are alike, fit nodes and have these GPUs together.
+
+    A job that fits one node is one pod; 16 GPUs on nodes of 8 are pods of 8, 12 are pods of 6, 11 are pods of 1.
+
+    Args:
+        gpus: milli-GPUs of the whole job.
+        per_node: GPUs of one node.
+
+    Raises:
+        ValueError: if the job needs several nodes and part of a GPU.
+    """
+    if gpus <= per_node * MILLI:
+        return gpus
+    if gpus % MILLI:
+        raise ValueError(f"{gpus} milli-GPUs on nodes of {per_node} GPUs cannot be split into pods")
+    return next(size for size in range(per_node, 0, -1) if not gpus // MILLI % size) * MILLI
 
 
 class TraceNode(msgspec.Struct, frozen=True, gc=False):

@@ -123,7 +123,7 @@ class Ledger:
         """What is taken of every leaf queue: pods above a minimum one by one, the rest of a job at once."""
         session = self.session
         found: dict[str, list[Vector]] = {}
-        for uid in session.arranged(victims, str):
+        for uid in session.oldest_first(victims):
             job = session.jobs[uid]
             extra, core = _split(job, victims[uid])
             bundles = [bundle for bundle in (self._sum([task]) for task in extra) if bundle is not None]

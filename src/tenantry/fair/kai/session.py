@@ -39,7 +39,7 @@ class Session:
         plugins: plugins that are on.
         axes: positions in vectors.
         nodes: nodes by name, in order of names.
-        jobs: jobs by identifier, in order of names.
+        jobs: jobs by identifier, oldest first.
         queues: queues by name, in order of names.
         totals: CPU, memory and GPUs that queues divide.
         largest_node: most of each resource that any node offers.
@@ -67,6 +67,7 @@ class Session:
         self.smallest_gpu, self.largest_gpu = self._gpu_memories()
         self.queues = build_tree(moment.queues)
         self.jobs = self._jobs()
+        self._age = {uid: position for position, uid in enumerate(self.jobs)}
         self.foreign = [Task(pod, "", self.axes) for pod in sorted(moment.foreign, key=lambda pod: pod.name)]
         self.unqueued = [Task(pod, "", self.axes) for pod in sorted(moment.unqueued, key=lambda pod: pod.name)]
         self._occupy()
@@ -87,6 +88,10 @@ class Session:
         """Key by which names are ordered where the original leaves the order open."""
         seed = self.settings.order_seed
         return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() if seed else name
+
+    def oldest_first(self, uids: Iterable[str]) -> list[str]:
+        """Order jobs the original takes from a hash map: by age and name, or shuffled by the seed."""
+        return self.arranged(uids, str) if self.settings.order_seed else sorted(uids, key=self._age.__getitem__)
 
     def arranged(self, items: Iterable[T], name: Callable[[T], str]) -> list[T]:
         """Order things the original takes from a hash map: by name, or shuffled by the seed."""
@@ -114,7 +119,7 @@ class Session:
 
     def _jobs(self) -> dict[str, Job]:
         allows = self.settings.rules.allows_no_minimum
-        models = self.arranged(sorted(self.moment.jobs, key=lambda job: job.name), lambda job: job.name)
+        models = self.mixed(sorted(self.moment.jobs, key=lambda job: (job.created, job.name)), lambda job: job.name)
         return {model.name: build_job(model, self.axes, allows_no_minimum=allows) for model in models}
 
     def _occupy(self) -> None:

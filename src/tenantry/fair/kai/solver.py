@@ -270,4 +270,4 @@ def _batches_of(session: Session, tasks: Sequence[Task], scenario: Scenario) -> 
             if batch[0].job == task.job and any(item.uid == task.uid for item in batch):
                 mine.append(batch)
                 break
-    return [batch for uid in session.arranged(chosen, str) for batch in chosen[uid]]
+    return [batch for uid in session.oldest_first(chosen) for batch in chosen[uid]]

@@ -151,7 +151,8 @@ class Walk:
         """Add jobs whose queue exists and is a leaf; return the walk.
 
         The original adds job by job, so that a heap of many queues can be left in an order that depends on who came
-        first. Here every leaf is complete before its queue is placed, unless the order is shuffled on purpose.
+        first. Here every queue is complete before it is placed among its siblings, which are placed in order of names,
+        unless the order is shuffled on purpose.
         """
         queues = self.session.queues
         usable = [job for job in jobs if (queue := queues.get(job.queue)) is not None and queue.leaf]
@@ -168,7 +169,7 @@ class Walk:
             leaf = Leaf(queues[name])
             leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=_key)
             self.branches[name] = leaf
-            self._link(leaf)
+        self._place([queue for queue in queues.values() if queue.parent is None], None)
         return self
 
     def _within_depth(self, queue: str, jobs: list[Job], depth: int) -> list[Job]:
@@ -179,6 +180,20 @@ class Walk:
             if job.uid not in seen:
                 self.session.record.hold(job, Gate.BEYOND_DEPTH, queue=queue, depth=depth, waiting=len(jobs))
         return kept
+
+    def _place(self, siblings: Iterable[Queue], parent: Inner | None) -> None:
+        """Place the queues among their siblings that have jobs somewhere below, complete with all that is below."""
+        heap = self.top if parent is None else parent.heap
+        for queue in siblings:
+            branch = self.branches.get(queue.name)
+            if branch is None and not queue.leaf:
+                inner = Inner(queue, self._before)
+                self._place(queue.children, inner)
+                if len(inner):
+                    branch = self.branches[queue.name] = inner
+            if branch is not None:
+                branch.parent = parent
+                heap.push(branch)
 
     def push(self, job: Job) -> None:
         """Put a job back, or a part of one."""
