@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tenantry.fair.inspection import Before, Candidate, Room, Shares, Spared, Stock
 from tenantry.fair.kai.asks import GPU
 from tenantry.fair.kai.cycle import ACTIONS, view
-from tenantry.fair.kai.min_runtime import preempt_minimum, reclaim_minimum
+from tenantry.fair.kai.min_runtime import minimum_against
 from tenantry.fair.kai.predicates import unfit
 from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Precedence
 from tenantry.fair.kai.reclaimable import leveled
@@ -70,8 +70,7 @@ def candidates(moment: Moment, settings: Settings, uid: str, action: str) -> tup
             continue
         until = None
         if spared is Spared.PROTECTED and victim.started is not None:
-            minimum = reclaim_minimum(session, job, victim) if reclaims else preempt_minimum(session, victim)
-            until = victim.started + minimum
+            until = victim.started + minimum_against(session, action, job, victim)
         gpus = sum(task.accepted_gpus for task in victim.tasks.values() if task.status & IS_ACTIVE)
         found.append(Candidate(victim.uid, victim.queue, gpus, spared, until))
     return tuple(sorted(found, key=lambda item: item.job))

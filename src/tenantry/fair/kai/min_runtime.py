@@ -55,18 +55,19 @@ def possible_minimums(queue: Queue, settings: Settings) -> frozenset[int]:
     return frozenset(value for value in found if value > 0)
 
 
+def minimum_against(session: Session, action: str, preemptor: Job, victim: Job) -> int:
+    """Seconds a victim runs before an action may have it evicted for another job."""
+    mine, other, settings = session.queues.get(preemptor.queue), session.queues.get(victim.queue), session.settings
+    if action == "reclaim":
+        return settings.reclaim_min_runtime if mine is None or other is None else minimum_between(mine, other, settings)
+    return settings.preempt_min_runtime if other is None else minimum_within(other, settings)
+
+
 def protected(session: Session, action: str, preemptor: Job, victim: Job) -> bool:
     """Whether a victim has not run long enough to be evicted; one that never started is not protected."""
     if "minruntime" not in session.plugins or victim.started is None:
         return False
-    mine, other, settings = session.queues.get(preemptor.queue), session.queues.get(victim.queue), session.settings
-    if action == "reclaim":
-        minimum = settings.reclaim_min_runtime
-        if mine is not None and other is not None:
-            minimum = minimum_between(mine, other, settings)
-    else:
-        minimum = minimum_within(other, settings) if other is not None else settings.preempt_min_runtime
-    return session.now < victim.started + minimum
+    return session.now < victim.started + minimum_against(session, action, preemptor, victim)
 
 
 def breaks_minimum(session: Session, action: str, preemptor: Job, victims: Mapping[str, Sequence[Task]]) -> str | None:
