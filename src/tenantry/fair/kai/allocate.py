@@ -58,9 +58,11 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
         job: the job, or a part of it.
         real: whether idle room is taken; a search only promises.
     """
+    if job.model.unmodelled:
+        return False
     placer = Placer(session, statement, job, real=real)
     tasks = job.chunk(real=real)
-    if not tasks or job.model.unmodelled:
+    if not tasks:
         return False
     refused = job_refused(session, job, tasks)
     if refused is not None:

@@ -164,22 +164,13 @@ class Walk:
         for job in usable:
             by_leaf.setdefault(job.queue, []).append(job)
         if self.depth is not None:
-            by_leaf = {name: self._within_depth(name, held, self.depth) for name, held in by_leaf.items()}
+            by_leaf = {name: self._within_depth(held, self.depth) for name, held in by_leaf.items()}
         for name, members in by_leaf.items():
             leaf = Leaf(queues[name])
             leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=_key)
             self.branches[name] = leaf
         self._place([queue for queue in queues.values() if queue.parent is None], None)
         return self
-
-    def _within_depth(self, queue: str, jobs: list[Job], depth: int) -> list[Job]:
-        """Return the jobs of a queue that are looked at; note the others."""
-        kept = _first_of_heap(jobs, depth, victims=self.victims)
-        seen = {job.uid for job in kept}
-        for job in jobs:
-            if job.uid not in seen:
-                self.session.record.hold(job, Gate.BEYOND_DEPTH, queue=queue, depth=depth, waiting=len(jobs))
-        return kept
 
     def _place(self, siblings: Iterable[Queue], parent: Inner | None) -> None:
         """Place the queues among their siblings that have jobs somewhere below, complete with all that is below."""
@@ -194,6 +185,15 @@ class Walk:
             if branch is not None:
                 branch.parent = parent
                 heap.push(branch)
+
+    def _within_depth(self, jobs: list[Job], depth: int) -> list[Job]:
+        """Jobs of one queue that a bounded walk looks at; the others are told so."""
+        kept = _first_of_heap(jobs, depth, victims=self.victims)
+        seen = {job.uid for job in kept}
+        for job in jobs:
+            if job.uid not in seen:
+                self.session.record.hold(job, Gate.BEYOND_DEPTH, queue=job.queue, depth=depth, waiting=len(jobs))
+        return kept
 
     def push(self, job: Job) -> None:
         """Put a job back, or a part of one."""
