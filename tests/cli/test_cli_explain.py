@@ -277,6 +277,29 @@ def test_problems_of_a_snapshot_come_together_with_their_places(
     assert err.endswith("3 problems; nothing can be said about the cluster\n")
 
 
+@pytest.mark.parametrize("arguments", [["fairshare"], ["explain", "pg"]])
+def test_absurd_quotas_break_no_line(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # 2^63 - 1 is what people write who mean "all".
+    (tmp_path / "cluster.yaml").write_text(
+        LIKELY.replace("quota: 8, limit: -1", "quota: 9223372036854775807, limit: 1e+24")
+    )
+    assert run([*arguments, "--snapshot", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "9.22e+18  1e+24" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "the queues below have 9.22337e+18 of gpu, this one 4" in err
+
+
+def test_a_zip_that_was_cut_off_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "snapshot.zip"
+    path.write_bytes(b"PK\x03\x04 and no more")
+    assert run(["explain", "pg", "--snapshot", str(path)]) == 4
+    assert capsys.readouterr().err == (
+        f"error: {path} cannot be read as a zip: it is cut off or damaged; "
+        "fetch /get-snapshot again, or give manifests\n"
+    )
+
+
 def test_findings_come_with_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "cluster.yaml").write_text(LIKELY)
     assert run(["explain", "pg", "--snapshot", str(tmp_path)]) == 2

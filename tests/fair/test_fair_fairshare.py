@@ -63,6 +63,12 @@ def test_what_is_lent_is_spread_over_those_who_lend() -> None:
     assert (found["b"].gpu.lent, found["c"].gpu.lent) == (3, 1)
 
 
+def test_what_is_promised_twice_is_not_lent() -> None:
+    # 8 GPUs are promised twice; a holds 1 beyond its quota, so that b lends 1 of its unused 8, not 8.
+    found = rows(moment([queue("a", 7), queue("b", 8)], [node("n1")], [running("r", "a", 8, "n1")]))
+    assert (found["a"].gpu.borrowed, found["b"].gpu.unused, found["b"].gpu.lent) == (1, 8, 1)
+
+
 def test_departments_lend_what_their_teams_lend() -> None:
     queues = [
         queue("west", 4),
@@ -119,7 +125,8 @@ def test_laws_of_any_cluster(state: Moment) -> None:
         assert not row.parent or by_name[row.parent].depth == row.depth - 1
     lent = sum(row.gpu.lent for row in found.rows if row.depth == 0)
     unused = sum(row.gpu.unused for row in found.rows if row.depth == 0)
-    assert lent == pytest.approx(max(0.0, unused - found.idle["gpu"]))
+    borrowed = sum(row.gpu.allocated if row.gpu.quota == -1 else row.gpu.borrowed for row in found.rows if not row.depth)
+    assert lent == pytest.approx(min(borrowed, max(0.0, unused - found.idle["gpu"])))
 
 
 # --- how a scheduler is set up ----------------------------------------------------------------------------------------

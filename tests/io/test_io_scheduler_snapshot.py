@@ -330,10 +330,22 @@ def test_a_zip_without_files_is_refused(tmp_path: Path) -> None:
         read_snapshot([path])
 
 
-def test_what_is_neither_zip_nor_text_is_a_problem(tmp_path: Path) -> None:
-    path = tmp_path / "snapshot.zip"
-    path.write_bytes(b"PK\x03\x04 not a zip \x00\xff")
-    assert [item.rule for item in read_snapshot([path]).problems] == ["LINT-YAML"]
+def test_a_zip_that_was_cut_off_or_damaged_is_refused_as_one(tmp_path: Path) -> None:
+    whole = zipped(tmp_path, SERVED).read_bytes()
+    for length in (0, 1, 30, len(whole) // 2, len(whole) - 1):
+        path = tmp_path / "cut.zip"
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"cut\.zip cannot be read as a zip: it is cut off or damaged"):
+            read_snapshot([path])
+    # Whatever it is called.
+    path = tmp_path / "cut"
+    path.write_bytes(whole[:100])
+    with pytest.raises(InputError, match="it is cut off or damaged"):
+        read_snapshot([path])
+    middle = len(whole) // 3
+    path.write_bytes(whole[:middle] + bytes(8) + whole[middle + 8 :])
+    with pytest.raises(InputError, match="cannot be read as a zip"):
+        read_snapshot([path])
 
 
 def test_a_zip_without_objects_is_refused(tmp_path: Path) -> None:

@@ -92,6 +92,20 @@ def test_a_cluster_in_order_has_neither(read: Read) -> None:
         ),
         pytest.param(
             "queue",
+            QUEUE.replace("quota: 4", "quota: 1.0e+300"),
+            "spec.resources.gpu.quota",
+            "a number of at most 1e+24",
+            id="more than sums hold",
+        ),
+        pytest.param(
+            "queue",
+            QUEUE.replace("quota: 4", "quota: " + "9" * 400),
+            "spec.resources.gpu.quota",
+            "a number",
+            id="more than a number holds",
+        ),
+        pytest.param(
+            "queue",
             QUEUE.replace("overQuotaWeight: 1", "overQuotaWeight: -1"),
             "spec.resources.gpu.overQuotaWeight",
             "0 and more",
@@ -164,6 +178,42 @@ def test_a_queue_that_is_its_own_ancestor(read: Read) -> None:
         "the queue is its own ancestor: one -> two -> one",
         "the queue is its own ancestor: two -> one -> two",
     ]
+
+
+def test_a_queue_that_leads_into_a_ring_is_not_the_one_to_mend(read: Read) -> None:
+    ring = QUEUE.replace("name: team", "name: one").replace("spec: {", "spec: {parentQueue: one, ")
+    below = QUEUE.replace("name: team", "name: below").replace("spec: {", "spec: {parentQueue: one, ")
+    found = read(ring, below)
+    assert [(str(item.subject), item.message) for item in found.problems] == [
+        ("Queue one", "the queue is its own ancestor: one -> one")
+    ]
+
+
+def test_a_long_ring_is_not_written_out(read: Read) -> None:
+    ring = [
+        QUEUE.replace("name: team", f"name: q{number}").replace(
+            "spec: {", f"spec: {{parentQueue: q{(number + 1) % 30}, "
+        )
+        for number in range(30)
+    ]
+    messages = {item.message for item in read(*ring).problems}
+    assert len(messages) == 30
+    assert "the queue is its own ancestor: q0 -> q1 -> q2 -> q3 -> q4 -> q5 -> q6 -> q7 -> q8 -> ... -> q0" in messages
+
+
+def test_queues_too_far_down_to_be_followed(read: Read) -> None:
+    def chain(levels: int) -> list[str]:
+        return [
+            QUEUE.replace("name: team", f"name: q{number}").replace(
+                "spec: {", f"spec: {{parentQueue: {f'q{number - 1}' if number else 'team'}, "
+            )
+            for number in range(levels)
+        ]
+
+    assert read(*chain(63)).problems == ()
+    (problem,) = read(*chain(2000)).problems
+    assert str(problem.subject) == "Queue q63"
+    assert (problem.message, problem.expected) == ("the queue has 64 queues above it", "at most 64 levels of queues")
 
 
 def test_an_object_twice_with_different_content(read: Read) -> None:

@@ -116,7 +116,8 @@ def fairshare(moment: Moment, scheduler: Inspectable) -> FairShare:
     """Say who is due what at the start of a cycle.
 
     What is lent is reckoned per level of the tree: quotas there that nobody uses, less what is idle, are held by
-    others; that part is spread over the queues of the level in proportion to their unused quota.
+    others, as far as others hold more than their own; that part is spread over the queues of the level in proportion
+    to their unused quota.
     """
     shares = scheduler.shares(moment)
     children: dict[str, list[QueueView]] = {}
@@ -151,15 +152,23 @@ def _lent(ordered: Sequence[tuple[QueueView, int]], shares: Shares, position: in
     for level in sorted({depth for _, depth in ordered}):
         unused = {view.name: _unused(view, position) for view, depth in ordered if depth == level}
         total = sum(unused.values())
-        held = max(0.0, total - max(0.0, shares.idle[position]))
+        beyond = sum(_beyond(view, position) for view, depth in ordered if depth == level)
+        # Quotas may promise more than there is: what nobody holds beyond his own is lent to nobody.
+        held = min(beyond, max(0.0, total - max(0.0, shares.idle[position])))
         if total > CRUMB and held > CRUMB:
-            found.update((name, amount * held / total) for name, amount in unused.items())
+            found.update((name, amount * (held / total)) for name, amount in unused.items())
     return found
 
 
 def _unused(view: QueueView, position: int) -> float:
     quota = view.quota[position]
     return 0.0 if quota == UNLIMITED else max(0.0, quota - view.allocated[position])
+
+
+def _beyond(view: QueueView, position: int) -> float:
+    """What a queue may hold of the quotas of others: what is above its own, or everything if that has no bound."""
+    quota = view.quota[position]
+    return view.allocated[position] if quota == UNLIMITED else max(0.0, view.allocated[position] - quota)
 
 
 def _amounts(view: QueueView, position: int, lent: float) -> Amounts:

@@ -13,6 +13,8 @@ EPOCH_FROM = 10**8
 """Clocks that stand later than this count from 1970; others count from the start of a trace."""
 
 GIB = 2.0**30
+UNCOUNTABLE = 1e12
+"""Amounts from here on are slips of somebody's hand; written out they would break tables."""
 LISTED = 4
 """Names of a list that are written out."""
 
@@ -137,7 +139,9 @@ class Words:
 
 
 def number(value: float) -> str:
-    """A number with at most two digits after the point."""
+    """A number with at most two digits after the point; one that nobody could count in three digits."""
+    if abs(value) >= UNCOUNTABLE:
+        return f"{value:.3g}"
     text = f"{value:,.2f}".rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
 

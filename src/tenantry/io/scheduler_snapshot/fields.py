@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest
     from tenantry.model.problem import DocPath
 
+LARGEST: Final = 1e24
+"""Numbers beyond this are not read, so that no sum of them overflows; int64 ends at 9e18."""
 _LONGEST: Final = 60
 
 
@@ -108,7 +110,11 @@ class Fields:
         if found is None:
             return None
         if isinstance(found, int | float) and not isinstance(found, bool):
-            return float(found)
+            if abs(found) <= LARGEST:
+                return float(found)
+            expected = f"a number of at most {LARGEST:g}"
+            self.wrong(path, "this is more than sums can be made of", expected=expected, found=found)
+            return None
         self.wrong(path, "this is no number", expected="a number", found=found)
         return None
 

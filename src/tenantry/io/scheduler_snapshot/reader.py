@@ -9,7 +9,7 @@ from tenantry.errors import InputError
 from tenantry.io.scheduler_snapshot.cluster import Cluster, repeated
 from tenantry.io.scheduler_snapshot.fields import Log
 from tenantry.io.scheduler_snapshot.jobs import job_of, set_aside, title_of
-from tenantry.io.scheduler_snapshot.queues import one_level, owner_of, queue_of
+from tenantry.io.scheduler_snapshot.queues import check_tree, one_level, owner_of, queue_of, usable
 from tenantry.io.scheduler_snapshot.sources import read_sources
 from tenantry.model.finding import Severity
 from tenantry.model.job import ACTIVE_USED, PodStatus
@@ -18,7 +18,7 @@ from tenantry.model.pool_snapshot import DEFAULT_POOL, JobTitle, PoolSnapshot, S
 from tenantry.model.problem import SpecProblem, Subject, nearest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tenantry.io.scheduler_snapshot.fields import Fields
@@ -148,7 +148,7 @@ class _Pool:
     def read(self) -> PoolSnapshot:
         fields = [item for item in self.cluster.queues if self._mine(item)]
         queues = [queue_of(item) for item in fields]
-        _cycles(fields, queues)
+        check_tree(fields, queues)
         if not self.instance.full_hierarchy:
             queues = one_level(queues, self.cluster.now)
         found = self._jobs(queues)
@@ -181,7 +181,7 @@ class _Pool:
         groups = [item for item in self.cluster.groups if self._mine(item)]
         here, anywhere = _counted(groups), _counted(self.cluster.groups)
         elsewhere = {(item.namespace, item.name) for item in self.cluster.groups}
-        by_group, known = self.cluster.by_group(), _usable(queues)
+        by_group, known = self.cluster.by_group(), usable(queues)
         for item in groups:
             twice = here[item.name] > 1
             pods = [
@@ -280,31 +280,3 @@ def _counted(groups: Sequence[Fields]) -> dict[str, int]:
     for item in groups:
         found[item.name] = found.get(item.name, 0) + 1
     return found
-
-
-def _cycles(fields: Sequence[Fields], queues: Sequence[Queue]) -> None:
-    """Report queues that are their own ancestors: the scheduler would follow their parents for ever."""
-    parents = {queue.name: queue.parent for queue in queues}
-    for item, queue in zip(fields, queues, strict=True):
-        seen, parent = [queue.name], queue.parent
-        while parent in parents and parent not in seen:
-            seen.append(parent)
-            parent = parents[parent]
-        if parent == queue.name:
-            way = " -> ".join([*seen, queue.name])
-            item.wrong(("spec", "parentQueue"), f"the queue is its own ancestor: {way}", expected="a tree of queues")
-
-
-def _usable(queues: Iterable[Queue]) -> dict[str, bool]:
-    """Queues that lead up to a top queue, and whether they are leaves."""
-    parents = {queue.name: queue.parent for queue in queues}
-    kept: list[str] = []
-    for name, parent in parents.items():
-        seen, above = {name}, parent
-        while above in parents and above not in seen:
-            seen.add(above)
-            above = parents[above]
-        if not above:
-            kept.append(name)
-    inner = {parents[name] for name in kept}
-    return {name: name not in inner for name in kept}

@@ -31,6 +31,7 @@ LIMITS: Final = Limits(max_bytes=512 * 2**20)
 """A pod takes about 10 KB as JSON, so this is some 50,000 of them."""
 
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError)
+_MAGIC: Final = b"PK\x03\x04"
 _FILE: Final = "snapshot.json"
 _KINDS: Final = {
     "pods": ("v1", "Pod"),
@@ -102,12 +103,26 @@ def _served(path: Path) -> Mapping[Any, Any] | None:
     """Return what a scheduler served, or None for a file of manifests."""
     if zipfile.is_zipfile(path):
         return _decoded(_unzipped(path), f"{shown(path)}:{_FILE}")
+    if path.suffix.lower() == ".zip" or _begins_as_zip(path):
+        raise InputError(
+            f"{shown(path)} cannot be read as a zip: it is cut off or damaged; "
+            "fetch /get-snapshot again, or give manifests"
+        )
     if path.suffix.lower() != ".json":
         return None
     data = read_file(path, LIMITS)
     if b'"rawObjects"' not in data:
         return None
     return _decoded(data, shown(path))
+
+
+def _begins_as_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        # What cannot be opened is reported where it is read.
+        return False
 
 
 def _unzipped(path: Path) -> bytes:
