@@ -125,7 +125,9 @@ def test_laws_of_any_cluster(state: Moment) -> None:
         assert not row.parent or by_name[row.parent].depth == row.depth - 1
     lent = sum(row.gpu.lent for row in found.rows if row.depth == 0)
     unused = sum(row.gpu.unused for row in found.rows if row.depth == 0)
-    borrowed = sum(row.gpu.allocated if row.gpu.quota == -1 else row.gpu.borrowed for row in found.rows if not row.depth)
+    borrowed = sum(
+        row.gpu.allocated if row.gpu.quota == -1 else row.gpu.borrowed for row in found.rows if not row.depth
+    )
     assert lent == pytest.approx(min(borrowed, max(0.0, unused - found.idle["gpu"])))
 
 
