@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from tenantry.fair.scheduler import Scheduler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tenantry.model.moment import Moment
-    from tenantry.model.schedule import QueueView
+    from tenantry.model.schedule import Cycle, Decision, QueueView
 
 
 class Spared(StrEnum):
@@ -128,3 +130,16 @@ class Inspectable(Scheduler, Protocol):
 
     def before(self, moment: Moment, one: str, other: str) -> Before | None:
         """Say why one waiting job is looked at before another; None when it is not."""
+
+    def settle(self, moment: Moment, job: str, enough: Callable[[Sequence[Decision]], bool]) -> Cycle:
+        """Decide once, but no further than to what becomes of one job.
+
+        Args:
+            moment: the cluster.
+            job: the job.
+            enough: whether the job has what it asks for, given the decisions so far.
+
+        Returns:
+            Decisions that are the first of those :meth:`cycle` makes. What follows may take a place again that the job
+            was given.
+        """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.fair.explain.amounts import gpu_sizes
 from tenantry.fair.explain.answer import Remedy, Said, Who
-from tenantry.fair.explain.trials import Trials, delayed, losses, moved, outcome, with_job
+from tenantry.fair.explain.trials import Trials, Undone, delayed, losses, moved, outcome, with_job
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
@@ -117,11 +117,18 @@ class Case:
 
     def helps(self, moment: Moment, scheduler: Inspectable | None = None) -> bool:
         """Whether a changed moment gives the job its places."""
-        return self.trials.run(moment, scheduler).placed
+        return self.trials.settle(moment, scheduler).placed
 
     def remedy(self, kind: str, who: Who, said: Said, moment: Moment, scheduler: Inspectable | None = None) -> Remedy:
-        """Make a remedy of a change that helps, with what it costs others."""
+        """Make a remedy of a change that helps, with what it costs others.
+
+        Raises:
+            Spent: if no further trial may be run.
+            Undone: if the whole cycle takes again what the change gives.
+        """
         found = self.trials.run(moment, scheduler)
+        if not found.placed:
+            raise Undone
         usual: Cycle = self.usual.cycle
         if scheduler is not None:
             usual = scheduler.cycle(replace(moment, jobs=tuple(j for j in moment.jobs if j.name != self.job.name)))

@@ -12,7 +12,7 @@ from tenantry.fair.explain.answer import Change, Explanation, Remedy, Said, Stan
 from tenantry.fair.explain.case import Case, Known
 from tenantry.fair.explain.evidence import job_facts, node_classes, tried, victim_classes
 from tenantry.fair.explain.holding import who_could_take, why_it_holds, why_it_loses, why_it_starts
-from tenantry.fair.explain.trials import Spent, Trials, budget, named
+from tenantry.fair.explain.trials import Spent, Trials, Undone, budget, named
 from tenantry.fair.explain.waiting import why_it_waits
 from tenantry.fair.fairshare import fairshare
 from tenantry.model.job import ACTIVE_ALLOCATED, ACTIVE_USED, PodStatus
@@ -121,11 +121,14 @@ def _with_remedies(case: Case, base: Explanation) -> Explanation:
         count, runs = len(remedies), case.trials.run_so_far
         try:
             remedies.extend(find(case))
-            # What was not even tried does not apply to the job.
-            if len(remedies) == count and case.trials.run_so_far > runs:
-                useless.append(kind)
         except Spent:
             untried.append(kind)
+            continue
+        except Undone:
+            pass
+        # What was not even tried does not apply to the job.
+        if len(remedies) == count and case.trials.run_so_far > runs:
+            useless.append(kind)
     return replace(base, remedies=tuple(remedies), useless=tuple(useless), untried=tuple(untried))
 
 

@@ -7,7 +7,7 @@ others is the difference between that cycle and the one without the change.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.explain.amounts import gpu_sizes, total_gpus
 from tenantry.fair.explain.answer import Loss
@@ -15,21 +15,26 @@ from tenantry.model.job import ACTIVE_ALLOCATED, DEFAULT_SUBGROUP, Job, Pod, Pod
 from tenantry.model.schedule import Act, Cycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from tenantry.fair.inspection import Inspectable
     from tenantry.fair.scheduler import Scheduler
     from tenantry.model.moment import Moment, Node
     from tenantry.model.queue import Queue
     from tenantry.model.schedule import Decision
 
-WORK = 60_000
-"""Pods and nodes all trials of one explanation may look at together; a cycle takes about a millisecond for each."""
-FEWEST, MOST = 20, 400
+WORK = 15_000_000
+"""Trials of one explanation times the square of pods and nodes: the time of a cycle grows with that square."""
+FEWEST, MOST = 8, 400
 """Trials of one explanation, however large or small the cluster is."""
 
 
 class Spent(Exception):  # noqa: N818 - reads as what it says
     """No further trial may be run."""
+
+
+class Undone(Exception):  # noqa: N818 - reads as what it says
+    """What a change gave the job was taken again later in the same cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,13 @@ class Outcome:
 def budget(moment: Moment) -> int:
     """How many trials a moment of this size may take."""
     size = len(moment.nodes) + sum(len(job.pods) for job in moment.jobs)
-    return max(FEWEST, min(MOST, WORK // max(1, size)))
+    return max(FEWEST, min(MOST, WORK // max(1, size) ** 2))
 
 
 class Trials:
     """Runs cycles for one job and counts them."""
 
-    def __init__(self, scheduler: Scheduler, job: str, left: int) -> None:
+    def __init__(self, scheduler: Inspectable, job: str, left: int) -> None:
         self.scheduler, self.job, self.left = scheduler, job, left
         self.run_so_far = 0
 
@@ -74,18 +79,47 @@ class Trials:
         Raises:
             Spent: if no further trial may be run.
         """
+        self._count()
+        return outcome((scheduler or self.scheduler).cycle(moment), job)
+
+    def settle(self, moment: Moment, scheduler: Inspectable | None = None, *, free: bool = False) -> Outcome:
+        """Run a cycle no further than to what becomes of the job: much quicker where it is placed early on.
+
+        Args:
+            moment: the changed cluster.
+            scheduler: its scheduler; the job's own when None.
+            free: whether the trial is run though no further one may be, as the answer hangs on it.
+
+        Raises:
+            Spent: if no further trial may be run.
+        """
+        if not free:
+            self._count()
+        job = named(moment, self.job)
+        cycle = (scheduler or self.scheduler).settle(moment, self.job, lambda decisions: _fate(decisions, job).placed)
+        return Outcome(cycle, *_fate(cycle.decisions, job))
+
+    def _count(self) -> None:
         if self.left <= 0:
             raise Spent
         self.left -= 1
         self.run_so_far += 1
-        return outcome((scheduler or self.scheduler).cycle(moment), job)
+
+
+class _Fate(NamedTuple):
+    placed: bool
+    now: bool
 
 
 def outcome(cycle: Cycle, job: Job) -> Outcome:
     """Say what a cycle does for a job."""
+    return Outcome(cycle, *_fate(cycle.decisions, job))
+
+
+def _fate(decisions: Sequence[Decision], job: Job) -> _Fate:
     before, after, promised = _active(job), _active(job), 0
     subgroups = {pod.name: pod.subgroup or DEFAULT_SUBGROUP for pod in job.pods}
-    for decision in cycle.decisions:
+    for decision in decisions:
         if decision.job != job.name:
             continue
         name = subgroups[decision.pod]
@@ -98,7 +132,7 @@ def outcome(cycle: Cycle, job: Job) -> Outcome:
     placed = satisfied(root, after)
     if placed and satisfied(root, before):
         placed = sum(after.values()) > sum(before.values())
-    return Outcome(cycle, placed, placed and not promised)
+    return _Fate(placed, placed and not promised)
 
 
 def _active(job: Job) -> dict[str, int]:

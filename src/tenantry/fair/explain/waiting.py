@@ -99,12 +99,13 @@ def _root(case: Case, held: Held) -> Said:
 def _outranked(case: Case) -> tuple[Said, ...] | None:
     """Who takes the room the job would have, or None when there is none even without them."""
     first = [name for name in _bound(case) if name != case.job.name]
+    if not first:
+        return None
+    # With nobody else waiting, a cycle is quick.
+    alone = case.trials.settle(without_waiting(case.moment, case.job.name), free=True)
+    if not (alone.placed and alone.now):
+        return None
     try:
-        if not first:
-            return None
-        alone = case.trials.run(without_waiting(case.moment, case.job.name))
-        if not (alone.placed and alone.now):
-            return None
         # Those who took the very nodes come first: most often they are the only ones that matter.
         nodes = {item.node for item in alone.cycle.decisions if item.job == case.job.name}
         first.sort(key=lambda name: not nodes & _nodes(case, name))
@@ -126,7 +127,7 @@ def _nodes(case: Case, job: str) -> set[str]:
 
 def _starts(case: Case, moment: Moment) -> bool:
     """Whether the job gets its places at once, with nobody evicted."""
-    found = case.trials.run(moment)
+    found = case.trials.settle(moment)
     return found.placed and found.now
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.inspection import Before, Candidate, Room, Shares, Spared, Stock
 from tenantry.fair.kai.asks import GPU
-from tenantry.fair.kai.cycle import ACTIONS, view
+from tenantry.fair.kai.cycle import ACTIONS, outcome, view
 from tenantry.fair.kai.min_runtime import minimum_against
 from tenantry.fair.kai.predicates import unfit
 from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Precedence
 from tenantry.fair.kai.reclaimable import leveled
+from tenantry.fair.kai.record import Recorder
 from tenantry.fair.kai.session import Session, Statement
 from tenantry.fair.kai.sharing import NEW, choose_groups
 from tenantry.fair.kai.state import IS_ACTIVE, PENDING
 from tenantry.fair.kai.victims import losing_queues, spared_by_preempt, spared_by_reclaim
+from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tenantry.fair.kai.node import Node
     from tenantry.fair.kai.queues import Queue
     from tenantry.fair.kai.rules import Settings
+    from tenantry.fair.kai.session import Committed
     from tenantry.fair.kai.state import Job, Task
     from tenantry.model.moment import Moment
+    from tenantry.model.schedule import Cycle, Decision
 
 EPSILON = 1e-9
 """Less than this of a resource is nothing: sums of parts of GPUs leave crumbs."""
@@ -123,6 +128,55 @@ def _part(session: Session, contender: Contender, with_job: bool) -> float:
     if with_job:
         held = [share.allocated + more for share, more in zip(contender.queue.shares, contender.job, strict=True)]
     return contender.queue.dominant_share(session.totals, held)
+
+
+# --- one job only ----------------------------------------------------------------------------------------------------
+
+
+class _Settled(Exception):  # noqa: N818 - reads as what it says
+    """Nothing that follows in the cycle gives the job anything."""
+
+
+class _Watcher(Recorder):
+    """Ends a cycle as soon as one job has enough, or the last action that could place it gave up on it."""
+
+    __slots__ = ("enough", "last", "uid")
+
+    def __init__(self, uid: str, last: str, enough: Callable[[Sequence[Decision]], bool]) -> None:
+        super().__init__()
+        self.uid, self.last, self.enough = uid, last, enough
+
+    def hold(self, job: Job, gate: Gate, **facts: Any) -> None:
+        super().hold(job, gate, **facts)
+        # A job that waits for others to leave is promised its place right after.
+        if job.uid == self.uid and self.action == self.last and gate is not Gate.WAITS_FOR_RELEASE:
+            raise _Settled
+
+    def committed(self, done: Committed, cause: Job) -> None:
+        super().committed(done, cause)
+        if cause.uid == self.uid and self.enough(self.decisions):
+            raise _Settled
+
+
+def settle(moment: Moment, settings: Settings, uid: str, enough: Callable[[Sequence[Decision]], bool]) -> Cycle:
+    """Run a cycle no further than to what becomes of one job; its decisions begin those of the whole cycle."""
+    session = Session(moment, settings)
+    session.record = _Watcher(uid, _last(session, session.jobs[uid]), enough)
+    with contextlib.suppress(_Settled):
+        for name in settings.actions:
+            session.record.action = name
+            ACTIONS[name](session)
+    return outcome(session)
+
+
+def _last(session: Session, job: Job) -> str:
+    """The last action that could place a job; one that evicts places nobody for whom there is nobody to evict."""
+    lower = any(
+        other.queue == job.queue and other.preemptible and other.priority < job.priority
+        for other in session.jobs.values()
+    )
+    could = {"allocate", "reclaim", *(["consolidation"] if job.preemptible else []), *(["preempt"] if lower else [])}
+    return next((name for name in reversed(session.settings.actions) if name in could), "")
 
 
 # --- the state an action sees -----------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from tenantry.fair.kai.rules import DEFAULTS, Settings
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tenantry.fair.inspection import Before, Candidate, Room, Shares
     from tenantry.model.job import Job
     from tenantry.model.moment import Moment
-    from tenantry.model.schedule import Cycle
+    from tenantry.model.schedule import Cycle, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,10 @@ class KaiScheduler:
     def before(self, moment: Moment, one: str, other: str) -> Before | None:
         """Say why one waiting job is looked at before another; None when it is not."""
         return inspect.before(moment, self.settings, one, other)
+
+    def settle(self, moment: Moment, job: str, enough: Callable[[Sequence[Decision]], bool]) -> Cycle:
+        """Decide once, but no further than to what becomes of one job."""
+        return inspect.settle(moment, self.settings, job, enough)
 
     def _graces(self, moment: Moment) -> Iterator[int]:
         for job in moment.jobs:
