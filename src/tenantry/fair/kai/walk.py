@@ -9,6 +9,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Taken
+from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -163,8 +164,7 @@ class Walk:
         for job in usable:
             by_leaf.setdefault(job.queue, []).append(job)
         if self.depth is not None:
-            depth = self.depth
-            by_leaf = {name: _first_of_heap(held, depth, victims=self.victims) for name, held in by_leaf.items()}
+            by_leaf = {name: self._within_depth(held, self.depth) for name, held in by_leaf.items()}
         for name, members in by_leaf.items():
             leaf = Leaf(queues[name])
             leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=_key)
@@ -185,6 +185,15 @@ class Walk:
             if branch is not None:
                 branch.parent = parent
                 heap.push(branch)
+
+    def _within_depth(self, jobs: list[Job], depth: int) -> list[Job]:
+        """Jobs of one queue that a bounded walk looks at; the others are told so."""
+        key, victims = self.session.job_key, self.victims
+        kept = _first_of_heap(jobs, depth, lambda a, b: key(a) >= key(b) if victims else key(a) < key(b))
+        for job in jobs:
+            if job not in kept:
+                self.session.record.hold(job, Gate.BEYOND_DEPTH, queue=job.queue, depth=depth)
+        return kept
 
     def push(self, job: Job) -> None:
         """Put a job back, or a part of one."""
@@ -286,9 +295,9 @@ def _key(entry: tuple[JobKey, Job]) -> JobKey:
     return entry[0]
 
 
-def _first_of_heap(jobs: list[Job], depth: int, *, victims: bool) -> list[Job]:
-    """Jobs a bounded heap keeps: it drops whatever stands at the position of the bound, not the worst (a quirk)."""
-    heap: Heap[Job] = Heap(lambda a, b: (a.order >= b.order) if victims else (a.order < b.order))
+def _first_of_heap(jobs: Iterable[T], depth: int, before: Callable[[T, T], bool]) -> list[T]:
+    """What a bounded heap keeps: it drops whatever stands at the position of the bound, not the worst (a quirk)."""
+    heap: Heap[T] = Heap(before)
     for job in jobs:
         heap.push(job)
         if len(heap.items) > depth:
