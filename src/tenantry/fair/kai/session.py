@@ -334,9 +334,13 @@ class Statement:
             self.pipeline(step.task, node, real=True)
 
     def commit(self) -> Committed:
-        """Keep every step; return what it did."""
+        """Keep every step; return what it did.
+
+        A search may evict a pod a second time, once as a recorded victim and once with the rest of its job; queues then
+        count it twice (a quirk). It leaves once, and is named once.
+        """
         bound, evicted, promised = [], [], []
-        session = self.session
+        session, leaving = self.session, set[str]()
         for step in self.steps:
             if not step.valid:
                 continue
@@ -344,7 +348,9 @@ class Statement:
             if step.kind == "evict":
                 task.virtual = False
                 session.jobs[task.job].evicted = session.now
-                evicted.append((task, step.before.node))
+                if task.uid not in leaving:
+                    evicted.append((task, step.before.node))
+                leaving.add(task.uid)
             elif step.kind == "allocate":
                 if task.shares_gpu:
                     shared = session.nodes[task.node].shared
