@@ -238,10 +238,10 @@ class Before(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """Tasks that were bound, evicted (with the node they leave) and promised room."""
+    """Tasks that were bound, evicted (with how they stood before) and promised room."""
 
     bound: list[Task]
-    evicted: list[tuple[Task, str]]
+    evicted: list[tuple[Task, Before]]
     promised: list[Task]
 
 
@@ -349,7 +349,7 @@ class Statement:
                 task.virtual = False
                 session.jobs[task.job].evicted = session.now
                 if task.uid not in leaving:
-                    evicted.append((task, step.before.node))
+                    evicted.append((task, step.before))
                 leaving.add(task.uid)
             elif step.kind == "allocate":
                 if task.shares_gpu:
