@@ -43,7 +43,8 @@ def allocate(session: Session) -> None:
         session.record.committed(statement.commit(), job)
         if not waits and not running:
             job.started = session.now
-            session.record.started.append(job.uid)
+            if job.uid not in session.record.started:
+                session.record.started.append(job.uid)
         if any(task.wanted(real=True) for task in job.tasks.values()):
             walk.push(job)
 
