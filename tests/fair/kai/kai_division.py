@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
+from operator import add
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -131,7 +133,7 @@ def _serve(grants: Grants, band: Sequence[str], k: float) -> dict[str, float]:
         for name in [name for name in pull if grants.siblings[name].weight]:
             if grants.left == 0:
                 break
-            wanted, offer = grants.unmet(name), start * (pull[name] / sum(pull.values()))
+            wanted, offer = grants.unmet(name), start * (pull[name] / one_by_one(pull.values()))
             amount = wanted if wanted <= offer else math.floor(offer)
             if wanted <= offer:
                 remainders.pop(name, None)
@@ -145,12 +147,17 @@ def _serve(grants: Grants, band: Sequence[str], k: float) -> dict[str, float]:
 
 def _pull(grants: Grants, band: Sequence[str], k: float) -> dict[str, float]:
     """How strongly each hungry queue pulls; empty when none does."""
-    weights = sum(grants.siblings[name].weight for name in band if grants.unmet(name) > 0)
+    weights = one_by_one(grants.siblings[name].weight for name in band if grants.unmet(name) > 0)
     pull = {}
     for name in grants.hungry(band) if weights else ():
         part = grants.siblings[name].weight / weights
         pull[name] = max(0.0, part + k * (part - grants.siblings[name].usage))
     return pull if any(pull.values()) else {}
+
+
+def one_by_one(amounts: Iterable[float]) -> float:
+    """Add as the scheduler does; from Python 3.12 on ``sum`` is more exact than that."""
+    return reduce(add, amounts, 0.0)
 
 
 # --- random divisions -------------------------------------------------------------------------------------------------

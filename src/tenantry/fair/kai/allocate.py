@@ -62,6 +62,9 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
     placer = Placer(session, statement, job, real=real)
     tasks = job.chunk(real=real)
     if not tasks:
+        if real:
+            # It needs only some of its groups, and asks for those first by order, though nothing waits there (a quirk).
+            session.record.hold(job, Gate.NOT_READY, groups=job.short_groups())
         return False
     refused = job_refused(session, job, tasks)
     if refused is not None:

@@ -82,9 +82,7 @@ def _note_unfit(session: Session) -> None:
         elif not queue.leaf:
             session.record.hold(job, Gate.QUEUE_NOT_LEAF, queue=job.queue)
         elif not job.ready:
-            missing = [leaf for leaf in job.leaf_sets.values() if not leaf.ready]
-            facts = {leaf.name: {"pods": leaf.alive, "gated": leaf.gated, "needed": leaf.minimum} for leaf in missing}
-            session.record.hold(job, Gate.NOT_READY, groups=facts)
+            session.record.hold(job, Gate.NOT_READY, groups=job.short_groups())
 
 
 def view(queue: Queue) -> QueueView:

@@ -276,6 +276,14 @@ class Job:
         """Whether enough of its pods exist to be considered."""
         return self.root.ready
 
+    def short_groups(self) -> dict[str, dict[str, int]]:
+        """Leaf groups with too few pods, with how many there are and are needed."""
+        return {
+            leaf.name: {"pods": leaf.alive, "gated": leaf.gated, "needed": leaf.minimum}
+            for leaf in self.leaf_sets.values()
+            if not leaf.ready
+        }
+
     @property
     def elastic(self) -> bool:
         """Whether it has more pods than it needs."""
