@@ -212,7 +212,10 @@ def test_subgroups_are_ordered_by_need_then_fill_then_name(rows: list[tuple[str,
     st.none() | st.integers(0, 4),
 )
 def test_a_job_asks_for_just_what_makes_its_gang_whole(rows: Sequence[tuple[int, str]], needed: int | None) -> None:
-    """Whatever stands where: given its chunk, a ready job is satisfied; a satisfied one asks for one pod of a leaf."""
+    """Whatever stands where: given its chunk, a ready job is satisfied; a satisfied one asks for pods of one group.
+
+    That is one pod, or what a group misses that the job does not need.
+    """
     names = "mnop"[: len(rows)]
     minimum = None if needed is None else min(needed, len(rows))
     tree = inner("", *(leaf(name, row[0]) for name, row in zip(names, rows, strict=True)), minimum=minimum)
@@ -222,7 +225,9 @@ def test_a_job_asks_for_just_what_makes_its_gang_whole(rows: Sequence[tuple[int,
     assert len({task.uid for task in chunk}) == len(chunk)
     assert all(task.status == PodStatus.PENDING for task in chunk)
     if was_satisfied:
-        assert len(chunk) <= 1
+        asking = [made.leaf_sets[name] for name in {task.subgroup for task in chunk}]
+        assert len(asking) <= 1
+        assert all(len(chunk) <= max(1, group.minimum - group.active) for group in asking)
         assert bool(chunk) is bool(made.pending)
         return
     for task in chunk:

@@ -116,9 +116,9 @@ def test_what_cannot_be_evicted_or_never_started_ends_no_protection() -> None:
     assert wakes(job("runs", "a", on="n1"), WAITING, reclaim_min_runtime=80) is None
 
 
-def test_queues_in_a_circle_do_not_hang() -> None:
-    queues = [queue("a", parent="b", reclaim_min_runtime=70), queue("b", parent="a")]
-    assert wakes(job("runs", "a", on="n1", started=NOW), WAITING, queues=queues) == NOW + 70
+def test_queues_in_a_circle_are_left_out_and_protect_nobody() -> None:
+    queues = [queue("a", parent="b", reclaim_min_runtime=70), queue("b", parent="a"), queue("c")]
+    assert wakes(job("runs", "a", on="n1", started=NOW), WAITING, queues=queues) is None
 
 
 # --- whether it matters -----------------------------------------------------------------------------------------------
