@@ -183,8 +183,8 @@ class Replay:
             self._want_cycle(self.now + 1)
         elif (wakes := self.scheduler.wakes(self.moment())) is not None:
             self._want_cycle(wakes)
-        if self._usage is not None and self._someone_waits():
-            self._want_cycle(self._usage.next_look(self.now))
+        if self._usage is not None and self._someone_waits() and (look := self._usage.next_look(self.now)) is not None:
+            self._want_cycle(look)
 
     def _someone_waits(self) -> bool:
         return any(pod.status is PodStatus.PENDING for work in self._works.values() for pod in work.pods)
