@@ -14,6 +14,7 @@ from tenantry.fair.kai.queues import QueueOrder, build_tree, share_out
 from tenantry.fair.kai.record import Recorder
 from tenantry.fair.kai.state import IS_ALLOCATED, IS_USED, PENDING, RELEASING, Job, Task, build_job
 from tenantry.fair.kai.topology import Tree
+from tenantry.fair.kai.turns import Line
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Session:
         smallest_gpu: MiB of the smallest GPU of the cluster; None when no label says.
         largest_gpu: likewise the largest.
         queue_order: which of two queues goes first.
+        line: jobs with pods that wait.
         record: what was decided and why.
         version: changes with every change of state.
     """
@@ -76,6 +78,7 @@ class Session:
         if divides:
             share_out(self.queues, self.totals, max(0.0, settings.k_value))
         self.queue_order = QueueOrder(self.totals, self.rank, by_age=not divides)
+        self.line = Line(self)
         self.topologies: Mapping[str, Topology] = {topology.name: topology for topology in moment.topologies}
         self._trees: dict[str, Tree] = {}
         self.version = 0
