@@ -55,6 +55,7 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/verify.py --json benchmarks/results/verify.json
 	$(BIN)/python benchmarks/traces.py --json benchmarks/results/traces.json
 	$(BIN)/python benchmarks/packing.py --json benchmarks/results/packing.json
+	$(BIN)/python benchmarks/cycle.py --json benchmarks/results/cycle.json
 
 layers: $(STAMP)  ## Prove that imports go down
 	$(BIN)/lint-imports
