@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.fair.kai.division import Claimant, Share, divide
+from tenantry.fair.measures.siblings import Siblings
 from tenantry.fair.measures.tree import ROOT
 from tenantry.model.trace import MILLI
 
@@ -42,15 +42,15 @@ class Dues:
         self._tree, self._demand = tree, demand
         self._fair = [0] * count
         self._divided: list[int] = [-1] * count
+        self._place = [tree.children[parent].index(position) for position, parent in enumerate(tree.parents)]
         self._pending: set[int] = set(range(count))
         self._scarce = False
         self._groups = [ROOT, *(position for position in range(count) if not tree.is_leaf(position))]
-        self._claimants = [
-            Claimant(
-                queue.name, queue.priority, queue.created, Share(queue.gpu.quota, queue.gpu.limit, queue.gpu.weight)
-            )
-            for queue in tree.queues
-        ]
+        self._asked_of = {group: [0.0] * len(tree.children.get(group, ())) for group in self._groups}
+        self._siblings = {
+            group: Siblings([tree.queues[child] for child in tree.children.get(group, ())]) for group in self._groups
+        }
+        self._exact = [0.0] * count
         self._totals = dict.fromkeys(self._groups, -1.0)
 
     def settle(self, asked: Iterable[int], *, scarce: bool) -> list[int]:
@@ -101,8 +101,13 @@ class Dues:
         dirty = set()
         for position in self._pending:
             now, then, enough = self._requestable(position), self._divided[position], self._fair[position] + _BEYOND
-            if now != then and (now < enough or then < enough):
-                dirty.add(self._tree.parents[position])
+            if now == then:
+                continue
+            group = self._tree.parents[position]
+            self._divided[position] = now
+            self._asked_of[group][self._place[position]] = now / MILLI
+            if now < enough or then < enough:
+                dirty.add(group)
         self._pending.clear()
         moved: list[int] = []
         for group in self._groups if dirty else ():
@@ -117,17 +122,14 @@ class Dues:
 
     def _share_out(self, group: int) -> list[int]:
         """Divide among siblings; return those whose fair share moved."""
-        children = self._tree.children.get(group, [])
-        claimants = [self._claimants[position] for position in children]
-        for position, claimant in zip(children, claimants, strict=True):
-            share, demand = claimant.share, self._demand[position]
-            share.requested, share.fair = demand / MILLI, 0.0
-            self._divided[position] = self._requestable(position)
         self._totals[group] = total = self._fair_of(group)
-        divide(total, claimants)
-        moved = []
-        for position, claimant in zip(children, claimants, strict=True):
-            fair, limit = round(claimant.share.fair * MILLI), self._tree.limit[position]
+        moved, limits, known = [], self._tree.limit, self._exact
+        shares = self._siblings[group].divide(total, self._asked_of[group])
+        for position, exact in zip(self._tree.children.get(group, ()), shares, strict=True):
+            if exact == known[position]:
+                continue
+            known[position] = exact
+            fair, limit = round(exact * MILLI), limits[position]
             if limit is not None and fair > limit:
                 fair = limit
             if fair != self._fair[position]:
@@ -136,4 +138,4 @@ class Dues:
         return moved
 
     def _fair_of(self, group: int) -> float:
-        return self._tree.capacity / MILLI if group == ROOT else self._claimants[group].share.fair
+        return self._tree.capacity / MILLI if group == ROOT else self._exact[group]

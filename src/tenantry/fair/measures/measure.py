@@ -136,7 +136,8 @@ class _Study:
         window = Window(start, last, log.end, self.tree.capacity, cut, log.stuck, log.cycles)
         tenants, queues = subjects.tenants(), subjects.queues()
         never = self._causes((job, reason) for job, reason in self.impossible.items())
-        view = View(window, tenants, queues, left_out, never, self.histories, table, self.tree)
+        members = {table.tenants[tenant]: own.members for tenant, own in counted.items()}
+        view = View(window, tenants, queues, left_out, never, self.histories, table, members)
         fairness = fairness_of(queues)
         self.result = Result(window, cluster, *bookings, fairness, tenants, queues, left_out, never, find(view))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from tenantry.model.finding import Severity
 
 if TYPE_CHECKING:
     from tenantry.fair.measures.histories import Histories
-    from tenantry.fair.measures.tree import Tree
     from tenantry.model.job_table import JobTable
 
 JOB = "job"
@@ -46,7 +46,7 @@ class View:
         never: jobs that can never run.
         histories: what became of every job.
         table: the jobs.
-        tree: the queues.
+        members: positions of the jobs of every tenant, in order.
     """
 
     window: Window
@@ -56,7 +56,7 @@ class View:
     never: tuple[Cause, ...]
     histories: Histories
     table: JobTable
-    tree: Tree
+    members: Mapping[str, Sequence[int]]
 
     def job(self, index: int) -> Ref:
         """Name a job."""
@@ -157,11 +157,11 @@ def _owed(view: View) -> Iterator[Hit]:
 def _waited_through(view: View, queue: Measured, stretch: Stretch) -> tuple[str, tuple[Ref, ...]]:
     """Name the smallest, then earliest job of a queue that waited for its first run all through a stretch."""
     histories, table, owner = view.histories, view.table, Ref(QUEUE, queue.name)
-    own = {position for position, name in enumerate(table.tenants) if name in set(queue.tenants)}
     best = None
-    for job, gpus in enumerate(histories.gpus):
-        if gpus and table.tenant[job] in own and table.submit[job] <= stretch.start:
-            ran = histories.first[job]
+    for tenant in queue.tenants:
+        jobs = view.members[tenant]
+        for job in jobs[: bisect_right(jobs, stretch.start, key=table.submit.__getitem__)]:
+            ran, gpus = histories.first[job], histories.gpus[job]
             if (ran == NEVER or ran >= stretch.end) and (best is None or gpus < histories.gpus[best]):
                 best = job
     return ("a job", (owner,)) if best is None else ("a job such as {1}", (owner, view.job(best)))
@@ -303,8 +303,8 @@ RULES = (
     ),
     Rule(
         "FAIR-EVICTION-LOOP", Severity.WARNING, "evictions destroy work again and again",
-        f"A job was evicted {FRUITLESS} times or more and kept no work between as many in a row, or lost more work than "
-        f"there was to do; or two jobs evicted each other {MUTUAL} times or more in all.",
+        f"A job was evicted {FRUITLESS} times or more and kept no work between as many in a row, or lost more work "
+        f"than there was to do; or two jobs evicted each other {MUTUAL} times or more in all.",
         "lost work per GPU-hour; Google ML goodput, wasted progress from disruption", _loops,
     ),
     Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ class Counted:
         total: seconds waited in all, by size class.
         slowdown: bounded slowdowns.
         evicted: jobs that were evicted.
+        members: positions of the jobs, in order; of one tenant only.
         meeting: jobs here and in a static partition, if there was one.
     """
 
@@ -55,6 +57,7 @@ class Counted:
     total: list[Numbers] = field(default_factory=lambda: [[[], []] for _ in SIZE_CLASSES])
     slowdown: Numbers = field(default_factory=lambda: [[], []])
     evicted: int = 0
+    members: array[int] = field(default_factory=lambda: array("q"))
     meeting: Meeting | None = None
 
     def sort(self) -> None:
@@ -75,6 +78,7 @@ def count_jobs(histories: Histories, table: JobTable, end: int, impossible: Cont
         own = counted.get(tenant[job])
         if own is None:
             own = counted[tenant[job]] = Counted()
+        own.members.append(job)
         jobs = own.jobs
         jobs[0] += 1
         if job in impossible:
