@@ -191,7 +191,7 @@ def _submissions(log: Log) -> tuple[int, int]:
     for position in range(len(log) - 1, -1, -1):
         if log.happening[position] == submit:
             return log.time[0], log.time[position]
-    return 0, 0
+    return log.end, log.end
 
 
 def fairness_of(queues: Sequence[Measured]) -> Fairness:
