@@ -29,7 +29,8 @@ class Meeting:
         only_here: jobs that finished here alone.
         only_apart: jobs that finished in the partition alone.
         worst: largest ratio of times, so far known at least.
-        worst_job: position of the job it is of.
+        worst_open: whether that job had not ended here.
+        worst_job: position of that job.
         unfair: jobs above :data:`~tenantry.fair.measures.result.UNFAIR_ABOVE`.
         waits: jobs that ran in both, seconds to their first runs here and there.
         slowdowns: sums of bounded slowdowns here and there, by job.
@@ -39,17 +40,18 @@ class Meeting:
     only_here: int = 0
     only_apart: int = 0
     worst: float = 0.0
+    worst_open: bool = False
     worst_job: int = NEVER
     unfair: int = 0
     waits: list[int] = field(default_factory=lambda: [0, 0, 0])
     slowdowns: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
 
-    def note(self, job: int, here: int, apart: int) -> None:
-        """Note times from submission to end; ``here`` may be a lower bound."""
+    def note(self, job: int, here: int, apart: int, *, over: bool) -> None:
+        """Note times from submission to end; ``here`` is a lower bound unless ``over``."""
         ratio = max(here, 1) / max(apart, 1)
         self.unfair += ratio > UNFAIR_ABOVE
         if ratio > self.worst:
-            self.worst, self.worst_job = ratio, job
+            self.worst, self.worst_open, self.worst_job = ratio, not over, job
 
 
 def meet(meeting: Meeting, job: int, table: JobTable, here: Histories, apart: Histories) -> None:
@@ -65,10 +67,10 @@ def meet(meeting: Meeting, job: int, table: JobTable, here: Histories, apart: Hi
         return
     if finished == NEVER:
         meeting.only_apart += 1
-        meeting.note(job, here.last - submit, finished_apart - submit)
+        meeting.note(job, here.last - submit, finished_apart - submit, over=False)
         return
     meeting.compared += 1
-    meeting.note(job, finished - submit, finished_apart - submit)
+    meeting.note(job, finished - submit, finished_apart - submit, over=True)
     for numbers, time in zip(meeting.slowdowns, (finished, finished_apart), strict=True):
         numbers.append(bounded_slowdown(time - submit, table.duration[job]))
 
@@ -89,7 +91,9 @@ def apart_of(meetings: Sequence[Meeting], table: JobTable) -> Apart | None:
         only_here=sum(each.only_here for each in meetings),
         only_apart=sum(each.only_apart for each in meetings),
         worst=worst.worst if worst.worst_job != NEVER else None,
+        worst_open=worst.worst_open,
         worst_job=table.name(worst.worst_job) if worst.worst_job != NEVER else "",
+        worst_tenant=table.tenants[table.tenant[worst.worst_job]] if worst.worst_job != NEVER else "",
         unfair=sum(each.unfair for each in meetings),
         wait_here=here / waited if waited else None,
         wait_apart=there / waited if waited else None,

@@ -115,8 +115,7 @@ class _Study:
         self.tree = Tree(setup, table)
         start, last = _submissions(log)
         self.histories = Histories(log, table, setup, [(start, last), (start, log.end)])
-        self._never = Never(setup, table, self.tree)
-        self.impossible = self._find_impossible()
+        self.impossible = impossible_jobs(self.histories, table, setup, self.tree)
         shares, bookings, self.timeline = self._walk(start, last, buckets)
         counted = count_jobs(self.histories, table, log.end, self.impossible)
         if isolated is not None:
@@ -140,13 +139,6 @@ class _Study:
         view = View(window, tenants, queues, left_out, never, self.histories, table, members)
         fairness = fairness_of(queues)
         self.result = Result(window, cluster, *bookings, fairness, tenants, queues, left_out, never, find(view))
-
-    def _find_impossible(self) -> dict[int, str]:
-        found = {}
-        for job, (gpus, placed) in enumerate(zip(self.histories.gpus, self.histories.placed, strict=True)):
-            if gpus and not placed and (reason := self._never.reason(job)) is not None:
-                found[job] = reason
-        return found
 
     def _walk(
         self, start: int, last: int, buckets: int | None
@@ -183,6 +175,16 @@ class _Study:
             Cause(reason, table.tenants[tenant], count, table.name(first))
             for (tenant, reason), (count, first) in sorted(counts.items())
         )
+
+
+def impossible_jobs(histories: Histories, table: JobTable, setup: Setup, tree: Tree | None = None) -> dict[int, str]:
+    """Return jobs that were submitted, never got a place and never can, with the reason."""
+    never = Never(setup, table, tree or Tree(setup, table))
+    found = {}
+    for job, (gpus, placed) in enumerate(zip(histories.gpus, histories.placed, strict=True)):
+        if gpus and not placed and (reason := never.reason(job)) is not None:
+            found[job] = reason
+    return found
 
 
 def _submissions(log: Log) -> tuple[int, int]:
