@@ -185,7 +185,7 @@ def _waits(results: Sequence[NamedResult]) -> Sheet:
         if any(waits.first is not None for waits in each):
             cells = [f"{statistic(waits.first, 'p50')} / {statistic(waits.first, 'p95')}" for waits in each]
             count = max(waits.first.count for waits in each if waits.first is not None)
-            words = "all sizes" if size == ALL else f"{size} GPU{'s' * (size != SIZE_CLASSES[0])}"
+            words = "all sizes" if size == ALL else "1 GPU or less" if size == SIZE_CLASSES[0] else f"{size} GPUs"
             rows.append((f"{words} ({count:,} jobs)", *cells))
     return Sheet("Wait until the first run, p50 / p95", ("", *(named.name for named in results)), tuple(rows))
 

@@ -18,24 +18,27 @@ if TYPE_CHECKING:
 
 HEAD = """# Measures
 
-What is measured of a replay, of whom, how it is reckoned, and how to read it. Integrals (∫) run over time and sums (Σ) over
-jobs. Amounts are added up as whole milli-GPU-seconds, so parts add up to the whole exactly. What cannot be known is `-` in
-text and null in JSON, never 0. A number with ≥ is a lower bound: jobs that had not ended when the replay did may raise it.
+What is measured of a replay, of whom, how it is reckoned, and how to read it. Integrals (∫) run over time and sums (Σ)
+over jobs. Amounts are added up as whole milli-GPU-seconds, so parts add up to the whole exactly. What cannot be known
+is `-` in text and null in JSON, never 0. A number with ≥ is a lower bound: jobs that had not ended when the replay did
+may raise it.
 
 Outputs hold one replay, or several side by side with differences to the first: scenarios of a spec, or policies
-(`fair-share` as it is deployed, `static-partition`, `fifo`). Every replay of one cluster is measured against the quotas and
-weights of its spec, whatever it was scheduled by: so a first-in-first-out replay has share losses too.
+(`fair-share` as it is deployed, `static-partition`, `fifo`). Every replay of one cluster is measured against the quotas
+and weights of its spec, whatever it was scheduled by: so a first-in-first-out replay has share losses too.
 
 | output | holds |
 |---|---|
-| text, Markdown | what matters most: the cluster, waits by job size, tenants with the most share loss, queues, findings |
-| HTML | the same, with where GPU-time went, GPUs and queues over time, and jobs worth a look; one file that loads nothing and runs no script |
+| text, Markdown | what matters most: cluster, waits by job size, tenants with the most share loss, queues, findings |
+| HTML | the same, and drawn: where GPU-time went, GPUs and queues over time, jobs worth a look |
 | JSON | every measure of every tenant and queue, series over time, findings, and these definitions |
 | CSV, Parquet | one row per event, and one per job: [columns below](#events-and-jobs) |
 
-One tenant's view (`hide_others_in`) has its own names, those of its queue and of the queues above it; other tenants, queues
-and jobs are numbered, alike in every replay. Numbers follow GPU-time held, so they say nothing about names. Sizes, times
-and counts of others stay.
+The page in HTML is one file that loads nothing and runs no script.
+
+One tenant's view has its own names, those of its queue and of the queues above it; other tenants, queues and jobs are
+numbered, alike in every replay. Numbers follow GPU-time held, so they say nothing about names. Sizes, times and counts
+of others stay: the view hides who they are, not what they do.
 
 This page is written from the code by `make docs`.
 """
@@ -47,8 +50,8 @@ _FINDINGS = """## Findings
 
 _FILES = """## Events and jobs
 
-Every event of a replay is a row, in the order of the replay; every job of the trace is a row, by submission, whether it was
-replayed or not.
+Every event of a replay is a row, in the order of the replay; every job of the trace is a row, by submission, whether it
+was replayed or not.
 """
 
 
