@@ -94,7 +94,9 @@ def text(report: Report, width: int = WIDTH) -> str:
 
 def markdown(report: Report) -> str:
     """Write replays as Markdown."""
-    lines = [f"## {cell(report.title)}", "", cell(report.lead), *(f"\\\n{cell(note)}" for note in report.notes), ""]
+    lines = [f"## {cell(report.title)}", "", cell(report.lead), ""]
+    lines += [f"- {cell(note)}" for note in report.notes]
+    lines += [""] if report.notes else []
     if report.findings:
         lines += ["| | rule | subject | what | fix |", "|---|---|---|---|---|"]
         lines += [
