@@ -73,6 +73,14 @@ class Claimant:
     share: Share
 
 
+def added(amounts: Iterable[float]) -> float:
+    """Add amounts one after the other, as the original does; ``sum`` rounds otherwise from Python 3.12 on."""
+    total = 0.0
+    for amount in amounts:
+        total += amount
+    return total
+
+
 def divide(total: float, claimants: Sequence[Claimant], *, k: float = 0.0) -> float:
     """Split one resource among sibling queues, adding what each is due to ``share.fair``.
 
@@ -116,7 +124,7 @@ def _by_weight(left: float, band: Sequence[Claimant], k: float) -> tuple[float, 
     remainders: dict[str, tuple[Claimant, float]] = {}
     while True:
         weights = _weights(band, k)
-        total = sum(weights.values())
+        total = added(weights.values())
         if total == 0:
             return left, remainders
         start, again = left, False
@@ -145,7 +153,7 @@ def _by_weight(left: float, band: Sequence[Claimant], k: float) -> tuple[float, 
 
 def _weights(band: Iterable[Claimant], k: float) -> dict[str, float]:
     """Weight of every unsatisfied queue, lowered by what it used lately beyond its part."""
-    unmet = sum(item.share.weight for item in band if item.share.missing > 0)
+    unmet = added(item.share.weight for item in band if item.share.missing > 0)
     if unmet == 0:
         return {}
     weights = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from tenantry.fair.kai.division import added
 from tenantry.fair.kai.predicates import selected
 from tenantry.fair.kai.state import GroupSet
 from tenantry.fair.kai.topology import resolved
@@ -104,7 +105,7 @@ class DomainGpus:
             if constraint is not None:
                 topology = session.topologies.get(constraint.topology)
                 level = (resolved(constraint, topology) if topology else constraint).required
-                gpus = sum(task.ask.quota for leaf in group.leaves() for task in leaf.tasks.values())
+                gpus = added(task.ask.quota for leaf in group.leaves() for task in leaf.tasks.values())
                 self.demands.setdefault((constraint.topology, level), []).append(gpus)
         for node in session.nodes.values():
             for topology_name, level in self.demands:

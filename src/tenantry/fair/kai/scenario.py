@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.fair.kai.division import added
 from tenantry.fair.kai.filters import make_filters
 from tenantry.fair.kai.state import Job, evictable
 
@@ -180,9 +181,9 @@ def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) ->
                     total += task.accepted_gpus
         room[name] = total
     demands = [task.ask.quota for task in base.pending]
-    demand, least = sum(demands), min(demands, default=-1.0)
+    demand, least = added(demands), min(demands, default=-1.0)
     order = sorted((name for name in by_node if not (least > 0 and room[name] < least)), key=room.__getitem__)
-    baseline = sum(node.free_gpus() + freed.get(name, 0.0) for name, node in feasible.items() if name not in by_node)
+    baseline = added(node.free_gpus() + freed.get(name, 0.0) for name, node in feasible.items() if name not in by_node)
     count = _covering([room[name] for name in order], max(0.0, demand - baseline))
     step = 1
     while count <= len(order):

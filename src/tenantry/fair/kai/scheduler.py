@@ -72,7 +72,7 @@ class KaiScheduler:
         defaults = {settings.reclaim_min_runtime, settings.preempt_min_runtime}
         known: dict[str, set[int]] = {}
         for job in moment.jobs:
-            if job.started is None or not job.may_be_evicted:
+            if job.started is None or not job.may_be_evicted or not _runs(job):
                 continue
             if job.queue not in known:
                 known[job.queue] = {value for value in _minimums(queues, job.queue) | defaults if value > 0}
@@ -82,6 +82,10 @@ class KaiScheduler:
 
 def _waits(job: Job) -> bool:
     return any(pod.status is PodStatus.PENDING for pod in job.pods)
+
+
+def _runs(job: Job) -> bool:
+    return any(pod.status is PodStatus.RUNNING for pod in job.pods)
 
 
 def _minimums(queues: dict[str, Queue], name: str) -> set[int]:

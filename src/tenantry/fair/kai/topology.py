@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.kai.asks import CPU, GPU, MEMORY, PODS, fits
+from tenantry.fair.kai.division import added
 from tenantry.fair.kai.state import IS_ACTIVE
 from tenantry.model.schedule import Gate
 
@@ -235,7 +236,7 @@ class _Search:
 
     def __init__(self, tree: Tree, tasks: Sequence[Task]) -> None:
         self.tree, self.tasks = tree, tasks
-        self.needed = [sum(task.ask.vector[axis] for task in tasks) for axis in range(tree.size)]
+        self.needed = [added(task.ask.vector[axis] for task in tasks) for axis in range(tree.size)]
         self.most = [max(task.ask.vector[axis] for task in tasks) for axis in range(tree.size)]
         self.alike = _alike(tasks, tree.size)
         tree.reset()

@@ -227,6 +227,7 @@ class Replay:
         for position in leaving:
             work.set_pod(position, PodStatus.RELEASING, work.pods[position].node, work.pods[position].groups)
         gpus, code = work.pod_gpus * len(leaving), action_number(action)
+        batch = len(self.log)
         self.log.add(self.now, Happening.EVICT, work.index, gpus=gpus, cause=cause, detail=code)
         self._hold(work, -len(leaving))
         lost = work.stop(self.now, self.setup.behaviour.checkpoint)
@@ -234,7 +235,7 @@ class Replay:
             self.log.add(self.now, Happening.LOSE, work.index, cause=cause, detail=lost)
         self._idle_evictions += 1
         gone = self.now + self.setup.behaviour.leaving
-        heappush(self._planned, (gone, GOES, work.index, 0, tuple(leaving)))
+        heappush(self._planned, (gone, GOES, work.index, batch, tuple(leaving)))
         return True
 
     def _hold(self, work: Work, pods: int) -> None:
