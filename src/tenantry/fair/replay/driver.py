@@ -183,8 +183,13 @@ class Replay:
             self._want_cycle(self.now + 1)
         elif (wakes := self.scheduler.wakes(self.moment())) is not None:
             self._want_cycle(wakes)
-        if self._usage is not None and self._someone_waits():
+        # Usage moves shares, not room: where nothing runs, leaves or comes any more, it helps nobody who waits.
+        if self._usage is not None and self._someone_waits() and self._goes_on():
             self._want_cycle(self._usage.next_look(self.now))
+
+    def _goes_on(self) -> bool:
+        """Whether anything is planned or still to be submitted."""
+        return bool(self._planned) or self._next < len(self.workload.table)
 
     def _someone_waits(self) -> bool:
         return any(pod.status is PodStatus.PENDING for work in self._works.values() for pod in work.pods)
@@ -253,6 +258,7 @@ def replay(
     scheduler: Scheduler,
     *,
     watch: Callable[[Moment, Cycle], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Log:
     """Replay a trace; return what happened.
 
@@ -261,5 +267,6 @@ def replay(
         table: the jobs.
         scheduler: decides.
         watch: called with every cycle and the moment it decided on.
+        progress: told how many jobs have ended, after every end.
     """
-    return Replay(setup, table, scheduler, watch=watch).run()
+    return Replay(setup, table, scheduler, watch=watch, progress=progress).run()
