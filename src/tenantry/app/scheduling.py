@@ -86,11 +86,13 @@ class Scheduling:
 
     Attributes:
         pools: node pools ordered by name, those that cannot be simulated included.
+        classes: value of every priority class by its name.
         priorities: values of the priority classes each tenant may use, ascending.
         notes: what is simulated otherwise than it is deployed, a sentence each.
     """
 
     pools: tuple[PoolScheduling, ...]
+    classes: dict[str, int]
     priorities: dict[str, tuple[int, ...]]
     notes: tuple[str, ...]
 
@@ -132,7 +134,7 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
     notes += _hostile_notes(cluster)
     tiers = {tier.name: tier.value for tier in cluster.spec.platform.spec.priority_tiers}
     priorities = {tenant.name: tuple(sorted({tiers[name] for name in tenant.priorities})) for tenant in cluster.tenants}
-    return Scheduling(pools, priorities, tuple(notes))
+    return Scheduling(pools, tiers, priorities, tuple(notes))
 
 
 def _version(cluster: Cluster) -> tuple[str, list[str]]:
