@@ -1,0 +1,44 @@
+"""Measures of a replay: what every tenant and queue got, what it was due, and what the cluster was used for.
+
+What lives here: pure functions from a log, the jobs and the cluster to results, series over time and findings. What may
+not: replaying anything, files, or how results look.
+
+How to use it::
+
+    log = replay(policy.setup, table, policy.scheduler)
+    apart = replay(partition.setup, table, partition.scheduler)  # policies.static_partition
+    result = measure(log, table, setup, isolated=apart)  # setup: as its owner wrote it, not policy.setup
+    named = NamedResult(
+        "fair-share", result, timeline(log, table, setup), gantts(log, table, setup, notable(log, table, setup))
+    )
+    shown = hide_others([named, *others], tenant="vision")  # only for --as-tenant
+
+Renderers (``cli/render/simulation*.py``) take ``list[NamedResult]``; several are laid side by side, differences are to
+the first. ``compare`` gives those differences as values. ``event_batches`` and ``job_batches`` give rows of words for
+files, which ``io/tables.py`` writes. ``MEASURES`` and ``RULES`` are the lists that docs/measures.md is written from.
+"""
+
+from __future__ import annotations
+
+from tenantry.fair.measures.compare import Compared, compare
+from tenantry.fair.measures.gantt import Gantt, gantts, notable
+from tenantry.fair.measures.hiding import hide_others
+from tenantry.fair.measures.measure import measure
+from tenantry.fair.measures.named import NamedResult
+from tenantry.fair.measures.result import Measured, Result
+from tenantry.fair.measures.timeline import Timeline, timeline
+
+__all__ = [
+    "Compared",
+    "Gantt",
+    "Measured",
+    "NamedResult",
+    "Result",
+    "Timeline",
+    "compare",
+    "gantts",
+    "hide_others",
+    "measure",
+    "notable",
+    "timeline",
+]
