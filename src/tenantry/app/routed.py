@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.app.job_source import TOLD_EVERY
 from tenantry.errors import InputError
-from tenantry.fair.routing import Aside, Change, Note, Router
+from tenantry.fair.routing import ANYBODY, Aside, Change, Note, Router
 from tenantry.model.finding import Finding, Severity
 from tenantry.model.job_table import JobTable
 from tenantry.model.problem import Location, nearest_name
@@ -77,11 +77,6 @@ class Routed:
         return self.jobs - sum(len(table) for table in self.tables.values())
 
 
-def identity(platform: Scheduling) -> dict[str, str]:
-    """Return the table by which tenants of a trace are those of the platform that are named alike."""
-    return {name: name for name in platform.tenants}
-
-
 def routed(
     table: JobTable,
     platform: Scheduling,
@@ -114,7 +109,22 @@ def _placed(table: JobTable, router: Router, told: Callable[[int], None] | None)
             told(number)
 
 
-def require_some(found: Routed, platform: Scheduling, tenants: Mapping[str, str], title: str) -> None:
+def require_known(names: Sequence[str], platform: Scheduling, tenants: Mapping[str, str], title: str) -> None:
+    """Refuse a trace of which no tenant is one of the platform.
+
+    Raises:
+        InputError: with the names nearest to each other.
+    """
+    if ANYBODY in tenants or any(name in tenants for name in names):
+        return
+    near = [f"{name!r} is near {other!r}" for name in names if (other := nearest_name(name, platform.tenants))]
+    raise InputError(
+        f"{title}: none of its tenants ({_some(names)}) is a tenant of the spec ({', '.join(platform.tenants)})"
+        f"{f'; {_some(near)}' if near else ''}; say with --tenants who is who"
+    )
+
+
+def require_some(found: Routed, title: str) -> None:
     """Refuse a trace of which no job can be replayed, and say what is against it.
 
     Raises:
@@ -122,22 +132,9 @@ def require_some(found: Routed, platform: Scheduling, tenants: Mapping[str, str]
     """
     if found.tables:
         return
-    unknown = sorted({note.about for note in found.notes if note.kind is Aside.UNKNOWN_TENANT})
-    if unknown and len(unknown) == len(
-        {note.about or note.kind for note in found.notes if isinstance(note.kind, Aside)}
-    ):
-        raise InputError(
-            f"{title}: none of its tenants ({_some(unknown)}) is a tenant of the spec ({', '.join(platform.tenants)})"
-            f"{_near(unknown, platform.tenants)}; say with --tenants who is who"
-        )
     reasons = sorted(found.notes.items(), key=lambda item: (-item[1].count, item[0]))
     told = "; ".join(f"{noted.count} jobs {_said(note)}" for note, noted in reasons if isinstance(note.kind, Aside))
     raise InputError(f"{title}: none of {found.jobs} jobs can be replayed: {told or 'there are none'}")
-
-
-def _near(unknown: Sequence[str], tenants: Sequence[str]) -> str:
-    pairs = [f"{name!r} is near {near!r}" for name in unknown if (near := nearest_name(name, tenants))]
-    return f"; {_some(pairs)}" if pairs else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tenantry.app.job_source import read_jobs
-from tenantry.app.routed import Routed, identity, require_some, routed
+from tenantry.app.routed import Routed, require_known, require_some, routed
 from tenantry.app.scheduling import USUAL_TUNING, Scheduling, Tuning, scheduling
 from tenantry.app.simulation_findings import findings
 from tenantry.app.spec import load
@@ -178,9 +178,7 @@ def simulate(question: Question, told: Told | None = None) -> Simulation:
     if question.pool:
         known_pool(platform, question.pool)
     jobs = read_jobs(question.source, platform, only=question.pool, told=lambda done: tell("reading jobs", done, 0))
-    tenants = identity(platform)
-    if question.tenants is not None:
-        tenants = load_tenant_table(question.tenants, platform.tenants)
+    tenants = who_is_who(question.tenants, platform, jobs)
 
     def case(name: str, seen: Scheduling) -> Case:
         def told(done: int) -> None:
@@ -189,7 +187,7 @@ def simulate(question: Question, told: Told | None = None) -> Simulation:
         return Case(name, seen, routed(jobs.table, seen, tenants, only=question.pool, told=told))
 
     cases = [case(BASE, platform)]
-    require_some(cases[0].jobs, platform, tenants, jobs.title)
+    require_some(cases[0].jobs, jobs.title)
     for name, path in _named(question.scenarios):
         changed = load(question.spec, question.environment, [path])
         cases.append(_compared(case(name, _seen(question, changed)), cases[0], unchanged=changed.spec == base.spec))
@@ -211,17 +209,29 @@ def simulated_moment(question: Question, at: int, pool: str) -> tuple[Moment, Ka
     platform = _seen(question, load(question.spec, question.environment, question.scenarios))
     found = known_pool(platform, pool)
     jobs = read_jobs(question.source, platform, only=question.pool)
-    tenants = identity(platform)
-    if question.tenants is not None:
-        tenants = load_tenant_table(question.tenants, platform.tenants)
+    tenants = who_is_who(question.tenants, platform, jobs)
     sent = routed(jobs.table, platform, tenants, only=question.pool)
-    require_some(sent, platform, tenants, jobs.title)
+    require_some(sent, jobs.title)
     if pool not in sent.tables:
         raise InputError(f"{jobs.title}: no job goes to node pool {pool}")
     setup = replace(found.setup, behaviour=replace(found.setup.behaviour, until=at))
     run = Replay(setup, sent.tables[pool], found.scheduler)
     run.run()
     return replace(run.moment(), now=at), found.scheduler
+
+
+def who_is_who(path: Path | None, platform: Scheduling, jobs: Jobs) -> Mapping[str, str]:
+    """Return tenant of the platform by tenant of the trace.
+
+    Raises:
+        SpecError: with everything that is wrong with the table.
+        InputError: if the table cannot be read, or no tenant of the trace is one of the platform.
+    """
+    tenants = {name: name for name in platform.tenants}
+    if path is not None:
+        tenants = load_tenant_table(path, platform.tenants)
+    require_known(jobs.table.tenants, platform, tenants, jobs.title)
+    return tenants
 
 
 def known_pool(platform: Scheduling, name: str) -> PoolScheduling:
