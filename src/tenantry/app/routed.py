@@ -109,17 +109,23 @@ def _placed(table: JobTable, router: Router, told: Callable[[int], None] | None)
             told(number)
 
 
-def require_known(names: Sequence[str], platform: Scheduling, tenants: Mapping[str, str], title: str) -> None:
+def require_known(names: Sequence[str], known: Sequence[str], tenants: Mapping[str, str], title: str) -> None:
     """Refuse a trace of which no tenant is one of the platform.
+
+    Args:
+        names: tenants of the trace.
+        known: tenants of the platform.
+        tenants: tenant of the platform by tenant of the trace.
+        title: what the trace is, in words.
 
     Raises:
         InputError: with the names nearest to each other.
     """
     if ANYBODY in tenants or any(name in tenants for name in names):
         return
-    near = [f"{name!r} is near {other!r}" for name in names if (other := nearest_name(name, platform.tenants))]
+    near = [f"{name!r} is near {other!r}" for name in names if (other := nearest_name(name, known))]
     raise InputError(
-        f"{title}: none of its tenants ({_some(names)}) is a tenant of the spec ({', '.join(platform.tenants)})"
+        f"{title}: none of its tenants ({_some(names)}) is a tenant of the spec ({', '.join(known)})"
         f"{f'; {_some(near)}' if near else ''}; say with --tenants who is who"
     )
 

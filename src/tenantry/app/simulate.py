@@ -177,60 +177,79 @@ def simulate(question: Question, told: Told | None = None) -> Simulation:
     platform = _seen(question, base)
     if question.pool:
         known_pool(platform, question.pool)
+    changed = {name: load(question.spec, question.environment, [path]) for name, path in _named(question.scenarios)}
+    platforms = {BASE: platform, **{name: _seen(question, spec) for name, spec in changed.items()}}
     jobs = read_jobs(question.source, platform, only=question.pool, told=lambda done: tell("reading jobs", done, 0))
-    tenants = who_is_who(question.tenants, platform, jobs)
-
-    def case(name: str, seen: Scheduling) -> Case:
-        def told(done: int) -> None:
-            tell(f"sending jobs to node pools ({name})", done, len(jobs.table))
-
-        return Case(name, seen, routed(jobs.table, seen, tenants, only=question.pool, told=told))
-
-    cases = [case(BASE, platform)]
-    require_some(cases[0].jobs, jobs.title)
-    for name, path in _named(question.scenarios):
-        changed = load(question.spec, question.environment, [path])
-        cases.append(_compared(case(name, _seen(question, changed)), cases[0], unchanged=changed.spec == base.spec))
+    tenants = who_is_who(question.tenants, tuple(platforms.values()), jobs)
+    cases: list[Case] = []
+    for name, seen in platforms.items():
+        found = sent(jobs, seen, tenants, question.pool, _counting(f"sending jobs to node pools ({name})", jobs, tell))
+        if name == BASE:
+            require_some(found, jobs.title)
+            cases.append(Case(name, seen, found))
+        else:
+            cases.append(_compared(Case(name, seen, found), cases[0], unchanged=changed[name].spec == base.spec))
     runs = _replayed(question, tuple(cases), tell)
     return Simulation(base.cluster.name, jobs, tuple(cases), runs, platform.notes)
+
+
+def _counting(what: str, jobs: Jobs, tell: Told) -> Callable[[int], None]:
+    return lambda done: tell(what, done, len(jobs.table))
+
+
+def sent(
+    jobs: Jobs,
+    platform: Scheduling,
+    tenants: Mapping[str, str],
+    only: str = "",
+    told: Callable[[int], None] | None = None,
+) -> Routed:
+    """Send jobs to the pools of a platform; tenants that only other cases have are unknown to it."""
+    here = {name: tenant for name, tenant in tenants.items() if tenant in platform.priorities}
+    return routed(jobs.table, platform, here, only=only, told=told)
 
 
 def simulated_moment(question: Question, at: int, pool: str) -> tuple[Moment, KaiScheduler]:
     """Return what the scheduler of a node pool sees at a second of a replay, and the scheduler.
 
     Args:
-        question: what is simulated; its scenarios, of which there may be one, lie over the spec.
+        question: what is simulated; its scenarios, if any, all lie over the spec.
         at: seconds from the first submission.
         pool: the node pool.
 
     Raises:
+        SpecError: as :func:`simulate`.
         InputError: as :func:`simulate`, or if no job goes to the pool.
     """
+    base = _seen(question, load(question.spec, question.environment))
     platform = _seen(question, load(question.spec, question.environment, question.scenarios))
     found = known_pool(platform, pool)
-    jobs = read_jobs(question.source, platform, only=question.pool)
-    tenants = who_is_who(question.tenants, platform, jobs)
-    sent = routed(jobs.table, platform, tenants, only=question.pool)
-    require_some(sent, jobs.title)
-    if pool not in sent.tables:
+    jobs = read_jobs(question.source, base, only=question.pool)
+    there = sent(jobs, platform, who_is_who(question.tenants, (base, platform), jobs), question.pool)
+    require_some(there, jobs.title)
+    if pool not in there.tables:
         raise InputError(f"{jobs.title}: no job goes to node pool {pool}")
     setup = replace(found.setup, behaviour=replace(found.setup.behaviour, until=at))
-    run = Replay(setup, sent.tables[pool], found.scheduler)
+    run = Replay(setup, there.tables[pool], found.scheduler)
     run.run()
     return replace(run.moment(), now=at), found.scheduler
 
 
-def who_is_who(path: Path | None, platform: Scheduling, jobs: Jobs) -> Mapping[str, str]:
+def who_is_who(path: Path | None, platforms: Sequence[Scheduling], jobs: Jobs) -> Mapping[str, str]:
     """Return tenant of the platform by tenant of the trace.
+
+    Args:
+        path: table of tenants; None when the trace names tenants of the platform.
+        platforms: the spec as it is and its scenarios, which may have tenants of their own.
+        jobs: the jobs.
 
     Raises:
         SpecError: with everything that is wrong with the table.
         InputError: if the table cannot be read, or no tenant of the trace is one of the platform.
     """
-    tenants = {name: name for name in platform.tenants}
-    if path is not None:
-        tenants = load_tenant_table(path, platform.tenants)
-    require_known(jobs.table.tenants, platform, tenants, jobs.title)
+    names = sorted({name for platform in platforms for name in platform.priorities})
+    tenants = {name: name for name in names} if path is None else load_tenant_table(path, names)
+    require_known(jobs.table.tenants, names, tenants, jobs.title)
     return tenants
 
 

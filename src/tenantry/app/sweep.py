@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry import __version__
 from tenantry.app.job_source import MadeUp, TraceFile, read_jobs
-from tenantry.app.routed import Routed, routed
 from tenantry.app.scheduling import USUAL_TUNING, Scheduling, Tuning, scheduling
-from tenantry.app.simulate import BASE, POLICIES, known_pool, who_is_who
+from tenantry.app.simulate import BASE, POLICIES, known_pool, sent, who_is_who
 from tenantry.app.spec import load
 from tenantry.app.sweep_row import measured_row
 from tenantry.errors import InputError, SpecError
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.app.job_source import Jobs, JobSource
+    from tenantry.app.routed import Routed
     from tenantry.io.spec_folder import Layer
     from tenantry.model.problem import SpecProblem
 
@@ -255,10 +255,10 @@ def run_point(common: _Common, point: Point) -> bool:
         problem = error.problems[0]
         refused = {**row, "refused": f"{problem.message} ({problem.rule})"}
         return _finish(store, point.number, [place, refused], lambda: refused)
-    sent = _routed(question, point.variant, point.load, point.seed)
+    jobs = _routed(question, point.variant, point.load, point.seed)
     pool = next((item for item in platform.pools if item.name == point.pool), None)
-    table = sent.tables.get(point.pool)
-    row["leftOut"] = sent.left_out
+    table = jobs.tables.get(point.pool)
+    row["leftOut"] = jobs.left_out
 
     def replayed() -> dict[str, Any]:
         if pool is None or table is None:
@@ -266,7 +266,7 @@ def run_point(common: _Common, point: Point) -> bool:
         policy = POLICIES[point.policy](pool.setup, pool.scheduler)
         return {**row, **measured_row(replay(policy.setup, table, policy.scheduler), table, pool.setup)}
 
-    inputs = [place, sent.left_out, plain(pool), None if table is None else table.digest()]
+    inputs = [place, jobs.left_out, plain(pool), None if table is None else table.digest()]
     return _finish(store, point.number, inputs, replayed)
 
 
@@ -326,5 +326,6 @@ def _jobs(question: SweepQuestion, load_factor: float | None, seed: int | None) 
 @lru_cache(maxsize=2)
 def _routed(question: SweepQuestion, variant: Variant, load_factor: float | None, seed: int | None) -> Routed:
     jobs = _jobs(question, load_factor, seed)
-    tenants = who_is_who(question.tenants, _base(question), jobs)
-    return routed(jobs.table, _varied(question, variant), tenants)
+    platform = _varied(question, variant)
+    tenants = who_is_who(question.tenants, (_base(question), platform), jobs)
+    return sent(jobs, platform, tenants)
