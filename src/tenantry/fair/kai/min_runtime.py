@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tenantry.fair.kai.queues import Queue
+    from tenantry.fair.kai.rules import Settings
     from tenantry.fair.kai.session import Session
     from tenantry.fair.kai.state import Job, Task
 
 
-def reclaim_minimum(session: Session, reclaimer: Job, victim: Job) -> int:
-    """Seconds a victim runs before a job of another queue may have it evicted."""
-    default = session.settings.reclaim_min_runtime
-    mine, other = session.queues.get(reclaimer.queue), session.queues.get(victim.queue)
-    if mine is None or other is None:
-        return default
+def minimum_between(mine: Queue, other: Queue, settings: Settings) -> int:
+    """Seconds a job of one leaf queue (``other``) runs before a job of another one may have it evicted."""
+    default = settings.reclaim_min_runtime
     path = other.path()
-    if session.settings.reclaim_by_queue:
+    if settings.reclaim_by_queue:
         considered = path[::-1]
     else:
         own = mine.path()
@@ -40,20 +39,33 @@ def reclaim_minimum(session: Session, reclaimer: Job, victim: Job) -> int:
     return default
 
 
-def preempt_minimum(session: Session, victim: Job) -> int:
-    """Seconds a victim runs before a job of its own queue may have it evicted."""
-    queue = session.queues.get(victim.queue)
-    for ancestor in queue.up() if queue is not None else ():
+def minimum_within(queue: Queue, settings: Settings) -> int:
+    """Seconds a job runs before a job of its own leaf queue may have it evicted."""
+    for ancestor in queue.up():
         if ancestor.model.preempt_min_runtime is not None:
             return ancestor.model.preempt_min_runtime
-    return session.settings.preempt_min_runtime
+    return settings.preempt_min_runtime
+
+
+def possible_minimums(queue: Queue, settings: Settings) -> frozenset[int]:
+    """All times, in seconds, for which a job of a leaf queue may be protected from anybody."""
+    found = {settings.reclaim_min_runtime, settings.preempt_min_runtime}
+    for ancestor in queue.up():
+        found |= {ancestor.model.reclaim_min_runtime or 0, ancestor.model.preempt_min_runtime or 0}
+    return frozenset(value for value in found if value > 0)
 
 
 def protected(session: Session, action: str, preemptor: Job, victim: Job) -> bool:
     """Whether a victim has not run long enough to be evicted; one that never started is not protected."""
     if "minruntime" not in session.plugins or victim.started is None:
         return False
-    minimum = reclaim_minimum(session, preemptor, victim) if action == "reclaim" else preempt_minimum(session, victim)
+    mine, other, settings = session.queues.get(preemptor.queue), session.queues.get(victim.queue), session.settings
+    if action == "reclaim":
+        minimum = settings.reclaim_min_runtime
+        if mine is not None and other is not None:
+            minimum = minimum_between(mine, other, settings)
+    else:
+        minimum = minimum_within(other, settings) if other is not None else settings.preempt_min_runtime
     return session.now < victim.started + minimum
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.cycle import run_cycle
+from tenantry.fair.kai.min_runtime import possible_minimums
+from tenantry.fair.kai.queues import build_tree
 from tenantry.fair.kai.rules import DEFAULTS, Settings
 from tenantry.model.job import PodStatus
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from tenantry.model.job import Job
     from tenantry.model.moment import Moment
-    from tenantry.model.queue import Queue
     from tenantry.model.schedule import Cycle
 
 
@@ -68,16 +69,12 @@ class KaiScheduler:
 
     def _protections(self, moment: Moment) -> Iterator[int]:
         """Ends of all protections a running job may have; which one counts depends on who wants its place."""
-        settings, queues = self.settings, {queue.name: queue for queue in moment.queues}
-        defaults = {settings.reclaim_min_runtime, settings.preempt_min_runtime}
-        known: dict[str, set[int]] = {}
+        queues = build_tree(moment.queues)
+        known = {name: possible_minimums(queue, self.settings) for name, queue in queues.items()}
         for job in moment.jobs:
-            if job.started is None or not job.may_be_evicted or not _runs(job):
-                continue
-            if job.queue not in known:
-                known[job.queue] = {value for value in _minimums(queues, job.queue) | defaults if value > 0}
-            for minimum in known[job.queue]:
-                yield job.started + minimum
+            if job.started is not None and job.may_be_evicted and _runs(job):
+                for minimum in known.get(job.queue, ()):
+                    yield job.started + minimum
 
 
 def _waits(job: Job) -> bool:
@@ -86,14 +83,3 @@ def _waits(job: Job) -> bool:
 
 def _runs(job: Job) -> bool:
     return any(pod.status is PodStatus.RUNNING for pod in job.pods)
-
-
-def _minimums(queues: dict[str, Queue], name: str) -> set[int]:
-    found: set[int] = set()
-    seen: set[str] = set()
-    while name in queues and name not in seen:
-        queue = queues[name]
-        found |= {value for value in (queue.reclaim_min_runtime, queue.preempt_min_runtime) if value is not None}
-        seen.add(name)
-        name = queue.parent
-    return found
