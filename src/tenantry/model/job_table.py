@@ -146,6 +146,10 @@ class JobTable:
         flag = self._flags[index]
         return bool(flag & _PREEMPTIBLE) if flag & _PREEMPTIBLE_KNOWN else None
 
+    def outcome(self, index: int) -> Outcome:
+        """Return how the job at ``index`` ended."""
+        return _OUTCOMES[self._flags[index] & 3]
+
     def waited(self, index: int) -> int | None:
         """Return the seconds the job at ``index`` really waited, None when unknown or it never started."""
         return self._waited[index] if self._flags[index] & _STARTED else None

@@ -7,15 +7,13 @@ How to use it::
 
     log = replay(policy.setup, table, policy.scheduler)
     apart = replay(partition.setup, table, partition.scheduler)  # policies.static_partition
-    result = measure(log, table, setup, isolated=apart)  # setup: as its owner wrote it, not policy.setup
-    named = NamedResult(
-        "fair-share", result, timeline(log, table, setup), gantts(log, table, setup, notable(log, table, setup))
-    )
+    named = study("fair-share", log, table, setup, isolated=apart)  # setup: as its owner wrote it, not policy.setup
     shown = hide_others([named, *others], tenant="vision")  # only for --as-tenant
 
 Renderers (``cli/render/simulation*.py``) take ``list[NamedResult]``; several are laid side by side, differences are to
-the first. ``compare`` gives those differences as values. ``event_batches`` and ``job_batches`` give rows of words for
-files, which ``io/tables.py`` writes. ``MEASURES`` and ``RULES`` are the lists that docs/measures.md is written from.
+the first. ``measure`` alone gives a result, ``timeline`` series over time, ``gantts`` what became of chosen jobs, and
+``compare`` the differences as values. ``event_batches`` and ``job_batches`` give rows in words for files, which
+``io/rows.py`` writes. ``MEASURES`` and ``RULES`` are the lists that docs/measures.md is written from.
 """
 
 from __future__ import annotations
@@ -23,10 +21,10 @@ from __future__ import annotations
 from tenantry.fair.measures.compare import Compared, compare
 from tenantry.fair.measures.gantt import Gantt, gantts, notable
 from tenantry.fair.measures.hiding import hide_others
-from tenantry.fair.measures.measure import measure
+from tenantry.fair.measures.measure import measure, study, timeline
 from tenantry.fair.measures.named import NamedResult
 from tenantry.fair.measures.result import Measured, Result
-from tenantry.fair.measures.timeline import Timeline, timeline
+from tenantry.fair.measures.timeline import Timeline
 
 __all__ = [
     "Compared",
@@ -40,5 +38,6 @@ __all__ = [
     "hide_others",
     "measure",
     "notable",
+    "study",
     "timeline",
 ]

@@ -214,7 +214,9 @@ class Apart:
         only_here: jobs that finished here alone.
         only_apart: jobs that finished in the partition alone.
         worst: worst finish-time fairness, None when there is none.
+        worst_open: whether that job had not ended here, so that the worst is a lower bound.
         worst_job: the job it is of.
+        worst_tenant: whose job that is.
         unfair: of the jobs that finished in the partition, those surely above :data:`UNFAIR_ABOVE`.
         wait_here: mean seconds to the first run, of jobs that ran in both.
         wait_apart: the same in the partition.
@@ -226,7 +228,9 @@ class Apart:
     only_here: int
     only_apart: int
     worst: float | None
+    worst_open: bool
     worst_job: str
+    worst_tenant: str
     unfair: int
     wait_here: float | None
     wait_apart: float | None

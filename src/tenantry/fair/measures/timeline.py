@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tenantry.fair.replay.log import Log
-    from tenantry.fair.replay.setup import Setup
-    from tenantry.model.job_table import JobTable
 
 BUCKETS = 240
 """Buckets of a series unless told otherwise."""
@@ -71,15 +65,3 @@ class Timeline:
     allocated: Series
     waiting: Series
     queues: tuple[QueueSeries, ...]
-
-
-def timeline(log: Log, table: JobTable, setup: Setup, *, buckets: int = BUCKETS) -> Timeline:
-    """Return series over the time from the first submission to the end.
-
-    Args:
-        log: what happened.
-        table: the jobs.
-        setup: the cluster as its owner set it up, whatever it was replayed as.
-        buckets: how many buckets of equal length at most; the last may be shorter.
-    """
-    raise NotImplementedError
