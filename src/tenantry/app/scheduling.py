@@ -52,10 +52,13 @@ class Tuning:
     Attributes:
         period: seconds between two cycles.
         k_value: weight of past usage in the division of what is left over; it counts only where a usage window is set.
+        host_bounds: whether CPUs and memory of nodes bound what runs on them. A spec gives no quota for them in queues,
+            and traces ask for what their own nodes had, so a job may well fit no node of another server model.
     """
 
     period: int = 1
     k_value: float = DEFAULTS.k_value
+    host_bounds: bool = False
 
 
 USUAL_TUNING = Tuning()
@@ -124,7 +127,7 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
         notes.append(RUNAI_NOTE.format(version=version))
     settings = _settings(cluster, version, tuning)
     scheduler = KaiScheduler(settings, tuning.period)
-    pools = tuple(_pool(cluster, pool, scheduler, behaviour) for pool in cluster.pools)
+    pools = tuple(_pool(cluster, pool, scheduler, behaviour, host_bounds=tuning.host_bounds) for pool in cluster.pools)
     for item in pools:
         problems = check_setup(item.setup)
         if problems:
@@ -180,11 +183,13 @@ def _hostile_notes(cluster: Cluster) -> Iterable[str]:
 # Pools ---------------------------------------------------------------------------------------------------------------
 
 
-def _pool(cluster: Cluster, pool: Pool, scheduler: KaiScheduler, behaviour: Behaviour) -> PoolScheduling:
+def _pool(
+    cluster: Cluster, pool: Pool, scheduler: KaiScheduler, behaviour: Behaviour, *, host_bounds: bool
+) -> PoolScheduling:
     queues = pool_queues(cluster, pool.name)
     leaves = [item for item in queues if item.tenant]
     setup = Setup(
-        nodes=tuple(_nodes(cluster, pool)),
+        nodes=tuple(_nodes(cluster, pool, host_bounds=host_bounds)),
         queues=tuple(item.queue for item in queues),
         queue_of={item.tenant: item.queue.name for item in leaves},
         behaviour=behaviour,
@@ -194,7 +199,7 @@ def _pool(cluster: Cluster, pool: Pool, scheduler: KaiScheduler, behaviour: Beha
     return PoolScheduling(pool.name, setup, scheduler, _offer(cluster, pool, setup, leaves), unit)
 
 
-def _nodes(cluster: Cluster, pool: Pool) -> Iterable[Node]:
+def _nodes(cluster: Cluster, pool: Pool, *, host_bounds: bool) -> Iterable[Node]:
     names = pool.spec.hosts or [f"{pool.name}-{number:04d}" for number in range(pool.nodes)]
     whole = sum(item.per_node for item in pool.gpu_resources if item.kind is ResourceKind.GPU)
     slices = {item.name: float(item.per_node) for item in pool.gpu_resources if item.kind is ResourceKind.SLICE}
@@ -209,8 +214,8 @@ def _nodes(cluster: Cluster, pool: Pool) -> Iterable[Node]:
             name=name,
             gpus=float(whole),
             # A core counts as one CPU: whether it runs two threads, and what the system takes of them, is not known.
-            cpu=pool.server.cpu_cores * 1000.0,
-            memory=float(pool.server.memory_gib * GIBIBYTE),
+            cpu=pool.server.cpu_cores * 1000.0 if host_bounds else 0.0,
+            memory=float(pool.server.memory_gib * GIBIBYTE) if host_bounds else 0.0,
             pods=PODS[cluster.openshift],
             extended=tuple(sorted(slices.items())),
             gpu_memory=pool.gpu.memory_mib,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.app.job_source import read_jobs
 from tenantry.app.routed import Routed, require_known, require_some, routed
 from tenantry.app.scheduling import USUAL_TUNING, Scheduling, Tuning, scheduling
 from tenantry.app.simulation_findings import findings
+from tenantry.app.simulation_runs import BASE, FAIR_SHARE, POLICIES, Case, Plan, Run, replayed
 from tenantry.app.spec import load
 from tenantry.errors import InputError
-from tenantry.exec.pool import cores, spread
-from tenantry.fair.order import OrderDifference, compare
-from tenantry.fair.replay.driver import Replay, replay
-from tenantry.fair.replay.policies import fair_share, fifo, static_partition
+from tenantry.fair.replay.driver import Replay
 from tenantry.fair.replay.setup import AS_USUAL, Behaviour
 from tenantry.io.tenant_table import load_tenant_table
 from tenantry.io.walk import shown
@@ -27,29 +25,10 @@ if TYPE_CHECKING:
     from tenantry.app.job_source import Jobs, JobSource
     from tenantry.app.scheduling import PoolScheduling
     from tenantry.app.spec import CheckedSpec
+    from tenantry.app.simulation_runs import Told
     from tenantry.fair.kai.scheduler import KaiScheduler
-    from tenantry.fair.replay.log import Log
-    from tenantry.fair.replay.policies import Policy
-    from tenantry.fair.replay.setup import Setup
     from tenantry.model.finding import Finding, Severity
-    from tenantry.model.job_table import JobTable
     from tenantry.model.moment import Moment
-
-    Told = Callable[[str, int, int], None]
-    """Told what is being done, how far it is, and of how much; 0 where that is not known."""
-
-BASE = "base"
-"""Name of the spec as it is among the scenarios."""
-
-POLICIES: Mapping[str, Callable[[Setup, KaiScheduler], Policy]] = {
-    "fair-share": fair_share,
-    "static-partition": static_partition,
-    "fifo": fifo,
-}
-"""Ways to run the work, the deployed one first."""
-
-WORTH_SPREADING = 2_000
-"""Jobs of all runs above which starting processes pays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +42,13 @@ class Question:
         scenarios: files laid over the spec, one scenario each.
         tenants: table of who is who; None when the trace names tenants of the spec.
         pool: the only node pool of interest; empty for all.
-        policies: names of :data:`POLICIES`.
+        policies: names of :data:`~tenantry.app.simulation_runs.POLICIES`; when empty all of them, or with scenarios the
+            deployed one, so that what is laid side by side differs in the scenario alone.
         behaviour: how jobs behave.
         tuning: what of the scheduler no spec says.
         order_seeds: seeds under which the scheduler's open choices are made otherwise, to see what hangs on them.
         workers: processes at most; 0 for one on each core.
+        literal: whether to run the literal model of the scheduler even where the fast replay gives the same log.
     """
 
     spec: Path
@@ -76,51 +57,12 @@ class Question:
     scenarios: Sequence[Path] = ()
     tenants: Path | None = None
     pool: str = ""
-    policies: Sequence[str] = tuple(POLICIES)
+    policies: Sequence[str] = ()
     behaviour: Behaviour = AS_USUAL
     tuning: Tuning = USUAL_TUNING
     order_seeds: Sequence[int] = ()
     workers: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """The spec as it is, or one scenario.
-
-    Attributes:
-        name: :data:`BASE`, or the name of the scenario's file without its ending.
-        platform: what the schedulers see.
-        jobs: the jobs of every pool.
-        same: why it gives what the base gives, in words; empty when it may differ.
-    """
-
-    name: str
-    platform: Scheduling
-    jobs: Routed
-    same: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One replay.
-
-    Attributes:
-        case: name of the case.
-        pool: name of the node pool.
-        policy: name of the policy.
-        setup: the cluster, as it is set up under the policy.
-        table: the jobs.
-        log: what happened.
-        orders: what changes when the scheduler's open choices are made otherwise, by seed.
-    """
-
-    case: str
-    pool: str
-    policy: str
-    setup: Setup
-    table: JobTable
-    log: Log
-    orders: Mapping[int, OrderDifference] = field(default_factory=dict)
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +73,7 @@ class Simulation:
         platform: name of the platform.
         jobs: the jobs, as they were read.
         cases: the spec as it is, then its scenarios.
-        runs: replays by case, pool and policy, in the order asked for.
+        runs: replays by pool, case and policy, in the order asked for.
         notes: what is simulated otherwise than it is deployed, a sentence each.
     """
 
@@ -147,21 +89,9 @@ class Simulation:
         return tuple(findings(self))
 
     def at_least(self, severity: Severity) -> int:
-        """Number of findings at or above a severity."""
-        return sum(item.severity >= severity for item in self.findings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    case: int
-    pool: str
-    policy: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Common:
-    cases: tuple[Case, ...]
-    seeds: tuple[int, ...]
+        """Number of findings at or above a severity, those of measured runs included."""
+        measured = (item for run in self.runs for item in run.measured.result.findings)
+        return sum(item.severity >= severity for item in (*self.findings, *measured))
 
 
 def simulate(question: Question, told: Told | None = None) -> Simulation:
@@ -189,7 +119,13 @@ def simulate(question: Question, told: Told | None = None) -> Simulation:
             cases.append(Case(name, seen, found))
         else:
             cases.append(_compared(Case(name, seen, found), cases[0], unchanged=changed[name].spec == base.spec))
-    runs = _replayed(question, tuple(cases), tell)
+    plan = Plan(
+        tuple(cases),
+        policies=tuple(question.policies) or ((FAIR_SHARE,) if question.scenarios else tuple(POLICIES)),
+        seeds=tuple(question.order_seeds),
+        literal=question.literal,
+    )
+    runs = replayed(plan, question.workers, tell)
     return Simulation(base.cluster.name, jobs, tuple(cases), runs, platform.notes)
 
 
@@ -299,50 +235,3 @@ def _compared(case: Case, base: Case, *, unchanged: bool) -> Case:
     if case.platform.pools == base.platform.pools and case.platform.priorities == base.platform.priorities:
         return replace(case, same="it changes nothing that the scheduler sees")
     return case
-
-
-# Replays -------------------------------------------------------------------------------------------------------------
-
-
-def _replayed(question: Question, cases: tuple[Case, ...], tell: Told) -> tuple[Run, ...]:
-    tasks = [
-        _Task(number, pool, policy)
-        for number, case in enumerate(cases)
-        if not case.same
-        for pool in case.jobs.tables
-        for policy in question.policies
-    ]
-    common = _Common(cases, tuple(question.order_seeds))
-    sizes = [len(cases[task.case].jobs.tables[task.pool]) for task in tasks]
-    total = sum(sizes)
-    if total * (1 + len(common.seeds)) > WORTH_SPREADING and (workers := question.workers or cores()) > 1:
-        runs = spread(run_task, common, tasks, workers=workers, done=lambda done: tell("replaying", done, len(tasks)))
-    else:
-        runs = []
-        for number, task in enumerate(tasks):
-            runs.append(run_task(common, task, _after(sum(sizes[:number]), total, tell)))
-    found = {(run.case, run.pool, run.policy): run for run in runs}
-    return tuple(
-        replace(found[(BASE if case.same else case.name, pool, policy)], case=case.name)
-        for case in cases
-        for pool in case.jobs.tables
-        for policy in question.policies
-    )
-
-
-def _after(before: int, total: int, tell: Told) -> Callable[[int], None]:
-    return lambda done: tell("replaying", before + done, total)
-
-
-def run_task(common: _Common, task: _Task, told: Callable[[int], None] | None = None) -> Run:
-    """Do one replay, and those it is compared with."""
-    case = common.cases[task.case]
-    pool = next(item for item in case.platform.pools if item.name == task.pool)
-    table = case.jobs.tables[task.pool]
-    policy = POLICIES[task.policy](pool.setup, pool.scheduler)
-    log = replay(policy.setup, table, policy.scheduler, progress=told)
-    orders = {
-        seed: compare(log, replay(policy.setup, table, policy.scheduler.shuffled(seed)), len(table))
-        for seed in common.seeds
-    }
-    return Run(case.name, task.pool, task.policy, policy.setup, table, log, orders)

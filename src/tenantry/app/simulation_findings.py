@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenantry.app.job_source import Jobs
-    from tenantry.app.simulate import Case, Run, Simulation
+    from tenantry.app.simulate import Simulation
+    from tenantry.app.simulation_runs import Case, Run
     from tenantry.fair.order import OrderDifference
 
 STUCK = "jobs only kept evicting each other, so the replay was ended: 10,000 evictions without a submission or an end"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tenantry import __version__
 from tenantry.app.job_source import MadeUp, TraceFile, read_jobs
 from tenantry.app.scheduling import USUAL_TUNING, Scheduling, Tuning, scheduling
-from tenantry.app.simulate import BASE, POLICIES, known_pool, sent, who_is_who
+from tenantry.app.simulate import known_pool, sent, who_is_who
+from tenantry.app.simulation_runs import BASE, POLICIES
 from tenantry.app.spec import load
 from tenantry.app.sweep_row import measured_row
 from tenantry.errors import InputError, SpecError
 from tenantry.exec.pool import cores, spread
-from tenantry.fair.replay.driver import replay
+from tenantry.fair.replay.run import run_replay
 from tenantry.fair.replay.setup import AS_USUAL, Behaviour
 from tenantry.fair.sweep import Point, Variant, axes, count, points
 from tenantry.io.spec_folder import load_spec
@@ -264,7 +265,7 @@ def run_point(common: _Common, point: Point) -> bool:
         if pool is None or table is None:
             return row
         policy = POLICIES[point.policy](pool.setup, pool.scheduler)
-        return {**row, **measured_row(replay(policy.setup, table, policy.scheduler), table, pool.setup)}
+        return {**row, **measured_row(run_replay(policy.setup, table, policy.scheduler), table, pool.setup)}
 
     inputs = [place, jobs.left_out, plain(pool), None if table is None else table.digest()]
     return _finish(store, point.number, inputs, replayed)
