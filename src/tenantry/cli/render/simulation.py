@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenantry.cli.render.simulation_data import as_json
 from tenantry.cli.render.simulation_words import (
     COMPARED,
     HEADLINE,
@@ -20,16 +21,18 @@ from tenantry.cli.render.simulation_words import (
 )
 from tenantry.cli.render.verification import cell, printable
 from tenantry.fair.measures.compare import compare
-from tenantry.fair.measures.result import ALL, CLUSTER, QUEUE, SIZE_CLASSES, TENANT
+from tenantry.fair.measures.result import ALL, CLUSTER, SIZE_CLASSES, TENANT
 from tenantry.model.finding import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from tenantry.cli.render.simulation_words import Side
     from tenantry.fair.measures.compare import Compared
-    from tenantry.fair.measures.named import NamedResult
+    from tenantry.fair.measures.named import NamedResult, PoolResults, Report
     from tenantry.fair.measures.result import Measured
     from tenantry.fair.measures.told import FairFinding
+    from tenantry.model.finding import Finding
 
 WIDTH = 100
 """Columns of a terminal unless told otherwise."""
@@ -41,7 +44,7 @@ MARKS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "n
 
 
 class Table(NamedTuple):
-    """A table for people: the first column is words, the others numbers.
+    """A table of plain text: the first column is words, the others numbers.
 
     Attributes:
         title: what it shows.
@@ -56,36 +59,90 @@ class Table(NamedTuple):
     note: str = ""
 
 
-def text(results: Sequence[NamedResult], width: int = WIDTH) -> str:
+class Sheet(NamedTuple):
+    """A table whose cells may know their difference to the first replay.
+
+    Attributes:
+        title: what it shows.
+        head: heads of the columns.
+        rows: the rows.
+        note: what is not in it; empty when nothing is missing.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str | Side, ...], ...]
+    note: str = ""
+
+    @property
+    def plain(self) -> Table:
+        """The same as text."""
+        return Table(self.title, self.head, tuple(tuple(map(str, row)) for row in self.rows), self.note)
+
+
+def text(report: Report, width: int = WIDTH) -> str:
     """Write replays for a terminal of so many columns."""
-    lines: list[str] = []
+    lines = [*_wrapped(f"{report.title}: {report.lead}", width, "    ")]
+    lines += [line for note in report.notes for line in _wrapped(f"note: {note}", width, "    ")]
+    if report.findings:
+        lines += ["", "Before the replays", *_known(report.findings, width)]
+    for pool in report.pools:
+        lines += ["", *_pool(pool, width)]
+    return printable("\n".join(lines)) + "\n"
+
+
+def markdown(report: Report) -> str:
+    """Write replays as Markdown."""
+    lines = [f"## {cell(report.title)}", "", cell(report.lead), *(f"\\\n{cell(note)}" for note in report.notes), ""]
+    if report.findings:
+        lines += ["| | rule | subject | what | fix |", "|---|---|---|---|---|"]
+        lines += [
+            _row((MARKS[each.severity], each.rule, each.subject, each.message, each.fix)) for each in report.findings
+        ]
+        lines.append("")
+    for pool in report.pools:
+        lines += [f"### Node pool {cell(pool.pool)}", ""] if pool.pool else []
+        lines += _pool_in_markdown(pool)
+    return printable("\n".join(lines).rstrip()) + "\n"
+
+
+def as_html(report: Report) -> str:
+    """Write replays as a self-contained page."""
+    from tenantry.cli.render.simulation_page import simulation_page
+
+    return simulation_page(report)
+
+
+def _pool(pool: PoolResults, width: int) -> list[str]:
+    results = pool.results
+    lines = [f"Node pool {pool.pool}"] if pool.pool else []
     for named in results:
         lines += _about(named, width)
-    for table in _tables(results):
-        for part in _fitting(table, width, keep=1 if len(results) == 1 else 2):
+    for sheet in tables(results):
+        for part in _fitting(sheet.plain, width, keep=1 if len(results) == 1 else 2):
             lines += ["", *_lines(part, width)]
     for named in results:
         lines += _findings(named, width, several=len(results) > 1)
-    return printable("\n".join(lines))
+    return lines
 
 
-def markdown(results: Sequence[NamedResult]) -> str:
-    """Write replays as Markdown."""
+def _pool_in_markdown(pool: PoolResults) -> list[str]:
     lines = []
-    for named in results:
+    for named in pool.results:
         said = about(named)
-        lines += [f"**{cell(said.head)}**  ", f"{said.window}  ", *(f"{cell(note)}  " for note in said.notes), ""]
-    for table in _tables(results):
-        lines += [f"**{table.title}**", "", _row(table.head), "|---|" + "---:|" * (len(table.head) - 1)]
+        words = (f"**{cell(said.head)}**", said.window, *map(cell, said.notes))
+        lines += [*(f"{each}  " for each in words), ""]
+    for table in (sheet.plain for sheet in tables(pool.results)):
+        lines += [f"**{cell(table.title)}**", "", _row(table.head), "|---|" + "---:|" * (len(table.head) - 1)]
         lines += [_row(row) for row in table.rows]
-        lines += ["", *([table.note, ""] if table.note else [])]
-    for named in results:
+        lines += ["", *([cell(table.note), ""] if table.note else [])]
+    for named in pool.results:
         found = named.result.findings
         if found:
             lines += [f"**Findings: {cell(named.name)}**", "", "| | rule | what | fix |", "|---|---|---|---|"]
             lines += [_row((MARKS[each.severity], each.rule, str(each.message), each.fix)) for each in found]
             lines.append("")
-    return printable("\n".join(lines).rstrip()) + "\n"
+    return lines
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -95,13 +152,14 @@ def _row(cells: Iterable[str]) -> str:
 # Tables --------------------------------------------------------------------------------------------------------------
 
 
-def _tables(results: Sequence[NamedResult]) -> Iterator[Table]:
+def tables(results: Sequence[NamedResult]) -> Iterator[Sheet]:
+    """Yield the tables for people: the cluster, waits by size, tenants, queues; of several replays side by side."""
     rows = compare(results)
     by_key = {(row.kind, row.subject, row.measure): row for row in rows}
     names = tuple(named.name for named in results)
     cluster = [by_key[CLUSTER, "", key] for key in HEADLINE]
     known = [(row, key) for row, key in zip(cluster, HEADLINE, strict=True) if set(row.values) != {None}]
-    yield Table("Cluster", ("", *names), tuple((title(key), *side_by_side(row)) for row, key in known))
+    yield Sheet("Cluster", ("", *names), tuple((title(key), *side_by_side(row)) for row, key in known))
     yield _waits(results)
     if len(results) == 1:
         yield _subjects(results[0], TENANT, OF_TENANT)
@@ -114,7 +172,7 @@ def _tables(results: Sequence[NamedResult]) -> Iterator[Table]:
             yield table
 
 
-def _waits(results: Sequence[NamedResult]) -> Table:
+def _waits(results: Sequence[NamedResult]) -> Sheet:
     rows = []
     for position, size in enumerate((ALL, *SIZE_CLASSES)):
         each = [named.result.cluster.waits[position] for named in results]
@@ -123,15 +181,15 @@ def _waits(results: Sequence[NamedResult]) -> Table:
             count = max(waits.first.count for waits in each if waits.first is not None)
             words = "all sizes" if size == ALL else f"{size} GPU{'s' * (size != SIZE_CLASSES[0])}"
             rows.append((f"{words} ({count:,} jobs)", *cells))
-    return Table("Wait until the first run, p50 / p95", ("", *(named.name for named in results)), tuple(rows))
+    return Sheet("Wait until the first run, p50 / p95", ("", *(named.name for named in results)), tuple(rows))
 
 
-def _subjects(named: NamedResult, kind: str, keys: Sequence[str]) -> Table:
+def _subjects(named: NamedResult, kind: str, keys: Sequence[str]) -> Sheet:
     subjects = by_weight(named, kind)
     used = [key for key in keys if any(measured(key, each, named.result) != "-" for each in subjects)]
     shown = subjects[:MOST_ROWS]
     rows = tuple((each.name, *(measured(key, each, named.result) for key in used)) for each in shown)
-    return Table("Tenants", ("", *(HEADS[key] for key in used)), rows, _missing(len(subjects), "tenants"))
+    return Sheet("Tenants", ("", *(HEADS[key] for key in used)), rows, _missing(len(subjects), "tenants"))
 
 
 def _missing(count: int, things: str) -> str:
@@ -140,12 +198,12 @@ def _missing(count: int, things: str) -> str:
     return f"{count - MOST_ROWS} more {things}, with less share loss, are in the other outputs"
 
 
-def _queues(named: NamedResult) -> Table:
+def _queues(named: NamedResult) -> Sheet:
     queues = named.result.queues
     rows = tuple(_queue(each, named) for each in queues[: 2 * MOST_ROWS])
     left = len(queues) - len(rows)
     note = f"{left} more queues are in the other outputs" if left else ""
-    return Table("Queues", ("", "quota", *(HEADS[key] for key in OF_QUEUE)), rows, note)
+    return Sheet("Queues", ("", "quota", *(HEADS[key] for key in OF_QUEUE)), rows, note)
 
 
 def _queue(queue: Measured, named: NamedResult) -> tuple[str, ...]:
@@ -154,16 +212,16 @@ def _queue(queue: Measured, named: NamedResult) -> tuple[str, ...]:
     return (name, quota, *(measured(key, queue, named.result) for key in OF_QUEUE))
 
 
-def _compared(key: str, names: Sequence[str], rows: Sequence[Compared]) -> Table | None:
+def _compared(key: str, names: Sequence[str], rows: Sequence[Compared]) -> Sheet | None:
     """Lay one measure of all tenants side by side, those it changes most for first."""
     known = [row for row in rows if set(row.values) != {None}]
     if not known:
         return None
     known.sort(key=lambda row: (-max(abs(change or 0.0) for change in row.differences), row.subject))
-    shown = tuple((row.subject, *side_by_side(row)) for row in known[:MOST_ROWS])
+    shown: tuple[tuple[str | Side, ...], ...] = tuple((row.subject, *side_by_side(row)) for row in known[:MOST_ROWS])
     left = len(known) - len(shown)
     note = f"{left} more tenants, for whom it changes less, are in the other outputs" if left else ""
-    return Table(f"Tenants: {title(key)}", ("", *names), shown, note)
+    return Sheet(f"Tenants: {title(key)}", ("", *names), shown, note)
 
 
 # Terminal ------------------------------------------------------------------------------------------------------------
@@ -230,7 +288,26 @@ def _findings(named: NamedResult, width: int, *, several: bool) -> list[str]:
     return lines
 
 
+def _known(findings: Sequence[Finding], width: int) -> Iterator[str]:
+    for each in findings[:MOST_FINDINGS]:
+        where = f"{each.location}: " if each.location.file else ""
+        yield from _wrapped(
+            f"{where}{MARKS[each.severity]}: {each.subject}: {each.message}  [{each.rule}]", width, "    "
+        )
+    if len(findings) > MOST_FINDINGS:
+        yield f"and {len(findings) - MOST_FINDINGS} more in the other outputs"
+
+
 def _finding(finding: FairFinding, width: int) -> list[str]:
     words = f"{MARKS[finding.severity]}: {finding.message}  [{finding.rule}]"
     lines = _wrapped(words, width, "    ")
     return lines + (_wrapped(f"    fix: {finding.fix}", width, "      ") if finding.fix else [])
+
+
+RENDERERS: Mapping[str, Callable[[Report], str]] = {
+    "text": text,
+    "json": as_json,
+    "md": markdown,
+    "html": as_html,
+}
+"""Writer of each output format."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.measures.catalogue import BY_KEY
 from tenantry.fair.measures.compare import subjects
-from tenantry.fair.measures.kind import Unit
+from tenantry.fair.measures.kind import Better, Unit
 from tenantry.fair.measures.words import span
 
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 UNKNOWN = "-"
 """In place of a number that is not known; never zero."""
 
+SAME = "="
+"""In place of a difference too small to be seen."""
+
 HEADLINE = (
     "allocationBusy", "usefulGpuHours", "workLostGpuHours", "freeBlockedGpuHours", "freeTooSmallGpuHours",
     "jainIndex", "worstNormalisedShare", "shareLossTotalGpuHours", "waitP50Seconds", "waitP95Seconds", "slowdownMean",
-    "slowdownP95", "evictionsSuffered", "finishTimeUnfairPart", "waitRatioToPartition", "jobsFinished", "jobsUnfinished",
-    "jobsWaiting", "jobsImpossible",
+    "slowdownP95", "evictionsSuffered", "finishTimeUnfairPart", "waitRatioToPartition", "jobsFinished",
+    "jobsUnfinished", "jobsWaiting", "jobsImpossible",
 )  # fmt: skip
 """Measures of the cluster that are shown first."""
 
@@ -104,7 +107,7 @@ def difference(unit: Unit, value: float | None) -> str:
         text = "0"
     else:
         text = ("+" if value > 0 else "") + number(unit, value)
-    return "=" if text.strip("+-0. smind,") == "" else text
+    return SAME if text.strip("+-0. smind,") == "" else text
 
 
 def measured(key: str, subject: Measured, result: Result) -> str:
@@ -119,15 +122,38 @@ def title(key: str) -> str:
     return f"{measure.title} (GPU-h)" if measure.unit is Unit.GPU_HOURS else measure.title
 
 
-def side_by_side(row: Compared) -> list[str]:
+class Side(NamedTuple):
+    """One measure in one of several replays.
+
+    Attributes:
+        text: the value.
+        moved: its difference to the first replay; empty where there is none to speak of.
+        tone: ``better`` or ``worse`` than the first; empty for neither.
+    """
+
+    text: str
+    moved: str = ""
+    tone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.moved})" if self.moved else self.text
+
+
+def side_by_side(row: Compared) -> list[Side]:
     """Write a row of a comparison: the value in the first replay, then values with differences."""
-    unit = BY_KEY[row.measure].unit
-    cells = []
+    measure = BY_KEY[row.measure]
+    sides = []
     for position, (value, bound, change) in enumerate(zip(row.values, row.at_least, row.differences, strict=True)):
-        text = number(unit, value, bound=bound)
-        moved = difference(unit, change) if position else ""
-        cells.append(f"{text} ({moved})" if moved else text)
-    return cells
+        text = number(measure.unit, value, bound=bound)
+        moved = difference(measure.unit, change) if position else ""
+        sides.append(Side(text, moved, _tone(measure.better, change) if moved not in {"", SAME} else ""))
+    return sides
+
+
+def _tone(better: Better, change: float | None) -> str:
+    if not change or better is Better.NEITHER:
+        return ""
+    return "better" if (change > 0) == (better is Better.HIGHER) else "worse"
 
 
 def statistic(spread: Spread | None, name: str) -> str:

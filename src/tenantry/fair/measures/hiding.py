@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tenantry.fair.measures.gantt import Gantt, Segment
-    from tenantry.fair.measures.named import NamedResult
+    from tenantry.fair.measures.named import NamedResult, Report
     from tenantry.fair.measures.result import Cause, Result
     from tenantry.fair.measures.timeline import Timeline
 
@@ -112,6 +112,26 @@ def hide_others(results: Sequence[NamedResult], tenant: str) -> list[NamedResult
     """
     disguise = Disguise(results, tenant)
     return [disguised(named, disguise) for named in results]
+
+
+HIDDEN_FINDINGS = "what was found in the trace and the scenarios is not shown, as it may name other tenants"
+
+
+def hide_others_in(report: Report, tenant: str) -> Report:
+    """Return a report with tenants, queues and jobs of others renamed, alike in all its node pools.
+
+    Findings of the trace and the scenarios are sentences of which nobody knows what they name; they are left out, and
+    a note says so. Titles and notes stay as they are.
+
+    Raises:
+        ValueError: if no result has the tenant.
+    """
+    disguise = Disguise([named for pool in report.pools for named in pool.results], tenant)
+    pools = tuple(
+        replace(pool, results=tuple(disguised(named, disguise) for named in pool.results)) for pool in report.pools
+    )
+    notes = (*report.notes, HIDDEN_FINDINGS) if report.findings else report.notes
+    return replace(report, pools=pools, notes=notes, findings=())
 
 
 def disguised(named: NamedResult, disguise: Disguise) -> NamedResult:
