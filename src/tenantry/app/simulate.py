@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from tenantry.app.job_source import Jobs, JobSource
     from tenantry.app.scheduling import PoolScheduling
-    from tenantry.app.spec import CheckedSpec
     from tenantry.app.simulation_runs import Told
+    from tenantry.app.spec import CheckedSpec
     from tenantry.fair.kai.scheduler import KaiScheduler
     from tenantry.model.finding import Finding, Severity
     from tenantry.model.moment import Moment
@@ -89,9 +89,13 @@ class Simulation:
         return tuple(findings(self))
 
     def at_least(self, severity: Severity) -> int:
-        """Number of findings at or above a severity, those of measured runs included."""
-        measured = (item for run in self.runs for item in run.measured.result.findings)
-        return sum(item.severity >= severity for item in (*self.findings, *measured))
+        """Number of findings at or above a severity, those of runs of the policy that is deployed included.
+
+        What is found in the other policies is an argument for the deployed one, and nothing to act on.
+        """
+        deployed = (run for run in self.runs if run.policy == FAIR_SHARE)
+        measured = sum(item.severity >= severity for run in deployed for item in run.measured.result.findings)
+        return measured + sum(item.severity >= severity for item in self.findings)
 
 
 def simulate(question: Question, told: Told | None = None) -> Simulation:

@@ -1,4 +1,4 @@
-"""The replays of a simulation: every case, node pool and policy, replayed, compared with a static partition, measured."""
+"""The replays of a simulation: every case, node pool and policy, measured and compared with a static partition."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ POLICIES: Mapping[str, Callable[[Setup, KaiScheduler], Policy]] = {
 
 NOTES: Mapping[str, str] = {
     FAIR_SHARE: "",
-    STATIC_PARTITION: "every tenant has its part of the GPUs for itself, in proportion to quotas: none lends or borrows",
+    STATIC_PARTITION: "every tenant has its part of the GPUs for itself, by quotas: none lends or borrows",
     FIFO: "jobs start strictly in the order they come, without quotas",
 }
 """What a policy is, for readers; nothing of the one that is deployed."""
