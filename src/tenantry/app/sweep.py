@@ -122,7 +122,7 @@ def sweep(
         InputError: if something cannot be read, or nothing can be replayed.
         TreeError: if the folder cannot be written.
     """
-    plan, _ = _plan(question)
+    plan, _ = plan_sweep(question)
     store = SweepStore(out)
     store.begin({"name": load_sweep(question.sweep).sweep.name, "runs": len(plan)})
     tasks = [point for point in plan if shard.has(point.number)]
@@ -168,7 +168,7 @@ def merge(out: Path, outcome: SweepOutcome | None = None) -> SweepOutcome:
 # Planning ------------------------------------------------------------------------------------------------------------
 
 
-def _plan(question: SweepQuestion) -> tuple[list[Point], LoadedSweep]:
+def plan_sweep(question: SweepQuestion) -> tuple[list[Point], LoadedSweep]:
     """Return all runs, after proving that each can be set up."""
     loaded = load_sweep(question.sweep)
     spec, source = loaded.sweep.spec, question.source
