@@ -135,6 +135,8 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
         if item.offer.refused:
             notes.append(f"node pool {item.name} is not simulated: {item.offer.refused}")
     notes += _hostile_notes(cluster)
+    if tuning.host_bounds:
+        notes += _boundless_notes(cluster)
     tiers = {tier.name: tier.value for tier in cluster.spec.platform.spec.priority_tiers}
     priorities = {tenant.name: tuple(sorted({tiers[name] for name in tenant.priorities})) for tenant in cluster.tenants}
     return Scheduling(pools, tiers, priorities, tuple(notes))
@@ -178,6 +180,15 @@ def _hostile_notes(cluster: Cluster) -> Iterable[str]:
     names = [tenant.name for tenant in cluster.tenants if tenant.spec.spec.trust == "hostile"]
     if names:
         yield f"tenants of trust hostile ({', '.join(names)}) get no nodes of their own in the simulation"
+
+
+def _boundless_notes(cluster: Cluster) -> Iterable[str]:
+    names = [pool.name for pool in cluster.pools if not (pool.server.cpu_cores and pool.server.memory_gib)]
+    if names:
+        yield (
+            f"CPUs or memory of the servers of node pools {', '.join(names)} are not in the catalog, and what is not "
+            "known bounds nothing"
+        )
 
 
 # Pools ---------------------------------------------------------------------------------------------------------------
