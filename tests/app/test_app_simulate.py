@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.app.examples import example
 from tenantry.app.job_source import MadeUp, TraceFile
-from tenantry.app.scheduling import Tuning, scheduling
+from tenantry.app.scheduling import scheduling
 from tenantry.app.simulate import Question, Simulation, simulate, simulated_moment
 from tenantry.app.simulation_report import report_of
 from tenantry.app.spec import load
@@ -164,20 +164,12 @@ def test_a_moment_needs_a_pool_with_jobs(question: Question) -> None:
 # What the scheduler is given -----------------------------------------------------------------------------------------
 
 
-def test_cpus_and_memory_bound_nothing_unless_asked_for_and_known() -> None:
-    cluster = load(SPEC).cluster
-    pools = tuple(
-        replace(pool, server=replace(pool.server, cpu_cores=96, memory_gib=2)) if pool.name == "training" else pool
-        for pool in cluster.pools
-    )
-    known = replace(cluster, pools=pools)
-    usual, bounded = (scheduling(known, tuning=Tuning(host_bounds=flag)) for flag in (False, True))
-    assert {(node.cpu, node.memory) for pool in usual.pools for node in pool.setup.nodes} == {(0.0, 0.0)}
-    assert {(node.cpu, node.memory) for node in bounded.pools[2].setup.nodes} == {(96_000.0, 2.0 * 2**30)}
-    assert [note for note in bounded.notes if "not in the catalog" in note] == [
-        "CPUs or memory of the servers of node pools development, serving are not in the catalog, and what is not known "
-        "bounds nothing"
-    ]
+def test_what_a_job_asks_of_cpus_and_memory_bounds_nothing(question: Question, tmp_path: Path) -> None:
+    rows = JOBS.replace("gpus", "gpus,cpus,memory").replace(",8\n", ",8,1000,9000000\n")
+    (tmp_path / "jobs.csv").write_text(rows)
+    found = simulate(replace(question, policies=["fair-share"]))
+    assert list(found.runs[0].table.cpus) == [1_000_000] * 2
+    assert wait(found, "fair-share", "vision") == 830
 
 
 def test_whole_gpus_are_replayed_the_fast_way(question: Question) -> None:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 OPERATOR = "kai-scheduler"
 PODS = {True: 250.0, False: 110.0}
 """Pods a node may hold, by whether it runs OpenShift (kubelet, maxPods)."""
-GIBIBYTE = 1024**3
 
 RUNAI_NOTE = (
     "Run:ai is simulated as the KAI scheduler, which is its core: the same quotas, limits and weights, the rules of "
@@ -52,13 +51,10 @@ class Tuning:
     Attributes:
         period: seconds between two cycles.
         k_value: weight of past usage in the division of what is left over; it counts only where a usage window is set.
-        host_bounds: whether CPUs and memory of nodes bound what runs on them. A spec gives no quota for them in queues,
-            and traces ask for what their own nodes had, so a job may well fit no node of another server model.
     """
 
     period: int = 1
     k_value: float = DEFAULTS.k_value
-    host_bounds: bool = False
 
 
 USUAL_TUNING = Tuning()
@@ -135,8 +131,6 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
         if item.offer.refused:
             notes.append(f"node pool {item.name} is not simulated: {item.offer.refused}")
     notes += _hostile_notes(cluster)
-    if tuning.host_bounds:
-        notes += _boundless_notes(cluster)
     tiers = {tier.name: tier.value for tier in cluster.spec.platform.spec.priority_tiers}
     priorities = {tenant.name: tuple(sorted({tiers[name] for name in tenant.priorities})) for tenant in cluster.tenants}
     return Scheduling(pools, tiers, priorities, tuple(notes))
@@ -182,25 +176,14 @@ def _hostile_notes(cluster: Cluster) -> Iterable[str]:
         yield f"tenants of trust hostile ({', '.join(names)}) get no nodes of their own in the simulation"
 
 
-def _boundless_notes(cluster: Cluster) -> Iterable[str]:
-    names = [pool.name for pool in cluster.pools if not (pool.server.cpu_cores and pool.server.memory_gib)]
-    if names:
-        yield (
-            f"CPUs or memory of the servers of node pools {', '.join(names)} are not in the catalog, and what is not "
-            "known bounds nothing"
-        )
-
-
 # Pools ---------------------------------------------------------------------------------------------------------------
 
 
-def _pool(
-    cluster: Cluster, pool: Pool, scheduler: KaiScheduler, behaviour: Behaviour, *, host_bounds: bool
-) -> PoolScheduling:
+def _pool(cluster: Cluster, pool: Pool, scheduler: KaiScheduler, behaviour: Behaviour) -> PoolScheduling:
     queues = pool_queues(cluster, pool.name)
     leaves = [item for item in queues if item.tenant]
     setup = Setup(
-        nodes=tuple(_nodes(cluster, pool, host_bounds=host_bounds)),
+        nodes=tuple(_nodes(cluster, pool)),
         queues=tuple(item.queue for item in queues),
         queue_of={item.tenant: item.queue.name for item in leaves},
         behaviour=behaviour,
@@ -210,7 +193,7 @@ def _pool(
     return PoolScheduling(pool.name, setup, scheduler, _offer(cluster, pool, setup, leaves), unit)
 
 
-def _nodes(cluster: Cluster, pool: Pool, *, host_bounds: bool) -> Iterable[Node]:
+def _nodes(cluster: Cluster, pool: Pool) -> Iterable[Node]:
     names = pool.spec.hosts or [f"{pool.name}-{number:04d}" for number in range(pool.nodes)]
     whole = sum(item.per_node for item in pool.gpu_resources if item.kind is ResourceKind.GPU)
     slices = {item.name: float(item.per_node) for item in pool.gpu_resources if item.kind is ResourceKind.SLICE}
@@ -224,9 +207,8 @@ def _nodes(cluster: Cluster, pool: Pool, *, host_bounds: bool) -> Iterable[Node]
         yield Node(
             name=name,
             gpus=float(whole),
-            # A core counts as one CPU: whether it runs two threads, and what the system takes of them, is not known.
-            cpu=pool.server.cpu_cores * 1000.0 if host_bounds else 0.0,
-            memory=float(pool.server.memory_gib * GIBIBYTE) if host_bounds else 0.0,
+            # CPUs and memory stay at 0, which bounds nothing: they depend on the order of a server, so no catalog knows
+            # them, and traces ask for what their own nodes had.
             pods=PODS[cluster.openshift],
             extended=tuple(sorted(slices.items())),
             gpu_memory=pool.gpu.memory_mib,

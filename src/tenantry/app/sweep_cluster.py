@@ -130,8 +130,6 @@ def _arguments(question: SweepQuestion, root: Path, trace: str) -> Iterator[str]
         yield from ("--tenants", inside(question.tenants))
     for name, value in _behaviour(question).items():
         yield from (f"--{name}", value)
-    if question.tuning.host_bounds:
-        yield "--host-bounds"
 
 
 def _behaviour(question: SweepQuestion) -> Mapping[str, str]:

@@ -173,10 +173,6 @@ behaviour_options: Callable[[Any], Any] = _all(
             "--k-value", type=click.FloatRange(0, 1000), default=1.0, show_default=True, metavar="X",
             heading=_BEHAVIOUR, help="Weight of past usage, where a usage window is set.",
         ),
-        _option(
-            "--host-bounds", is_flag=True, heading=_BEHAVIOUR,
-            help="Let CPUs and memory of nodes bound what runs on them too; otherwise GPUs alone decide.",
-        ),
     )
 )  # fmt: skip
 
@@ -223,5 +219,4 @@ def behaviour(options: dict[str, Any]) -> tuple[Behaviour, Tuning]:
         half_life=options.pop("half_life"),
         until=options.pop("until"),
     )
-    period, k_value = max(1, options.pop("period")), options.pop("k_value")
-    return jobs, Tuning(period, k_value, host_bounds=options.pop("host_bounds"))
+    return jobs, Tuning(max(1, options.pop("period")), options.pop("k_value"))
