@@ -157,7 +157,7 @@ def test_the_scheduler_sees_the_jobs_of_a_moment(question: Question, at: int, st
 def test_a_moment_needs_a_pool_with_jobs(question: Question) -> None:
     with pytest.raises(InputError, match="no job goes to node pool serving"):
         simulated_moment(replace(question, pool=""), 10, "serving")
-    with pytest.raises(InputError, match="there is no node pool 'trainnig'.*did you mean 'training'"):
+    with pytest.raises(InputError, match=r"there is no node pool 'trainnig'.*did you mean 'training'"):
         simulated_moment(question, 10, "trainnig")
 
 
@@ -220,7 +220,7 @@ def test_a_scenario_is_checked_like_the_spec_it_lies_over(question: Question, tm
 
 
 def test_a_platform_with_another_scheduler_is_refused(question: Question) -> None:
-    with pytest.raises(InputError, match="Kueue, which is not modelled; expected scheduler.type kai"):
+    with pytest.raises(InputError, match=r"Kueue, which is not modelled; expected scheduler.type kai"):
         simulate(replace(question, spec=example("vanilla-kubernetes")))
 
 

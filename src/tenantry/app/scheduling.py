@@ -123,7 +123,7 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
         notes.append(RUNAI_NOTE.format(version=version))
     settings = _settings(cluster, version, tuning)
     scheduler = KaiScheduler(settings, tuning.period)
-    pools = tuple(_pool(cluster, pool, scheduler, behaviour, host_bounds=tuning.host_bounds) for pool in cluster.pools)
+    pools = tuple(_pool(cluster, pool, scheduler, behaviour) for pool in cluster.pools)
     for item in pools:
         problems = check_setup(item.setup)
         if problems:

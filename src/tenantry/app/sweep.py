@@ -122,6 +122,8 @@ def sweep(
         InputError: if something cannot be read, or nothing can be replayed.
         TreeError: if the folder cannot be written.
     """
+    for known in (_loaded, _varied, _base, _jobs, _routed):
+        known.cache_clear()  # files may have changed since the last sweep of this process
     plan, _ = plan_sweep(question)
     store = SweepStore(out)
     store.begin({"name": load_sweep(question.sweep).sweep.name, "runs": len(plan)})
