@@ -46,6 +46,7 @@ docs: $(STAMP)  ## Renew the pages written from code
 	$(BIN)/python -c "from tenantry.app.reference import spec_markdown; print(spec_markdown(), end='')" > docs/spec.md
 	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
 	$(BIN)/python -c "from tenantry.safe.catalogue import channels_markdown; print(channels_markdown(), end='')" > docs/channels.md
+	$(BIN)/python -c "from tenantry.fair.measures.reference import measures_markdown; print(measures_markdown(), end='')" > docs/measures.md
 
 demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/demo
 	$(BIN)/tenantry demo --out out/demo

@@ -14,8 +14,10 @@ LEFT, RIGHT, TOP = 44, 6, 8
 
 _STEPS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_400,
-    7 * 86_400, 14 * 86_400, 28 * 86_400, 84 * 86_400, 182 * 86_400, 364 * 86_400,
+    3 * 86_400, 7 * 86_400, 14 * 86_400, 28 * 86_400, 56 * 86_400, 84 * 86_400, 182 * 86_400,
 )  # fmt: skip
+_YEAR = 364 * 86_400
+"""Whole weeks, so that weekdays lie alike."""
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -97,9 +99,10 @@ def times(frame: Frame, bottom: float) -> str:
     return "".join(parts)
 
 
-def ticks(start: int, end: int, most: int = 5) -> range:
+def ticks(start: int, end: int, most: int = 6) -> range:
     """Return round times between two seconds, so many at most."""
-    step = next((step for step in _STEPS if (end - start) // step < most), -(-(end - start) // most))
+    length = end - start
+    step = next((step for step in _STEPS if length // step < most), _YEAR * -(-length // (_YEAR * most)))
     return range(-(-start // step) * step, end + 1, step)
 
 

@@ -12,6 +12,7 @@ from tenantry.cli.render.simulation_words import (
     HEADS,
     OF_QUEUE,
     OF_TENANT,
+    RARE,
     about,
     by_weight,
     measured,
@@ -39,7 +40,7 @@ WIDTH = 100
 MOST_ROWS = 20
 """Tenants or queues a table of a terminal shows."""
 MOST_FINDINGS = 12
-"""Findings of a replay a terminal shows."""
+"""Findings of a replay a terminal shows; half as many of each of several."""
 MARKS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
@@ -158,7 +159,7 @@ def tables(results: Sequence[NamedResult]) -> Iterator[Sheet]:
     by_key = {(row.kind, row.subject, row.measure): row for row in rows}
     names = tuple(named.name for named in results)
     cluster = [by_key[CLUSTER, "", key] for key in HEADLINE]
-    known = [(row, key) for row, key in zip(cluster, HEADLINE, strict=True) if set(row.values) != {None}]
+    known = [(row, key) for row, key in zip(cluster, HEADLINE, strict=True) if _says(row)]
     yield Sheet("Cluster", ("", *names), tuple((title(key), *side_by_side(row)) for row, key in known))
     yield _waits(results)
     if len(results) == 1:
@@ -172,6 +173,11 @@ def tables(results: Sequence[NamedResult]) -> Iterator[Sheet]:
             yield table
 
 
+def _says(row: Compared) -> bool:
+    """Whether a row says more than that nothing is known, or that no job is in a state few are in."""
+    return bool({*row.values} - ({None, 0} if row.measure in RARE else {None}))
+
+
 def _waits(results: Sequence[NamedResult]) -> Sheet:
     rows = []
     for position, size in enumerate((ALL, *SIZE_CLASSES)):
@@ -179,7 +185,7 @@ def _waits(results: Sequence[NamedResult]) -> Sheet:
         if any(waits.first is not None for waits in each):
             cells = [f"{statistic(waits.first, 'p50')} / {statistic(waits.first, 'p95')}" for waits in each]
             count = max(waits.first.count for waits in each if waits.first is not None)
-            words = "all sizes" if size == ALL else f"{size} GPU{'s' * (size != SIZE_CLASSES[0])}"
+            words = "all sizes" if size == ALL else "1 GPU or less" if size == SIZE_CLASSES[0] else f"{size} GPUs"
             rows.append((f"{words} ({count:,} jobs)", *cells))
     return Sheet("Wait until the first run, p50 / p95", ("", *(named.name for named in results)), tuple(rows))
 
@@ -241,7 +247,7 @@ def _fitting(table: Table, width: int, keep: int) -> Iterator[Table]:
     """Split a table into parts that fit, each with the first ``keep`` columns; words are cut before numbers are."""
     widths = [max(len(row[index]) for row in (table.head, *table.rows)) for index in range(len(table.head))]
     keep = min(keep, len(widths))
-    words = min(widths[0], max(16, width // 3))
+    words = min(widths[0], max(16, width // 3, width - sum(part + 2 for part in widths[1:])))
     rows = tuple((_cut(row[0], words), *row[1:]) for row in table.rows)
     first = words + sum(part + 2 for part in widths[1:keep])
     position, part = keep, 0
@@ -281,10 +287,12 @@ def _findings(named: NamedResult, width: int, *, several: bool) -> list[str]:
     if not found:
         return ["", f"{heading}: none"]
     lines = ["", heading]
-    for each in found[:MOST_FINDINGS]:
-        lines += _finding(each, width)
-    if len(found) > MOST_FINDINGS:
-        lines.append(f"and {len(found) - MOST_FINDINGS} more in the other outputs")
+    most = MOST_FINDINGS // 2 if several else MOST_FINDINGS
+    for position, each in enumerate(found[:most]):
+        last = position + 1 in {len(found), most} or found[position + 1].fix != each.fix
+        lines += _finding(each, width, fix=last)
+    if len(found) > most:
+        lines.append(f"and {len(found) - most} more in the other outputs")
     return lines
 
 
@@ -298,10 +306,10 @@ def _known(findings: Sequence[Finding], width: int) -> Iterator[str]:
         yield f"and {len(findings) - MOST_FINDINGS} more in the other outputs"
 
 
-def _finding(finding: FairFinding, width: int) -> list[str]:
+def _finding(finding: FairFinding, width: int, *, fix: bool) -> list[str]:
     words = f"{MARKS[finding.severity]}: {finding.message}  [{finding.rule}]"
     lines = _wrapped(words, width, "    ")
-    return lines + (_wrapped(f"    fix: {finding.fix}", width, "      ") if finding.fix else [])
+    return lines + (_wrapped(f"    fix: {finding.fix}", width, "      ") if fix and finding.fix else [])
 
 
 RENDERERS: Mapping[str, Callable[[Report], str]] = {

@@ -61,6 +61,9 @@ JOB_KEY: Final = (
     '</li><li><i class="k-runs"></i>runs</li><li><i class="k-leaves"></i>evicted, pods are leaving</li></ul>'
 )
 
+LEAST_PART: Final = 0.0005
+"""Part of GPU-time below which it is not drawn: it would be said to be 0.0 %."""
+
 _USES: Final = (
     ("useful", "useful work"), ("startup", "start-up"), ("lost", "work lost"), ("incomplete", "incomplete gangs"),
     ("leaving", "leaving after an eviction"), ("blocked", "free, enough for a waiting job"),
@@ -83,7 +86,11 @@ def use(name: str, booking: Booking) -> str:
         booking.kept, booking.startup, booking.lost, booking.incomplete, booking.leaving, booking.blocked,
         booking.too_small, booking.unwanted,
     )  # fmt: skip
-    known = [(key, words, amount) for (key, words), amount in zip(_USES, parts, strict=True) if amount]
+    known = [
+        (key, words, amount)
+        for (key, words), amount in zip(_USES, parts, strict=True)
+        if amount / booking.capacity >= LEAST_PART
+    ]
     bars = "".join(
         f'<span class="u-{key}" style="width:{100 * amount / booking.capacity:.3f}%" '
         f'title="{escape(words)}: {hours(gpu_hours(amount))} GPU-hours"></span>'
@@ -123,7 +130,7 @@ def queue_chart(name: str, timeline: Timeline, series: QueueSeries, most: float,
     if not series.held.mean:
         return ""
     upper = Frame(edges[0], edges[-1], round_up(most), 8, QUEUE_HEIGHT)
-    lower = Frame(edges[0], edges[-1], round_up(length), QUEUE_HEIGHT + 18, LENGTH_HEIGHT)
+    lower = Frame(edges[0], edges[-1], round_up(length), QUEUE_HEIGHT + 22, LENGTH_HEIGHT)
     bottom = lower.top + lower.height
     quota = series.quota / 1000
     body = (
@@ -142,8 +149,8 @@ def queue_chart(name: str, timeline: Timeline, series: QueueSeries, most: float,
         f"queue {series.name} in {name}: held {held:,.1f} GPUs on average and was due {due:,.1f}; "
         f"at most {peak:,} jobs lacked GPUs"
     )
-    short = f"held {held:,.1f} of {due:,.1f} GPUs due; up to {peak:,} jobs"
-    caption = f"<figcaption><b>{escape(name)}</b> {short}</figcaption>"
+    short = f"held {held:,.1f} of {due:,.1f} GPUs due; up to {peak:,} jobs waited"
+    caption = f"<figcaption><b>{escape(name)}</b><br>{short}</figcaption>"
     return f"<figure>{caption}{picture(body, bottom + 18, said)}</figure>"
 
 
@@ -164,10 +171,10 @@ def cluster_chart(name: str, timeline: Timeline, most: float) -> str:
         + amounts(frame, (0, frame.most) if frame.most < 1.3 * full else (0, full, frame.most))
     )
     said = (
-        f"{_mean(edges, timeline.allocated.mean):,.1f} of {full:,g} GPUs held on average, "
-        f"{_mean(edges, timeline.waiting.mean):,.1f} more waited for"
+        f"held {_mean(edges, timeline.allocated.mean):,.1f} of {full:,g} GPUs, "
+        f"waited for {_mean(edges, timeline.waiting.mean):,.1f} more"
     )
-    caption = f"<figcaption><b>{escape(name)}</b> {said}</figcaption>"
+    caption = f"<figcaption><b>{escape(name)}</b><br>{said}</figcaption>"
     return f"<figure>{caption}{picture(body, bottom + 18, f'{name}: {said}')}</figure>"
 
 
@@ -218,11 +225,15 @@ def job_chart(gantt: Gantt) -> str:
         facts.append(f"evicted {len(evictions)} times" if len(evictions) > 1 else "evicted once")
     said = f"job {gantt.job} of {gantt.tenant}: " + ", ".join(facts)
     return (
-        f"<figure><figcaption><b>{escape(gantt.job)}</b> {escape(gantt.tenant)}, {gantt.gpus / 1000:,g} GPUs: "
+        f"<figure><figcaption><b>{escape(gantt.job)}</b> {escape(gantt.tenant)}, {_count(gantt.gpus)}: "
         f'{escape(gantt.why)}</figcaption><svg class=job viewBox="0 0 {end - start} 1" preserveAspectRatio=none '
         f'role=img aria-label="{escape(said)}">{bars}</svg><figcaption>{escape(", ".join(facts))}</figcaption>'
         f"{_evictions(evictions, start)}</figure>"
     )
+
+
+def _count(gpus: int) -> str:
+    return f"{gpus / 1000:,g} GPU{'' if gpus == 1000 else 's'}"
 
 
 def _said(segment: Segment) -> str:

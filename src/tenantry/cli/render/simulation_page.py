@@ -48,11 +48,15 @@ STYLE: Final = (
     + """
 .better{color:var(--better)}.worse{color:var(--worse)}.better,.worse,.same{font-size:12px;white-space:nowrap}
 .same{color:var(--dim)}td.n{white-space:nowrap}td.n small,th.n{white-space:normal}
-.scroll table{width:auto;min-width:min(100%,560px)}.scroll td+td,.scroll th+th{padding-left:14px}
+.scroll table{width:auto;min-width:min(100%,520px)}
+.sheets{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:0 28px}section{min-width:0}
+.scroll td+td,.scroll th+th{padding-left:14px}
 .replays p{margin:0 0 8px}
 h3{margin-top:22px}details{margin:6px 0}summary{cursor:pointer;color:var(--accent)}
 figure ul{margin:4px 0;padding-left:18px;font-size:13px}dl{margin:4px 0 14px}dt{font-weight:600}dd{margin:0 0 8px}
-@media(max-width:800px){main{padding:18px 14px 40px}}
+.found code{color:var(--dim);white-space:nowrap}.scroll td:first-child{min-width:88px}
+@media(max-width:800px){main{padding:18px 14px 40px}.better,.worse,.same{display:block}
+.scroll td+td,.scroll th+th{padding-left:4px}.scroll table{font-size:13px}}
 """
 )
 
@@ -83,13 +87,13 @@ def _known(report: Report) -> str:
 def _found(rows: Sequence[tuple[str, str, str, str]]) -> str:
     """Return findings as a table: mark, escaped message, fix, rule."""
     shown = "".join(
-        f'<tr class="{mark}"><td>{mark}</td><td>{message}{"<br><b>Fix:</b> " + escape(fix) if fix else ""}</td>'
-        f"<td><code>{escape(rule)}</code></td></tr>"
+        f'<tr class="{mark}"><td>{mark}</td><td>{message}{"<br><b>Fix:</b> " + escape(fix) if fix else ""}'
+        f" <code>{escape(rule)}</code></td></tr>"
         for mark, message, fix, rule in rows[:MOST_FINDINGS]
     )
     left = len(rows) - MOST_FINDINGS
     more = f"<p class=dim>and {left} more in the JSON</p>" if left > 0 else ""
-    return f"<table><tr><th></th><th>What</th><th>Rule</th></tr>{shown}</table>{more}"
+    return f"<table class=found>{shown}</table>{more}"
 
 
 # A node pool ---------------------------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ def _pool(pool: PoolResults) -> str:
         _findings(results),
         _sheets(sheets[:1]),
         _uses(results),
-        _sheets(sheets[1:]),
+        f"<div class=sheets>{_sheets(sheets[1:])}</div>" if len(results) > 1 else _sheets(sheets[1:]),
         _clusters(results),
         _queues(results),
         _jobs(results),
@@ -124,7 +128,7 @@ def _replays(results: Sequence[NamedResult]) -> str:
 
 def _findings(results: Sequence[NamedResult]) -> str:
     parts = []
-    for named in results:
+    for position, named in enumerate(results):
         rows = [
             (MARKS[each.severity], escape(str(each.message)), each.fix, each.rule) for each in named.result.findings
         ]
@@ -133,7 +137,9 @@ def _findings(results: Sequence[NamedResult]) -> str:
             continue
         worst = f", worst: {rows[0][0]}" if rows else ""
         head = f"{escape(named.name)}: {len(rows)} findings{worst}"
-        parts.append(f"<details><summary>{head}</summary>{_found(rows)}</details>" if rows else f"<p>{head}</p>")
+        opened = "" if position else " open"
+        folded = f"<details{opened}><summary>{head}</summary>{_found(rows)}</details>"
+        parts.append(folded if rows else f"<p>{head}</p>")
     return "<h3>Findings</h3>" + "".join(parts)
 
 
@@ -148,7 +154,8 @@ def _sheet(sheet: Sheet) -> str:
     )
     rows = "".join(f"<tr>{''.join(map(_cell, row, range(len(row))))}</tr>" for row in sheet.rows)
     note = f"<p class=dim>{escape(sheet.note)}</p>" if sheet.note else ""
-    return f"<h3>{escape(sheet.title)}</h3><div class=scroll><table><tr>{heads}</tr>{rows}</table></div>{note}"
+    table = f"<div class=scroll><table><tr>{heads}</tr>{rows}</table></div>"
+    return f"<section><h3>{escape(sheet.title)}</h3>{table}{note}</section>"
 
 
 def _cell(cell: str | Side, position: int) -> str:

@@ -30,6 +30,9 @@ HEADLINE = (
 )  # fmt: skip
 """Measures of the cluster that are shown first."""
 
+RARE = {"jobsUnfinished", "jobsWaiting", "jobsImpossible"}
+"""Of these, counts that are not worth a line when they are 0."""
+
 OF_TENANT = (
     "quotaSatisfaction", "normalisedShare", "shareLossGpuHours", "waitP50Seconds", "waitP95Seconds", "slowdownP95",
     "evictionsSuffered", "lostGpuHours", "waitRatioToPartition", "finishTimeUnfairPart", "heldGpuHours",

@@ -129,7 +129,9 @@ def _starvation(view: View) -> Iterator[Hit]:
             f"without {hours(shares.loss)} it was due",
             refs,
         )
-        fix = "see what ran meanwhile: minimum run times, jobs that may not be evicted, or fragments on nodes"
+        fix = (
+            "see what stood in the way: limits, minimum run times, jobs that may not be evicted, or fragments on nodes"
+        )
         yield Hit(refs[0], message, stretch.length, fix)
 
 
