@@ -67,16 +67,24 @@ def text(outcome: SweepOutcome) -> str:
     if outcome.rows is None:
         return printable("\n".join(lines)) + "\n"
     same, head, body, notes = _table(outcome.rows)
-    widths = [max(len(row[index]) for row in (head, *body)) for index in range(len(head))]
+    heads = _stacked(head, len(head) - len(COLUMNS))
+    widths = [max(len(row[index]) for row in (*heads, *body)) for index in range(len(head))]
     left = len(head) - len(COLUMNS)
     lines += [*(f"{name}: {value}" for name, value in same), ""]
-    for row in (head, *body):
+    for row in (*heads, *body):
         cells = (
             words.ljust(size) if index < left else words.rjust(size)
             for index, (words, size) in enumerate(zip(row, widths, strict=True))
         )
         lines.append("  ".join(cells).rstrip())
     return printable("\n".join([*lines, *notes])) + "\n"
+
+
+def _stacked(head: Sequence[str], axes: int) -> list[list[str]]:
+    """Break the paths in the first columns over several lines, a step each, the last one just above its column."""
+    steps = [name.replace("/", "/\n").split("\n") if index < axes else [name] for index, name in enumerate(head)]
+    most = max(map(len, steps))
+    return [[each[line - most] if line >= most - len(each) else "" for each in steps] for line in range(most)]
 
 
 def markdown(outcome: SweepOutcome) -> str:
