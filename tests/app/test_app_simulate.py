@@ -10,7 +10,7 @@ import pytest
 from tenantry.app.examples import example
 from tenantry.app.job_source import MadeUp, TraceFile
 from tenantry.app.scheduling import scheduling
-from tenantry.app.simulate import Question, Simulation, simulate, simulated_moment
+from tenantry.app.simulate import Question, Simulation, simulate
 from tenantry.app.simulation_report import report_of
 from tenantry.app.spec import load
 from tenantry.errors import InputError, SpecError
@@ -19,7 +19,6 @@ from tenantry.fair.replay.kernel.coverage import not_covered
 from tenantry.fair.replay.log import Log
 from tenantry.fair.replay.setup import Behaviour
 from tenantry.model.finding import Severity
-from tenantry.model.job import PodStatus
 
 SPEC = example("dell-ai-factory-h200")
 
@@ -131,34 +130,6 @@ def test_only_findings_of_the_deployed_policy_count(question: Question) -> None:
     fifo = found.runs[2].measured.result.findings
     assert any(item.severity is Severity.ERROR for item in fifo)
     assert found.at_least(Severity.ERROR) == 0
-
-
-# The moment of a replay ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("at", "statuses"),
-    [
-        (50, {"pretrain": PodStatus.RUNNING}),
-        (500, {"pretrain": PodStatus.RUNNING, "detect": PodStatus.PENDING}),
-        (915, {"pretrain": PodStatus.RELEASING, "detect": PodStatus.PENDING}),
-        (1000, {"pretrain": PodStatus.PENDING, "detect": PodStatus.RUNNING}),
-    ],
-)
-def test_the_scheduler_sees_the_jobs_of_a_moment(question: Question, at: int, statuses: dict[str, PodStatus]) -> None:
-    moment, scheduler = simulated_moment(question, at, "training")
-    assert moment.now == at
-    assert {job.name: job.pods[0].status for job in moment.jobs} == statuses
-    assert len(moment.nodes) == 6
-    # the real scheduler can take it from there
-    assert scheduler.cycle(moment) is not None
-
-
-def test_a_moment_needs_a_pool_with_jobs(question: Question) -> None:
-    with pytest.raises(InputError, match="no job goes to node pool serving"):
-        simulated_moment(replace(question, pool=""), 10, "serving")
-    with pytest.raises(InputError, match=r"there is no node pool 'trainnig'.*did you mean 'training'"):
-        simulated_moment(question, 10, "trainnig")
 
 
 # What the scheduler is given -----------------------------------------------------------------------------------------

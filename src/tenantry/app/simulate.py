@@ -12,7 +12,6 @@ from tenantry.app.simulation_findings import findings
 from tenantry.app.simulation_runs import BASE, FAIR_SHARE, POLICIES, Case, Plan, Run, replayed
 from tenantry.app.spec import load
 from tenantry.errors import InputError
-from tenantry.fair.replay.driver import Replay
 from tenantry.fair.replay.setup import AS_USUAL, Behaviour
 from tenantry.io.tenant_table import load_tenant_table
 from tenantry.io.walk import shown
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from tenantry.app.scheduling import PoolScheduling
     from tenantry.app.simulation_runs import Told
     from tenantry.app.spec import CheckedSpec
-    from tenantry.fair.kai.scheduler import KaiScheduler
     from tenantry.model.finding import Finding, Severity
-    from tenantry.model.moment import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,21 +105,25 @@ def simulate(question: Question, told: Told | None = None) -> Simulation:
     tell = told or (lambda _what, _done, _total: None)
     tell("reading the spec", 0, 0)
     base = load(question.spec, question.environment)
-    platform = _seen(question, base)
+    platform = seen(question, base)
     if question.pool:
         known_pool(platform, question.pool)
     changed = {name: load(question.spec, question.environment, [path]) for name, path in _named(question.scenarios)}
-    platforms = {BASE: platform, **{name: _seen(question, spec) for name, spec in changed.items()}}
+    platforms = {BASE: platform, **{name: seen(question, spec) for name, spec in changed.items()}}
     jobs = read_jobs(question.source, platform, only=question.pool, told=lambda done: tell("reading jobs", done, 0))
     tenants = who_is_who(question.tenants, tuple(platforms.values()), jobs)
     cases: list[Case] = []
-    for name, seen in platforms.items():
-        found = sent(jobs, seen, tenants, question.pool, _counting(f"sending jobs to node pools ({name})", jobs, tell))
+    for name, platform_seen in platforms.items():
+        found = sent(
+            jobs, platform_seen, tenants, question.pool, _counting(f"sending jobs to node pools ({name})", jobs, tell)
+        )
         if name == BASE:
             require_some(found, jobs.title)
-            cases.append(Case(name, seen, found))
+            cases.append(Case(name, platform_seen, found))
         else:
-            cases.append(_compared(Case(name, seen, found), cases[0], unchanged=changed[name].spec == base.spec))
+            cases.append(
+                _compared(Case(name, platform_seen, found), cases[0], unchanged=changed[name].spec == base.spec)
+            )
     plan = Plan(
         tuple(cases),
         policies=tuple(question.policies) or ((FAIR_SHARE,) if question.scenarios else tuple(POLICIES)),
@@ -147,32 +148,6 @@ def sent(
     """Send jobs to the pools of a platform; tenants that only other cases have are unknown to it."""
     here = {name: tenant for name, tenant in tenants.items() if tenant in platform.priorities}
     return routed(jobs.table, platform, here, only=only, told=told)
-
-
-def simulated_moment(question: Question, at: int, pool: str) -> tuple[Moment, KaiScheduler]:
-    """Return what the scheduler of a node pool sees at a second of a replay, and the scheduler.
-
-    Args:
-        question: what is simulated; its scenarios, if any, all lie over the spec.
-        at: seconds from the first submission.
-        pool: the node pool.
-
-    Raises:
-        SpecError: as :func:`simulate`.
-        InputError: as :func:`simulate`, or if no job goes to the pool.
-    """
-    base = _seen(question, load(question.spec, question.environment))
-    platform = _seen(question, load(question.spec, question.environment, question.scenarios))
-    found = known_pool(platform, pool)
-    jobs = read_jobs(question.source, base, only=question.pool)
-    there = sent(jobs, platform, who_is_who(question.tenants, (base, platform), jobs), question.pool)
-    require_some(there, jobs.title)
-    if pool not in there.tables:
-        raise InputError(f"{jobs.title}: no job goes to node pool {pool}")
-    setup = replace(found.setup, behaviour=replace(found.setup.behaviour, until=at))
-    run = Replay(setup, there.tables[pool], found.scheduler)
-    run.run()
-    return replace(run.moment(), now=at), found.scheduler
 
 
 def who_is_who(path: Path | None, platforms: Sequence[Scheduling], jobs: Jobs) -> Mapping[str, str]:
@@ -213,7 +188,8 @@ def known_pool(platform: Scheduling, name: str) -> PoolScheduling:
 # Cases ---------------------------------------------------------------------------------------------------------------
 
 
-def _seen(question: Question, spec: CheckedSpec) -> Scheduling:
+def seen(question: Question, spec: CheckedSpec) -> Scheduling:
+    """Return what the schedulers of a spec see."""
     return scheduling(spec.cluster, question.behaviour, question.tuning)
 
 

@@ -76,7 +76,7 @@ class GroupedCommand(click.Command):
         """Write options without a heading first, then group by group."""
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 groups.setdefault(param.heading if isinstance(param, Grouped) else "Options", []).append(record)
         for heading, records in groups.items():

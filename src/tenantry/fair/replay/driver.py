@@ -102,6 +102,10 @@ class Replay:
             queues = self._usage.applied(queues)
         return Moment(self.now, queues, tuple(work.view() for work in self._works.values()), self.setup.nodes)
 
+    def ends(self) -> dict[str, int]:
+        """Second at which every running job ends if it is left alone, by name."""
+        return {work.job.name: work.since + work.left for work in self._works.values() if work.since is not None}
+
     # --- time -------------------------------------------------------------------------------------------------------
 
     def _next_time(self) -> int | None:
