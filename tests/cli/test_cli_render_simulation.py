@@ -127,6 +127,12 @@ def test_json_names_who_evicted_whom(alone: Report) -> None:
     assert found["cluster"]["measures"]["workLostGpuHours"] == round(400 / 3600, 6)
 
 
+def test_json_has_series_on_one_line_each(alone: Report) -> None:
+    shown = RENDERERS["json"](alone)
+    edges = json.loads(shown)["pools"][0]["replays"][0]["timeline"]["edgesSeconds"]
+    assert f'"edgesSeconds": {edges},' in shown
+
+
 def test_json_compares_only_what_differs(both: Report) -> None:
     (pool,) = json.loads(RENDERERS["json"](both))["pools"]
     rows = {(each["kind"], each["subject"], each["measure"]): each for each in pool["comparison"]}
