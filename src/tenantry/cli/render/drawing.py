@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 WIDTH = 400
 """Units a chart is wide; it is drawn about as many pixels wide, so that its text stays readable."""
 LEFT, RIGHT, TOP = 44, 6, 8
+_HALF_WORD = 18
+"""Units half a time takes when it is written."""
 
 _STEPS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_400,
@@ -94,9 +96,14 @@ def times(frame: Frame, bottom: float) -> str:
         x = _short(frame.x(second))
         parts.append(
             f'<path class=grid d="M{x} {TOP}V{_short(bottom)}"/><text class=dimtext x={x} y={_short(bottom + 14)} '
-            f"text-anchor={'start' if second == frame.start else 'middle'}>{clock(second)}</text>"
+            f"text-anchor={_anchor(frame.x(second))}>{clock(second)}</text>"
         )
     return "".join(parts)
+
+
+def _anchor(x: float) -> str:
+    """Keep words below a place within the picture."""
+    return "start" if x < LEFT + _HALF_WORD else "end" if x > WIDTH - RIGHT - _HALF_WORD else "middle"
 
 
 def ticks(start: int, end: int, most: int = 6) -> range:

@@ -9,7 +9,7 @@ from tenantry.cli.render.drawing import Frame, amounts, area, level, line, pictu
 from tenantry.cli.render.simulation_words import brief, hours
 from tenantry.fair.measures.gantt import INCOMPLETE, LEAVES, RUNS, WAITS
 from tenantry.fair.measures.result import gpu_hours
-from tenantry.fair.measures.words import span
+from tenantry.fair.measures.words import some, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ STYLE: Final = """
 --startup:#7d905c;--lost:#c2453a;--partly:#8e5ea8;--leaving:#6f5280;--blocked:#b97317;--small:#9a7d2e;--better:#5fc994;
 --worse:#ff8a80}}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:14px 18px;margin:0 0 18px}
-figure{margin:0;min-width:0;max-width:580px}figcaption{font-size:13px;color:var(--dim)}figcaption b{color:var(--fg)}
+figure{margin:0;min-width:0;max-width:480px}figcaption{font-size:13px;color:var(--dim)}figcaption b{color:var(--fg)}
 .chart{width:100%}.chart path{fill:none}.chart .grid{stroke:var(--line)}.chart .held{fill:var(--held)}
 .chart .due{stroke:var(--due);stroke-width:1.4}.chart .quota{stroke:var(--quota);stroke-dasharray:5 3}
 .chart .waits{fill:var(--waits)}.chart .asked{stroke:var(--waits);stroke-width:1.2}
@@ -116,13 +116,14 @@ def longest(series: QueueSeries) -> float:
     return max((*series.length.mean, 0.0))
 
 
-def queue_chart(name: str, timeline: Timeline, series: QueueSeries, most: float, length: float) -> str:
+def queue_chart(name: str, timeline: Timeline, series: QueueSeries, *, title: str, most: float, length: float) -> str:
     """Draw a queue over time: what it held and was due above, how many jobs lacked GPUs below.
 
     Args:
         name: name of the replay.
         timeline: its series.
         series: the queue.
+        title: what the picture is called where it stands: what tells it from those beside it.
         most: GPUs at the upper edge, alike in all pictures of the queue.
         length: jobs at the upper edge of the lower part.
     """
@@ -147,10 +148,11 @@ def queue_chart(name: str, timeline: Timeline, series: QueueSeries, most: float,
     held, due = _mean(edges, series.held.mean), _mean(edges, series.due.mean)
     said = (
         f"queue {series.name} in {name}: held {held:,.1f} GPUs on average and was due {due:,.1f}; "
-        f"at most {peak:,} jobs lacked GPUs"
+        f"at most {some(peak, 'job')} lacked GPUs"
     )
-    short = f"held {held:,.1f} of {due:,.1f} GPUs due; up to {peak:,} jobs waited"
-    caption = f"<figcaption><b>{escape(name)}</b><br>{short}</figcaption>"
+    waited = f"up to {some(peak, 'job')} waited" if peak else "nobody waited"
+    short = f"held {held:,.1f} of {due:,.1f} GPUs due; {waited}"
+    caption = f"<figcaption><b>{escape(title)}</b><br>{short}</figcaption>"
     return f"<figure>{caption}{picture(body, bottom + 18, said)}</figure>"
 
 

@@ -185,7 +185,7 @@ def _clusters(results: Sequence[NamedResult]) -> str:
 
 
 def _queues(results: Sequence[NamedResult]) -> str:
-    """Draw queues that take jobs, one row of pictures each, those with the most share loss first."""
+    """Draw queues that take jobs, those with the most share loss first; of several replays in one row each."""
     loss: dict[str, int] = {}
     for named in results:
         for each in named.result.queues:
@@ -195,12 +195,19 @@ def _queues(results: Sequence[NamedResult]) -> str:
     drawn = [(name, charts) for name in names[:MOST_FOLDED] if (charts := _queue(name, results))]
     if not drawn:
         return ""
-    items = [f"<h4>{escape(name)}</h4><div class=charts>{charts}</div>" for name, charts in drawn]
-    folded, left = items[MOST_DRAWN:], len(names) - len(drawn)
+    several = len(results) > 1
+    items = [
+        f"<h4>{escape(name)}</h4><div class=charts>{charts}</div>" if several else charts for name, charts in drawn
+    ]
+    shown, folded = (
+        part if several else f"<div class=charts>{part}</div>"
+        for part in ("".join(items[:MOST_DRAWN]), "".join(items[MOST_DRAWN:]))
+    )
+    more, left = len(items) - MOST_DRAWN, len(names) - len(drawn)
     return (
         "<h3>Queues over time</h3><p class=dim>GPUs above, jobs that lack GPUs below; means of short times. Those with "
-        f"the most share loss first.</p>{QUEUE_KEY}{''.join(items[:MOST_DRAWN])}"
-        + (f"<details><summary>{len(folded)} more queues</summary>{''.join(folded)}</details>" if folded else "")
+        f"the most share loss first.</p>{QUEUE_KEY}{shown}"
+        + (f"<details><summary>{more} more queues</summary>{folded}</details>" if more > 0 else "")
         + (f"<p class=dim>{left} more queues, with less share loss, are in the JSON</p>" if left else "")
     )
 
@@ -214,7 +221,17 @@ def _queue(name: str, results: Sequence[NamedResult]) -> str:
                 found.append((named, named.timeline, series))
     most = max((highest(series) for *_, series in found), default=0.0)
     length = max((longest(series) for *_, series in found), default=0.0)
-    return "".join(queue_chart(named.name, timeline, series, most, length) for named, timeline, series in found)
+    return "".join(
+        queue_chart(
+            named.name,
+            timeline,
+            series,
+            title=named.name if len(results) > 1 else name,
+            most=most,
+            length=length,
+        )
+        for named, timeline, series in found
+    )
 
 
 def _jobs(results: Sequence[NamedResult]) -> str:
