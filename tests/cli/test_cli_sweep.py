@@ -202,11 +202,20 @@ def test_is_refused(given: list[str], field: str, message: str, capsys: pytest.C
         ([], "say with --out where the runs go"),
         (["--out", "factory"], "factory is not empty and holds no sweep"),
         (["--out", "out", "--shard", "4/4"], "'4/4' is no part"),
+        (["--out", "out", "--shard", "0/4", "--parquet", "a.parquet"], "a part of the runs is not merged"),
         (["--kubernetes", "--image", "a"], "--kubernetes needs --namespace, --claim"),
         (["--kubernetes", "--namespace", "Team A"], "'Team A' is not a name of a namespace"),
         (["--out", "none", "--merge"], "holds no sweep"),
     ],
-    ids=["no folder", "another folder", "a part there is not", "no place", "no namespace", "nothing to merge"],
+    ids=[
+        "no folder",
+        "another folder",
+        "a part there is not",
+        "a part as a table",
+        "no place",
+        "no namespace",
+        "nothing to merge",
+    ],
 )
 def test_usage_is_explained(
     given: list[str], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -136,6 +136,8 @@ def command(
         return ExitCode.CLEAN
     if out is None:
         raise click.UsageError("say with --out where the runs go")
+    if parquet is not None and shard is not None:
+        raise click.UsageError("a part of the runs is not merged; give --parquet with --merge")
     outcome = merge_runs(out) if merge else _done(question, out, shard, workers)
     if parquet is not None and outcome.results is not None:
         from tenantry.io.sweep_store import write_parquet
