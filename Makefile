@@ -46,6 +46,7 @@ docs: $(STAMP)  ## Renew the pages written from code
 	$(BIN)/python -c "from tenantry.app.reference import spec_markdown; print(spec_markdown(), end='')" > docs/spec.md
 	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
 	$(BIN)/python -c "from tenantry.safe.catalogue import channels_markdown; print(channels_markdown(), end='')" > docs/channels.md
+	$(BIN)/python -c "from tenantry.fair.measures.reference import measures_markdown; print(measures_markdown(), end='')" > docs/measures.md
 
 demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/demo
 	$(BIN)/tenantry demo --out out/demo
@@ -55,6 +56,7 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/verify.py --json benchmarks/results/verify.json
 	$(BIN)/python benchmarks/traces.py --json benchmarks/results/traces.json
 	$(BIN)/python benchmarks/packing.py --json benchmarks/results/packing.json
+	$(BIN)/python benchmarks/cycle.py --json benchmarks/results/cycle.json
 
 layers: $(STAMP)  ## Prove that imports go down
 	$(BIN)/lint-imports

@@ -12,12 +12,13 @@ done:
     ├── TreeError                 exit 1: a tree could not be written; the old one is untouched
     └── MissingExtra              exit 1: an optional dependency is needed; names the extra
 
-Library exceptions are translated at the adapter that meets them and chained.
+Library exceptions are translated at the adapter that meets them and chained. All of them can cross processes.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class SpecError(InputError):
         count = len(self.problems)
         super().__init__(f"the spec has {count} problem{'s' if count != 1 else ''}")
 
+    def __reduce__(self) -> tuple[type[SpecError], tuple[object, ...]]:
+        return SpecError, (self.problems,)
+
 
 class SnapshotError(InputError):
     """A snapshot of a cluster has problems; all of them are carried, none is lost.
@@ -94,6 +98,9 @@ class YamlError(InputError):
         where = f"{file}:{line}:{column}" if line else file
         super().__init__(f"{where}: {reason}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(YamlError, file=self.file, line=self.line, column=self.column), (self.reason,)
+
 
 class TreeError(TenantryError):
     """A tree could not be written. The tree that was there before is untouched."""
@@ -103,5 +110,8 @@ class MissingExtra(TenantryError):  # noqa: N818 - reads as what it says
     """An optional dependency is needed for what was asked."""
 
     def __init__(self, extra: str, purpose: str) -> None:
-        self.extra = extra
+        self.extra, self.purpose = extra, purpose
         super().__init__(f"{purpose} needs the optional dependency group '{extra}': pip install 'tenantry[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return MissingExtra, (self.extra, self.purpose)

@@ -7,7 +7,7 @@ A scenario is what a test of the scheduler hands to its fake cluster; the defaul
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.kai.cycle import ACTIONS, outcome
 from tenantry.fair.kai.rules import PLUGINS, Settings, Strategy
@@ -31,6 +31,9 @@ from tenantry.model.queue import FREE, UNLIMITED, Entitled, Queue
 from tenantry.model.schedule import Act
 from tenantry.model.selector import Requirement
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 NOW = 10_000_000
 STATES = {status.word: status for status in PodStatus}
 NODE_TYPE = "kai.scheduler/type"
@@ -44,20 +47,66 @@ UNTIL, AFTER = 2, 5
 """Rounds before the outcome is compared, and rounds in which it must stay so."""
 
 
+READ: dict[str, frozenset[str]] = {
+    "scenario": frozenset({
+        "Name", "Jobs", "Nodes", "Queues", "Departments", "DisableDefaultDepartment", "Topologies", "Mocks",
+        "JobExpectedResults", "TaskExpectedResults", "ExpectedNodesResources", "TestDRAObjects",
+    }),
+    "job": frozenset({
+        "Name", "Namespace", "QueueName", "Priority", "Preemptibility", "PreemptionDelay", "Tasks", "RootSubGroupSet",
+        "RequiredGPUsPerTask", "RequiredGpuMemory", "RequiredMultiFractionDevicesPerTask", "RequiredCPUsPerTask",
+        "RequiredMemoryPerTask", "IsBestEffortJob", "DeleteJobInTest", "JobAgeInMinutes", "StaleDuration",
+        "PerJobStalenessGracePeriod",
+    }),
+    "task": frozenset({
+        "Name", "State", "NodeName", "GPUGroups", "SubGroupName", "RequiredGPUs", "RequiredMigInstances", "Priority",
+        "IsLegacyMigTask", "NodeAffinityNames", "PodAffinityLabels", "PodAffinityTopologyKey",
+        "PodAntiAffinityTopologyKey", "PersistentVolumeClaimNames", "ResourceClaimNames",
+    }),
+    "node": frozenset({
+        "GPUs", "GPUName", "MigStrategy", "MigInstances", "CPUMillis", "CPUMemory", "GPUMemory", "GpuMemorySynced",
+        "MaxTaskNum", "Labels",
+    }),
+    "queue": frozenset({
+        "Name", "ParentQueue", "Priority", "DeservedGPUs", "DeservedCPUs", "DeservedMemory", "MaxAllowedGPUs",
+        "MaxAllowedCPUs", "MaxAllowedMemory", "GPUOverQuotaWeight", "ReclaimMinRuntime",
+    }),
+    "department": frozenset({"Name", "DeservedGPUs", "MaxAllowedGPUs", "MaxAllowedCPUs"}),
+}  # fmt: skip
+"""What is read of each part of a scenario; anything else is refused rather than passed over."""
+
+
 class NotModelled(Exception):  # noqa: N818 - reads as what it says
     """The scenario needs something the model refuses."""
 
 
 def refuse_what_is_not_modelled(scenario: dict[str, Any]) -> None:
-    """Raise for DRA, inter-pod affinity and volumes, which the model does not know."""
+    """Raise for DRA, inter-pod affinity and volumes, which the model does not know, and for what nobody reads."""
     if scenario.get("TestDRAObjects"):
         raise NotModelled("dynamic resource allocation")
+    for part, body in _parts(scenario):
+        unread = sorted(body.keys() - READ[part])
+        if unread:
+            raise NotModelled(f"{part}: {', '.join(unread)}")
+        if body.get("PodAffinityTopologyKey") or body.get("PodAntiAffinityTopologyKey"):
+            raise NotModelled("inter-pod affinity")
+        if body.get("PersistentVolumeClaimNames"):
+            raise NotModelled("volumes")
+        if body.get("ResourceClaimNames"):
+            raise NotModelled("dynamic resource allocation")
+
+
+def _parts(scenario: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "scenario", scenario
     for job in scenario["Jobs"]:
+        yield "job", job
         for task in job["Tasks"]:
-            if task.get("PodAffinityTopologyKey") or task.get("PodAntiAffinityTopologyKey"):
-                raise NotModelled("inter-pod affinity")
-            if task.get("PersistentVolumeClaimNames"):
-                raise NotModelled("volumes")
+            yield "task", task
+    for part, bodies in (("node", scenario["Nodes"].values()), ("queue", scenario["Queues"])):
+        for body in bodies:
+            yield part, body
+    for body in scenario.get("Departments") or ():
+        yield "department", body
 
 
 @dataclass
@@ -80,6 +129,7 @@ class Play:
     counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        refuse_what_is_not_modelled(self.scenario)
         self.scenario["Jobs"].sort(key=lambda job: -job.get("Priority", 0))
         for job in self.scenario["Jobs"]:
             for index, task in enumerate(job["Tasks"]):

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from tenantry.app.examples import example, example_names
 from tenantry.errors import InputError, SpecError
-from tenantry.io.spec_folder import LoadedSpec, load_spec
+from tenantry.io.spec_folder import load_spec
+from tenantry.io.spec_places import LoadedSpec
 from tenantry.io.spec_words import PATTERN_WORDS
 from tenantry.model.problem import Location, SpecProblem, Subject
 from tenantry.model.spec import AnyDocument

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from tenantry.model.spec import DOCUMENT_KINDS
+from tenantry.model.spec import DOCUMENT_KINDS, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from tenantry.model.spec import Document
 
 HEAD = """# The spec
 
@@ -26,7 +28,8 @@ This page is written from the models by `make docs`; `tenantry schema` prints th
 def spec_markdown() -> str:
     """Return the reference page: a section per document kind, a table per object, with defaults and meanings."""
     parts = [HEAD]
-    for kind, model in DOCUMENT_KINDS.items():
+    kinds: dict[str, type[Document]] = {**DOCUMENT_KINDS, "Sweep": Sweep}
+    for kind, model in kinds.items():
         schema = TypeAdapter(model).json_schema(by_alias=True)
         definitions: Mapping[str, Any] = schema.get("$defs", {})
         doc = (model.__doc__ or "").strip()

@@ -11,10 +11,11 @@ from tenantry.errors import SpecError
 from tenantry.io.spec_folder import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tenantry.io.spec_folder import LoadedSpec
+    from tenantry.io.spec_folder import Layer
+    from tenantry.io.spec_places import LoadedSpec
     from tenantry.model.cluster import Cluster
     from tenantry.model.problem import SpecProblem
     from tenantry.model.spec import Spec
@@ -33,18 +34,19 @@ class CheckedSpec:
     cluster: Cluster
 
 
-def load(folder: Path, environment: str = "") -> CheckedSpec:
+def load(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> CheckedSpec:
     """Read a spec and prove that nothing is wrong with it.
 
     Args:
         folder: folder of YAML documents, or one file.
         environment: overlay below ``environments/``; empty for none.
+        layers: what is laid over both, in that order.
 
     Raises:
         SpecError: with every problem, each at its file, line and column.
         InputError: if the folder cannot be read at all.
     """
-    loaded = load_spec(folder, environment)
+    loaded = load_spec(folder, environment, layers)
     cluster, problems = resolve(loaded.spec)
     problems += check(cluster)
     if problems:

@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "connectivity": "List who may connect to whom under the network policies of a folder",
     "explain": "Say why a job waits or runs, and what would change it",
     "fairshare": "Show who is due which share of a cluster, and who holds it",
+    "simulate": "Replay jobs on the platform of a spec: who runs, who waits, who is evicted",
+    "sweep": "Simulate every combination of scenarios, values, loads and seeds on all cores or a cluster",
     "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",

@@ -7,7 +7,6 @@ Either all YAML files below a folder are the spec, or those below ``base`` are, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +14,11 @@ from pydantic import ValidationError
 
 from tenantry.errors import InputError, SpecError, YamlError
 from tenantry.io.spec_overlay import PATCH, Origin, merge
+from tenantry.io.spec_places import LIMITS, LoadedSpec, Merged, Places, Source
+from tenantry.io.spec_values import NoSuchPlace, Values, document_of, set_value
 from tenantry.io.spec_words import Complaint, complaints
 from tenantry.io.walk import Walk, shown
-from tenantry.io.yaml_marks import MarkedDocument, load_with_marks
-from tenantry.io.yaml_read import Limits, load_documents, os_reason, read_file
+from tenantry.io.yaml_read import load_documents, os_reason, read_file
 from tenantry.model.problem import DocPath, Location, SpecProblem, Subject, nearest_name
 from tenantry.model.spec import API_VERSION, DOCUMENT_KINDS, Contract, Facts, Platform, Spec, Tenant, Waiver, Workload
 
@@ -30,92 +30,34 @@ if TYPE_CHECKING:
 BASE: Final = "base"
 ENVIRONMENTS: Final = "environments"
 SUFFIXES: Final = (".yaml", ".yml")
-LIMITS: Final = Limits(max_bytes=4 * 2**20, max_depth=50)
-"""A tenant takes about 2 KB, so one file holds some 2,000 of them; documents of a spec are about ten levels deep."""
 _LONGEST_FOUND: Final = 60
 _PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A document as it stands in a file."""
-
-    text: bytes
-    file: str
-    index: int
-    line: int
-    body: Any
+Layer = Path | Values
+"""What may be laid over a spec: a file of documents, as those of an environment are, or single values."""
 
 
-@dataclass(slots=True)
-class _Merged:
-    """A document of the chosen environment."""
-
-    body: dict[str, Any]
-    origin: Origin
-
-
-@dataclass(slots=True)
-class LoadedSpec:
-    """A spec and the places of everything in it.
-
-    Attributes:
-        spec: the documents of the environment.
-        folder: the folder it was loaded from, as the user gave it.
-    """
-
-    spec: Spec
-    folder: str
-    _places: _Places
-
-    def locate(self, subject: Subject, path: DocPath = ()) -> Location:
-        """Return where a part of a document is written: of a missing part, what is around it.
-
-        In a document that an environment patches this may be a file of the base or of the environment. For a subject
-        that is no document of the spec the folder is returned.
-        """
-        return self._places.locate(subject.kind, subject.name, path) or Location(self.folder)
-
-
-@dataclass(slots=True)
-class _Places:
-    """Sources and merged documents; files are parsed with marks only when a place in them is asked for."""
-
-    sources: list[_Source] = field(default_factory=list)
-    merged: dict[tuple[str, str], _Merged] = field(default_factory=dict)
-    _marks: dict[str, list[MarkedDocument]] = field(default_factory=dict)
-
-    def locate(self, kind: str, name: str, path: DocPath, *, key: bool = False) -> Location | None:
-        document = self.merged.get((kind, name))
-        return self.at(document.origin.follow(path), key=key) if document else None
-
-    def at(self, origin: Origin, *, key: bool = False) -> Location:
-        return self._marked(origin).locate(origin.path, key=key or origin.missing)
-
-    def written(self, origin: Origin) -> str:
-        return self._marked(origin).written(origin.path)
-
-    def _marked(self, origin: Origin) -> MarkedDocument:
-        source = self.sources[origin.source]
-        if source.file not in self._marks:
-            self._marks[source.file] = load_with_marks(source.text, source.file, limits=LIMITS)
-        return self._marks[source.file][source.index]
-
-
-def load_spec(folder: Path, environment: str = "") -> LoadedSpec:
+def load_spec(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> LoadedSpec:
     """Load the spec below a folder.
 
     Args:
         folder: folder of YAML files, or a single YAML file.
         environment: name of a folder below ``environments``; empty for the base alone.
+        layers: what is laid over that, in that order.
 
     Raises:
-        InputError: if there is no such folder or environment, or the folder holds no document.
+        InputError: if there is no such folder, environment or layer, or one holds no document.
         SpecError: with every problem of every document, in file and line order.
     """
     loader = _Loader(folder)
     base, overlay = _layers(folder, environment)
     loader.read(base, overlay)
+    for layer in layers:
+        if isinstance(layer, Values):
+            loader.set_values(layer)
+        else:
+            loader.lay_over(layer)
     return loader.finish(environment)
 
 
@@ -134,21 +76,22 @@ def load_parts(paths: Sequence[Path], kinds: Sequence[str]) -> tuple[Document, .
         SpecError: with every problem of every document, in file and line order.
     """
     for path in paths:
-        try:
-            path.stat()
-        except OSError as error:
-            raise InputError(f"{shown(path)}: {os_reason(error)}") from error
+        _check_there(path)
     loader = _Loader(Path())
     loader.read_parts(paths, kinds)
     return loader.finish_parts()
 
 
+def _check_there(path: Path) -> None:
+    try:
+        path.stat()
+    except OSError as error:
+        raise InputError(f"{shown(path)}: {os_reason(error)}") from error
+
+
 def _layers(folder: Path, environment: str) -> tuple[list[Path], list[Path]]:
     """Return the roots of the base and of the overlay."""
-    try:
-        folder.stat()
-    except OSError as error:
-        raise InputError(f"{shown(folder)}: {os_reason(error)}") from error
+    _check_there(folder)
     if not folder.is_dir():
         if environment:
             raise InputError(f"{shown(folder)} is a single file, so it has no environment {environment!r}")
@@ -171,7 +114,7 @@ class _Loader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.places = _Places()
+        self.places = Places()
         self.problems: list[SpecProblem] = []
         # A file or document that could not be read may be the one that seems to be missing.
         self.incomplete = False
@@ -187,6 +130,39 @@ class _Loader:
         for number in self._sources(overlay, base_only=False):
             self._take(number, overlay=True, fresh=fresh)
         self._strays(base[0])
+
+    def lay_over(self, path: Path) -> None:
+        """Lay the documents of a file over those there are."""
+        _check_there(path)
+        before = len(self.problems)
+        numbers = self._sources([path], base_only=False)
+        if not numbers and len(self.problems) == before:
+            raise InputError(f"{shown(path)} holds no document to lay over the spec")
+        fresh: dict[tuple[str, str], int] = {}
+        for number in numbers:
+            self._take(number, overlay=True, fresh=fresh)
+
+    def set_values(self, values: Values) -> None:
+        """Set single values."""
+        number = len(self.places.sources)
+        self.places.sources.append(values.source)
+        for item in values.settings:
+            origin = Origin(number, item.written)
+            try:
+                key, steps = document_of(item.path, self.places.merged)
+                set_value(self.places.merged[key], steps, item.value, origin)
+            except NoSuchPlace as error:
+                self.problems.append(
+                    SpecProblem(
+                        Subject("", ""),
+                        item.written,
+                        error.message,
+                        expected=error.expected,
+                        nearest=error.nearest,
+                        location=self.places.at(origin),
+                        rule="SPEC-PATH",
+                    )
+                )
 
     def read_parts(self, paths: Sequence[Path], kinds: Sequence[str]) -> None:
         for number in self._sources(paths, base_only=False):
@@ -254,7 +230,7 @@ class _Loader:
         else:
             for item in documents:
                 if item.value is not None:
-                    self.places.sources.append(_Source(text, file, item.index, item.line, item.value))
+                    self.places.sources.append(Source(text, file, item.index, item.line, item.value))
 
     def _strays(self, base: Path) -> None:
         """Report spec documents that lie beside ``base``, where nothing reads them."""
@@ -294,7 +270,7 @@ class _Loader:
             if source.body.get(PATCH) == "delete":
                 self._problem(key, (PATCH,), origin, f"the base has no {key[0]} {key[1]} to delete")
             else:
-                merged[key] = _Merged(source.body, origin)
+                merged[key] = Merged(source.body, origin)
         elif source.body.get(PATCH) == "delete":
             del merged[key]
         else:
@@ -303,9 +279,9 @@ class _Loader:
                 self._problem(key, path, origin, message, rule="SPEC-OVERLAY")
 
             body, place = merge(known.body, known.origin, source.body, origin, report)
-            merged[key] = _Merged(body, place)
+            merged[key] = Merged(body, place)
 
-    def _identify(self, source: _Source, origin: Origin, *, overlay: bool) -> tuple[str, str] | None:
+    def _identify(self, source: Source, origin: Origin, *, overlay: bool) -> tuple[str, str] | None:
         """Return kind and name of a document, or report why it has none."""
         body = source.body
         if not isinstance(body, dict):
@@ -356,7 +332,7 @@ class _Loader:
             message += "; other manifests do not belong into the folder of a spec"
         self._problem(subject, (field_name,), origin, message, expected=expected, nearest=nearest)
 
-    def _validate(self, kind: str, name: str, merged: _Merged) -> Document | None:
+    def _validate(self, kind: str, name: str, merged: Merged) -> Document | None:
         model = DOCUMENT_KINDS[kind]
         try:
             # By alias only: the Python names of fields are nobody's business.

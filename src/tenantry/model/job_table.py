@@ -5,6 +5,7 @@ A job takes 51 bytes and one more than its name, a fifth of what a :class:`~tena
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from bisect import bisect_right
 from itertools import pairwise
@@ -84,10 +85,26 @@ class JobTable:
             ValueError: if a number is negative or does not fit: 2^32 - 1 for sizes and times, 31 bits and a sign for
                 priorities, 65,535 different GPU models; or a job started before it was submitted.
         """
-        table = cls()
-        if not table._append_all(jobs):
-            table._sort()
-        return table
+        filler = _Filler(cls())
+        add = filler.add
+        for job in jobs:
+            add(job)
+        return filler.finish()
+
+    @classmethod
+    def build_parts(cls, jobs: Iterable[tuple[str, TraceJob]]) -> dict[str, JobTable]:
+        """Take every job into the table of its part, in any order; tables by the names of parts, sorted.
+
+        Raises:
+            ValueError: as :meth:`build`.
+        """
+        fillers: dict[str, _Filler] = {}
+        for part, job in jobs:
+            filler = fillers.get(part)
+            if filler is None:
+                filler = fillers[part] = _Filler(cls())
+            filler.add(job)
+        return {part: fillers[part].finish() for part in sorted(fillers)}
 
     def __len__(self) -> int:
         return len(self.submit)
@@ -129,6 +146,10 @@ class JobTable:
         flag = self._flags[index]
         return bool(flag & _PREEMPTIBLE) if flag & _PREEMPTIBLE_KNOWN else None
 
+    def outcome(self, index: int) -> Outcome:
+        """Return how the job at ``index`` ended."""
+        return _OUTCOMES[self._flags[index] & 3]
+
     def waited(self, index: int) -> int | None:
         """Return the seconds the job at ``index`` really waited, None when unknown or it never started."""
         return self._waited[index] if self._flags[index] & _STARTED else None
@@ -139,33 +160,17 @@ class JobTable:
         columns: list[array[int]] = [getattr(self, name) for name in _COLUMNS]
         return len(self._names) + sum(column.itemsize * len(column) for column in columns)
 
+    def digest(self) -> str:
+        """Return what tells these jobs from any others, as hexadecimal digits."""
+        found = hashlib.sha256(repr((self.tenants, self.users, self.models)).encode("utf-8", "surrogatepass"))
+        for name in _COLUMNS:
+            found.update(getattr(self, name))
+        found.update(self._names)
+        return found.hexdigest()
+
     def _name_bytes(self, index: int) -> bytes:
         start = self._name_at[index]
         return bytes(self._names[start : self._names.index(_END, start)])
-
-    def _append_all(self, jobs: Iterable[TraceJob]) -> bool:
-        """Append in the order given; returns whether that is the order wanted."""
-        tenants: dict[str, int] = {}
-        users: dict[str, int] = {}
-        models: dict[str, int] = {}
-        ordered, last, last_name = True, -1, b""
-        for job in jobs:
-            name = job.name.encode("utf-8", "surrogatepass")
-            submit = job.submit
-            try:
-                self._append(job, name)
-                self.tenant.append(tenants.setdefault(job.tenant, len(tenants)))
-                self.user.append(users.setdefault(job.user, len(users)))
-                self.gpu.append(models.setdefault(job.gpu, len(models)))
-            except OverflowError as error:
-                raise ValueError(f"job {job.name!r} does not fit a table: {error}; {job}") from error
-            if submit <= last and (submit < last or name < last_name):
-                ordered = False
-            last, last_name = submit, name
-        self.tenants = _renumber(tenants, self.tenant)
-        self.users = _renumber(users, self.user)
-        self.models = _renumber(models, self.gpu)
-        return ordered
 
     def _append(self, job: TraceJob, name: bytes) -> None:
         flag = _OUTCOME[job.outcome]
@@ -214,6 +219,44 @@ class JobTable:
         if len(order) - first > 1:
             order[first:] = sorted(order[first:], key=self._name_bytes)
         return order
+
+
+class _Filler:
+    """Fills a table job by job."""
+
+    __slots__ = ("_last", "_last_name", "_models", "_ordered", "_table", "_tenants", "_users")
+
+    def __init__(self, table: JobTable) -> None:
+        self._table = table
+        self._tenants: dict[str, int] = {}
+        self._users: dict[str, int] = {}
+        self._models: dict[str, int] = {}
+        self._ordered, self._last, self._last_name = True, -1, b""
+
+    def add(self, job: TraceJob) -> None:
+        """Append a job."""
+        table, submit = self._table, job.submit
+        name = job.name.encode("utf-8", "surrogatepass")
+        try:
+            table._append(job, name)
+            table.tenant.append(self._tenants.setdefault(job.tenant, len(self._tenants)))
+            table.user.append(self._users.setdefault(job.user, len(self._users)))
+            table.gpu.append(self._models.setdefault(job.gpu, len(self._models)))
+        except OverflowError as error:
+            raise ValueError(f"job {job.name!r} does not fit a table: {error}; {job}") from error
+        if submit <= self._last and (submit < self._last or name < self._last_name):
+            self._ordered = False
+        self._last, self._last_name = submit, name
+
+    def finish(self) -> JobTable:
+        """Return the table, sorted."""
+        table = self._table
+        table.tenants = _renumber(self._tenants, table.tenant)
+        table.users = _renumber(self._users, table.user)
+        table.models = _renumber(self._models, table.gpu)
+        if not self._ordered:
+            table._sort()
+        return table
 
 
 _COLUMNS: Final = tuple(name for name in JobTable.__slots__ if name not in {"_names", "tenants", "users", "models"})

@@ -72,7 +72,7 @@ class Decision:
         job: job of the pod.
         pod: the pod.
         node: node it is bound to, leaves, or is promised.
-        groups: shared GPUs it takes parts of.
+        groups: shared GPUs it takes parts of, or leaves.
         cause: job it happens for; itself when it is placed.
         moved: whether an evicted pod is promised another place at once.
     """

@@ -65,12 +65,13 @@ def as_json(report: LintReport) -> str:
         },
         "unchecked": report.unchecked,
         "notes": list(report.notes),
-        "findings": [_plain(item) for item in report.findings],
+        "findings": [plain_finding(item) for item in report.findings],
     }
     return json.dumps(body, indent=2, ensure_ascii=False)
 
 
-def _plain(item: Finding) -> dict[str, Any]:
+def plain_finding(item: Finding) -> dict[str, Any]:
+    """Return a finding as outputs for machines hold it."""
     return {
         "rule": item.rule,
         "severity": item.severity.word,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tenantry.compile.build import manifest
-from tenantry.compile.names import department_queue, tenant_queue
-from tenantry.compile.queue_shares import counted, department_shares, tenant_shares
+from tenantry.compile.queue_shares import counted
+from tenantry.compile.queue_tree import department_queues, tenant_queues
 from tenantry.model.cluster import DEPARTMENT_LABEL, DOMAIN, TENANT_LABEL, ResourceKind
 from tenantry.model.spec import SchedulerType
 from tenantry.model.tree import Note, Piece
@@ -14,8 +14,9 @@ from tenantry.model.tree import Note, Piece
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tenantry.compile.queue_shares import Share
+    from tenantry.compile.queue_tree import OwnedQueue
     from tenantry.model.cluster import Cluster, Pool
+    from tenantry.model.queue import Entitled
     from tenantry.model.tree import Output
 
 COMPONENT = "scheduler"
@@ -25,10 +26,6 @@ UNIT_ANNOTATION = f"{DOMAIN}/gpu-unit"
 """What one GPU of a queue is; manifests cannot carry comments."""
 
 SKIP_MISSING = "SkipDryRunOnMissingResource=true"
-UNLIMITED = -1
-
-# Default of KAI, written out so that a changed one shows as drift (KAI scheduler, pkg/common/constants/constants.go).
-PRIORITY = 100
 
 WAVE_SHARDS, WAVE_DEPARTMENTS, WAVE_TENANTS = 0, 1, 2
 
@@ -41,29 +38,13 @@ def kai(cluster: Cluster) -> Iterable[Output]:
         yield Piece(COMPONENT, "shards", _shard(cluster, pool))
         yield from _pool_notes(pool)
     for department in cluster.departments:
-        for share in department_shares(cluster, department):
-            # The department is bounded by its tenants, so a limit of its own would only be one more number to keep.
-            body = _queue(
-                department_queue(department, share.pool),
-                share,
-                limit=UNLIMITED,
-                display=department,
-                wave=WAVE_DEPARTMENTS,
-                labels={DEPARTMENT_LABEL: department},
-            )
+        for item in department_queues(cluster, department):
+            body = _queue(item, wave=WAVE_DEPARTMENTS, labels={DEPARTMENT_LABEL: department})
             yield Piece(COMPONENT, f"department-{department}", body)
     for tenant in cluster.tenants:
-        for share in tenant_shares(cluster, tenant):
-            body = _queue(
-                tenant_queue(tenant.name, share.pool),
-                share,
-                limit=share.limit,
-                display=tenant.name,
-                wave=WAVE_TENANTS,
-                labels={TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department},
-                parent=department_queue(tenant.department, share.pool),
-            )
-            yield Piece(COMPONENT, f"tenant-{tenant.name}", body)
+        for item in tenant_queues(cluster, tenant):
+            labels = {TENANT_LABEL: tenant.name, DEPARTMENT_LABEL: tenant.department}
+            yield Piece(COMPONENT, f"tenant-{tenant.name}", _queue(item, wave=WAVE_TENANTS, labels=labels))
     if cluster.tenants:
         yield Note(
             "NOTE-KAI-PODS",
@@ -93,33 +74,35 @@ def _shard(cluster: Cluster, pool: Pool) -> dict[str, Any]:
     )
 
 
-def _queue(
-    name: str, share: Share, *, limit: int, display: str, wave: int, labels: dict[str, str], parent: str = ""
-) -> dict[str, Any]:
+def _queue(item: OwnedQueue, *, wave: int, labels: dict[str, str]) -> dict[str, Any]:
     # CPU (millicores) and memory (MB) are bounded by the ResourceQuota of each namespace. A missing limit would mean
     # "nothing allowed" here, so every number is written (KAI scheduler, pkg/apis/scheduling/v2/resources.go).
-    free = {"quota": UNLIMITED, "limit": UNLIMITED, "overQuotaWeight": 1}
+    queue = item.queue
     spec: dict[str, Any] = {
-        "displayName": display,
-        "priority": PRIORITY,
+        "displayName": item.owner,
+        "priority": queue.priority,
         "resources": {
-            "gpu": {"quota": share.quota, "limit": limit, "overQuotaWeight": share.weight},
-            "cpu": dict(free),
-            "memory": dict(free),
+            "gpu": _entitled(queue.gpu),
+            "cpu": _entitled(queue.cpu),
+            "memory": _entitled(queue.memory),
         },
     }
-    if parent:
-        spec["parentQueue"] = parent
+    if queue.parent:
+        spec["parentQueue"] = queue.parent
     return manifest(
         "scheduling.run.ai/v2",
         "Queue",
-        name,
-        labels={NODE_POOL_LABEL: share.pool, **labels},
-        annotations={UNIT_ANNOTATION: share.unit},
+        queue.name,
+        labels={NODE_POOL_LABEL: item.share.pool, **labels},
+        annotations={UNIT_ANNOTATION: item.share.unit},
         wave=wave,
         sync_options=SKIP_MISSING,
         spec=spec,
     )
+
+
+def _entitled(amounts: Entitled) -> dict[str, int]:
+    return {"quota": int(amounts.quota), "limit": int(amounts.limit), "overQuotaWeight": int(amounts.weight)}
 
 
 def _pool_notes(pool: Pool) -> Iterator[Note]:

@@ -43,7 +43,8 @@ def allocate(session: Session) -> None:
         session.record.committed(statement.commit(), job)
         if not waits and not running:
             job.started = session.now
-            session.record.started.append(job.uid)
+            if job.uid not in session.record.started:
+                session.record.started.append(job.uid)
         if any(task.wanted(real=True) for task in job.tasks.values()):
             walk.push(job)
 
@@ -63,6 +64,9 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
     placer = Placer(session, statement, job, real=real)
     tasks = job.chunk(real=real)
     if not tasks:
+        if real:
+            # It needs only some of its groups, and asks for those first by order, though nothing waits there (a quirk).
+            session.record.hold(job, Gate.NOT_READY, groups=job.short_groups())
         return False
     refused = job_refused(session, job, tasks)
     if refused is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from operator import le
 from typing import TYPE_CHECKING
 
 from tenantry.model.job import GpuKind
@@ -50,13 +51,15 @@ class Axes:
     Attributes:
         index: position by resource name.
         mig: position and compute slices of every MIG resource that counts as GPUs.
+        kinds: number of every state in which any node was.
     """
 
-    __slots__ = ("index", "mig", "size")
+    __slots__ = ("index", "kinds", "mig", "size")
 
     def __init__(self, extended: Iterable[str]) -> None:
         self.index = {name: position for position, name in enumerate((*CORE, *sorted(set(extended) - set(CORE))))}
         self.size = len(self.index)
+        self.kinds: dict[tuple[object, ...], int] = {}
         self.mig = tuple(
             (position, float(size[0])) for name, position in self.index.items() if (size := mig_size(name)) is not None
         )
@@ -75,7 +78,7 @@ class Axes:
 
 def fits(vector: tuple[float, ...] | list[float], room: list[float]) -> bool:
     """Whether a vector is at most the room in every resource, those it does not ask for included."""
-    return all(value <= room[position] for position, value in enumerate(vector))
+    return all(map(le, vector, room))
 
 
 class Ask:

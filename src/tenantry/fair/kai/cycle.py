@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tenantry.fair.kai.allocate import allocate
 from tenantry.fair.kai.evicting import consolidation, preempt, reclaim, stale_gang_eviction
 from tenantry.fair.kai.session import Session
-from tenantry.model.schedule import Cycle, Gate, QueueView
+from tenantry.model.job import PodStatus
+from tenantry.model.schedule import Act, Cycle, Gate, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +43,8 @@ def run_cycle(moment: Moment, settings: Settings) -> tuple[Cycle, Session]:
 
 def outcome(session: Session) -> Cycle:
     """What a cycle has decided so far."""
-    held = {
-        uid: tuple(gates.values())
-        for uid, gates in sorted(session.record.held.items())
-        if (job := session.jobs.get(uid)) is not None and job.pending
-    }
+    waiting = _waiting(session)
+    held = {uid: tuple(gates.values()) for uid, gates in sorted(session.record.held.items()) if uid in waiting}
     views = tuple(view(queue) for queue in session.queues.values())
     return Cycle(
         decisions=tuple(session.record.decisions),
@@ -55,6 +53,21 @@ def outcome(session: Session) -> Cycle:
         started=tuple(session.record.started),
         stale={uid: job.stale_since for uid, job in sorted(session.jobs.items()) if job.stale_since is not None},
     )
+
+
+def _waiting(session: Session) -> set[str]:
+    """Jobs with pods that wait and were given nothing; a search may leave pods placed that no decision places."""
+    placed: set[str] = set()
+    for decision in session.record.decisions:
+        if decision.act is Act.EVICT:
+            placed.discard(decision.pod)
+        else:
+            placed.add(decision.pod)
+    return {
+        job.uid
+        for job in session.jobs.values()
+        if any(task.pod.status is PodStatus.PENDING and task.uid not in placed for task in job.tasks.values())
+    }
 
 
 def _note_unfit(session: Session) -> None:
@@ -71,9 +84,7 @@ def _note_unfit(session: Session) -> None:
         elif not queue.leaf:
             session.record.hold(job, Gate.QUEUE_NOT_LEAF, queue=job.queue)
         elif not job.ready:
-            missing = [leaf for leaf in job.leaf_sets.values() if not leaf.ready]
-            facts = {leaf.name: {"pods": leaf.alive, "gated": leaf.gated, "needed": leaf.minimum} for leaf in missing}
-            session.record.hold(job, Gate.NOT_READY, groups=facts)
+            session.record.hold(job, Gate.NOT_READY, groups=job.short_groups())
 
 
 def view(queue: Queue) -> QueueView:

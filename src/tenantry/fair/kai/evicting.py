@@ -122,7 +122,7 @@ def stale_gang_eviction(session: Session) -> None:
             if task.status & IS_ACTIVE:
                 node = task.node
                 session.evict_stale(task)
-                session.record.decide(Act.EVICT, task, node, "")
+                session.record.decide(Act.EVICT, task, node, "", groups=task.groups)
 
 
 def _is_stale(job: Job, *, spares_completing: bool) -> bool:

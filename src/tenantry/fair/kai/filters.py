@@ -5,6 +5,7 @@ Source: pkg/scheduler/actions/common/solvers/accumulated_scenario_filters.
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import TYPE_CHECKING, Protocol
 
 from tenantry.fair.kai.division import added
@@ -137,10 +138,8 @@ class FreeGpus:
         self.demands = sorted((task.ask.quota for task in scenario.pending), reverse=True)
         self.room: dict[Hashable, float] = {name: node.free_gpus() for name, node in session.nodes.items()}
         self.known: set[str] = set()
-        count = len(scenario.pending)
-        self.best: list[Hashable] = sorted(self.room, key=lambda name: (-self.room[name], session.rank(str(name))))[
-            :count
-        ]
+        # Of equal ones the first come first, and nodes are in the order of their rank.
+        self.best: list[Hashable] = nlargest(len(scenario.pending), self.room, key=self.room.__getitem__)
 
     def passes(self, scenario: Scenario) -> bool:
         """Whether the pods can be put on the roomiest nodes, counting what victims free."""

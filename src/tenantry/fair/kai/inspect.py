@@ -10,7 +10,7 @@ from tenantry.fair.kai.asks import GPU
 from tenantry.fair.kai.cycle import ACTIONS, outcome, view
 from tenantry.fair.kai.min_runtime import minimum_against
 from tenantry.fair.kai.predicates import unfit
-from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Precedence
+from tenantry.fair.kai.queues import KEYED, NOTHING_TAKEN, Contender, Precedence
 from tenantry.fair.kai.reclaimable import leveled
 from tenantry.fair.kai.record import Recorder
 from tenantry.fair.kai.session import Session, Statement
@@ -103,8 +103,8 @@ def before(moment: Moment, settings: Settings, one: str, other: str) -> Before |
     if by is Precedence.QUEUE_PRIORITY:
         amounts = (float(upper.priority), float(lower.priority))
     elif by in {Precedence.PART, Precedence.PART_WITH_JOB}:
-        with_job = by is Precedence.PART_WITH_JOB
-        amounts = (_part(session, first, with_job), _part(session, second, with_job))
+        part = KEYED.index(by)
+        amounts = (session.queue_order.key(first)[part], session.queue_order.key(second)[part])
     return Before(by.value, (upper.name, lower.name), amounts)
 
 
@@ -121,13 +121,6 @@ def _among_jobs(session: Session, left: Job, right: Job) -> Before | None:
 
 def _contender(session: Session, queue: Queue, job: Job) -> Contender:
     return Contender(queue, session.axes.quantities(job.request(session.smallest_gpu, real=False)), NOTHING_TAKEN)
-
-
-def _part(session: Session, contender: Contender, with_job: bool) -> float:
-    held = None
-    if with_job:
-        held = [share.allocated + more for share, more in zip(contender.queue.shares, contender.job, strict=True)]
-    return contender.queue.dominant_share(session.totals, held)
 
 
 # --- one job only ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from operator import add
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.asks import DEFAULT_GPU_MEMORY, GPU, PODS, Ask, Axes, fits
@@ -63,6 +64,7 @@ class Node:
     """
 
     __slots__ = (
+        "_kind", "_sums",
         "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "leaving", "legacy", "marked", "mig", "model",
         "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
@@ -92,6 +94,8 @@ class Node:
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
         self.legacy: set[str] = set()
         self.version = 0
+        self._kind = (-1, 0)
+        self._sums = (-1, False, 0.0)
 
     # --- pods come and go -------------------------------------------------------------------------------------------
 
@@ -273,7 +277,7 @@ class Node:
 
     def free(self) -> list[float]:
         """What is idle or being released."""
-        return [idle + releasing for idle, releasing in zip(self.idle, self.releasing, strict=True)]
+        return list(map(add, self.idle, self.releasing))
 
     def _fits(self, ask: Ask, room: list[float]) -> bool:
         if not ask.shared:
@@ -298,6 +302,19 @@ class Node:
         """CPU, memory and GPUs a pod would be charged with here (GetRequiredInitQuota)."""
         gpus = ask.quota if ask.mig else ask.devices * self.fraction(self.part_memory(ask))
         return (ask.vector[0], ask.vector[1], gpus)
+
+    @property
+    def kind(self) -> int:
+        """Number that nodes have in common on which the same pods fit, as little or as much of them being free."""
+        version, kind = self._kind
+        if version != self.version:
+            leaving, holding = self.leaving, self.holding
+            parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
+            rooms = (tuple(self.idle), tuple(self.releasing), tuple(self.offered), tuple(parts))
+            kinds = self.axes.kinds
+            kind = kinds.setdefault((*rooms, self.gpu_count, self.gpu_memory, self.mig), len(kinds))
+            self._kind = (self.version, kind)
+        return kind
 
     @property
     def cpu_only(self) -> bool:
@@ -333,9 +350,18 @@ class Node:
 
     def free_gpus(self) -> float:
         """GPUs that are idle or on their way out."""
-        if not self.holding and not self.leaving and not self.axes.mig:
-            return self.idle[GPU] + self.releasing[GPU]
-        return self.idle_gpus()[0] + self.releasing_gpus()[0]
+        return self._summed()[2]
+
+    def any_free(self) -> bool:
+        """Whether any part of a GPU is idle or on its way out."""
+        return self._summed()[1]
+
+    def _summed(self) -> tuple[int, bool, float]:
+        """The last two, kept until a pod comes or goes."""
+        if self._sums[0] != self.version:
+            idle, releasing = self.idle_gpus()[0], self.releasing_gpus()[0]
+            self._sums = (self.version, idle > 0 or releasing > 0, idle + releasing)
+        return self._sums
 
     def free_parts(self) -> float:
         """Sum of the free parts of shared GPUs."""

@@ -6,6 +6,7 @@ Source: pkg/scheduler/plugins/proportion (proportion.go, resource_share, queue_o
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.fair.kai.division import Claimant, Share, divide
@@ -25,6 +26,10 @@ NO_SHARE_FACTOR = 1000
 """What holding a resource one has no share of weighs in the dominant share (queue_resource_share.go)."""
 
 
+MOST_KEYS = 1000
+"""Keys that are kept per queue."""
+
+
 def exceeds(amount: float, other: float) -> bool:
     """Whether an amount is more than another where either may be unlimited; exact, without tolerance."""
     if amount == UNLIMITED:
@@ -35,13 +40,14 @@ def exceeds(amount: float, other: float) -> bool:
 class Queue:
     """A queue during a cycle; shares are of CPU, memory and GPUs, in this order."""
 
-    __slots__ = ("children", "depth", "model", "name", "parent", "priority", "shares")
+    __slots__ = ("children", "depth", "keys", "model", "name", "parent", "priority", "shares")
 
     def __init__(self, model: ModelQueue) -> None:
         self.model, self.name, self.priority = model, model.name, model.priority
         self.parent: Queue | None = None
         self.children: list[Queue] = []
         self.depth = 0
+        self.keys: dict[tuple[float, float, float, Amounts], OrderKey] = {}
         gpu, cpu, memory = model.usage
         self.shares = (
             Share(model.cpu.quota, model.cpu.limit, model.cpu.weight, cpu),
@@ -71,6 +77,11 @@ class Queue:
         return [share.allocated for share in self.shares]
 
     @property
+    def rooms(self) -> list[float]:
+        """Most it may hold of every resource."""
+        return [share.allocatable for share in self.shares]
+
+    @property
     def over_fair_share(self) -> bool:
         """Whether it holds more than it is due of *every* resource, as the original asks."""
         return all(share.fair < share.allocated for share in self.shares)
@@ -81,24 +92,14 @@ class Queue:
             exceeds(share.allocated + amount, share.quota) for share, amount in zip(self.shares, more, strict=True)
         )
 
-    def lacks_share(self, more: Amounts) -> bool:
-        """Whether with ``more`` it would hold a resource it has no share of at all."""
-        return any(
-            share.allocatable == 0 and share.allocated + amount > 0
-            for share, amount in zip(self.shares, more, strict=True)
-        )
 
-    def dominant_share(self, totals: Amounts, held: Amounts | None = None) -> float:
-        """The largest part it holds of what it may hold, over all resources."""
-        largest = 0.0
-        for position, share in enumerate(self.shares):
-            room = share.allocatable
-            if room == UNLIMITED:
-                room = totals[position]
-            amount = share.allocated if held is None else held[position]
-            part = amount * NO_SHARE_FACTOR if room == 0 else amount / room
-            largest = max(largest, part)
-        return largest
+def largest_part(held: Amounts, rooms: Amounts) -> float:
+    """The dominant share: the largest part a queue holds of what it may hold, over all resources."""
+    largest = 0.0
+    for amount, room in zip(held, rooms, strict=True):
+        part = amount * NO_SHARE_FACTOR if room == 0 else amount / room
+        largest = max(largest, part)
+    return largest
 
 
 def build_tree(models: Iterable[ModelQueue]) -> dict[str, Queue]:
@@ -141,23 +142,25 @@ def _share_level(siblings: Sequence[Queue], totals: Amounts, k: float) -> None:
 class Taken:
     """What jobs hold that are taken out of a queue one after the other."""
 
-    __slots__ = ("parts", "total", "whole")
+    __slots__ = ("count", "parts", "total", "whole")
 
     def __init__(self, parts: Sequence[Amounts] = ()) -> None:
         self.parts: list[Amounts] = []
-        self.total, self.whole = [0.0, 0.0, 0.0], True
+        self.total, self.whole, self.count = [0.0, 0.0, 0.0], True, 0
         for part in parts:
             self.add(part)
 
     def add(self, part: Amounts) -> None:
         """Take another job out."""
         self.parts.append(part)
+        self.count += 1
         self.whole = self.whole and all(amount.is_integer() for amount in part)
         self.total = [a + b for a, b in zip(self.total, part, strict=True)]
 
     def plus(self, part: Amounts) -> Taken:
         """Return what is taken with one job more."""
         twin = Taken.__new__(Taken)
+        twin.count = self.count + 1
         twin.parts = [*self.parts, part] if not self.whole else self.parts
         twin.total = [a + b for a, b in zip(self.total, part, strict=True)]
         twin.whole = self.whole and all(amount.is_integer() for amount in part)
@@ -205,6 +208,18 @@ class Precedence(StrEnum):
     AGE = "age"
 
 
+OrderKey = tuple[bool, bool, int, bool, float, float]
+KEYED = (
+    Precedence.FAIR_SHARE,
+    Precedence.QUOTA,
+    Precedence.QUEUE_PRIORITY,
+    Precedence.NO_SHARE,
+    Precedence.PART_WITH_JOB,
+    Precedence.PART,
+)
+"""What each part of such a key stands for."""
+
+
 class QueueOrder:
     """Which of two sibling queues goes first (queue_order.go)."""
 
@@ -222,40 +237,70 @@ class QueueOrder:
 
     def first(self, one: Contender, other: Contender) -> bool:
         """Whether ``one`` goes before ``other``; the first difference decides."""
-        return self.decide(one, other)[0]
+        return self.before(one.queue, self.key(one), other.queue, self.key(other))
 
     def decide(self, one: Contender, other: Contender) -> tuple[bool, Precedence]:
         """Whether ``one`` goes before ``other``, and by what."""
-        left, left_job, left_out = one
-        right, right_job, right_out = other
-        if self.by_age:
-            return (left.model.created, left.name) < (right.model.created, right.name), Precedence.AGE
-        over, other_over = left.over_fair_share, right.over_fair_share
-        if over is not other_over:
-            return other_over, Precedence.FAIR_SHARE
-        inside, other_inside = left.within_quota(left_job), right.within_quota(right_job)
-        if inside is not other_inside:
-            return inside, Precedence.QUOTA
-        if left.priority != right.priority:
-            return left.priority > right.priority, Precedence.QUEUE_PRIORITY
-        lacks, other_lacks = left.lacks_share(left_job), right.lacks_share(right_job)
-        if lacks is not other_lacks:
-            return other_lacks, Precedence.NO_SHARE
-        part, other_part = self._part(left, left_job, left_out), self._part(right, right_job, right_out)
-        if part != other_part:
-            return part < other_part, Precedence.PART_WITH_JOB
-        part, other_part = left.dominant_share(self.totals), right.dominant_share(self.totals)
-        if part != other_part:
-            return part < other_part, Precedence.PART
-        return self._smaller_share(left, right), Precedence.AGE
+        mine, theirs = self.key(one), self.key(other)
+        goes = self.before(one.queue, mine, other.queue, theirs)
+        differing = (by for by, left, right in zip(KEYED, mine, theirs, strict=True) if left != right)
+        return goes, Precedence.AGE if self.by_age else next(differing, Precedence.AGE)
 
-    def _part(self, queue: Queue, job: Amounts, out: Taken) -> float:
-        held = [share.allocated + more for share, more in zip(queue.shares, job, strict=True)]
-        return queue.dominant_share(self.totals, out.subtracted(held))
+    def before(self, left: Queue, key: OrderKey, right: Queue, other: OrderKey) -> bool:
+        """Whether a queue goes before another one, given the keys of both."""
+        if self.by_age:
+            return (left.model.created, left.name) < (right.model.created, right.name)
+        if key != other:
+            return key < other
+        return self._smaller_share(left, right)
+
+    def kept_key(self, queue: Queue, job: Amounts) -> OrderKey:
+        """Key of a queue with its next job, remembered: a search comes to the same few states again and again."""
+        cpu, memory, gpu = queue.shares
+        known, state = queue.keys, (cpu.allocated, memory.allocated, gpu.allocated, job)
+        key = known.get(state)
+        if key is None:
+            if len(known) > MOST_KEYS:
+                known.clear()
+            key = known[state] = self.key(Contender(queue, job, NOTHING_TAKEN))
+        return key
+
+    def key(self, one: Contender) -> OrderKey:
+        """What decides between two queues before their shares do; the smaller goes first.
+
+        One not over its fair share, one within its quota with its next job, the higher priority, one that has a share
+        of all it would hold, and the smaller dominant share, with its next job and without.
+        """
+        queue, job, out = one
+        held: list[float] = []
+        more: list[float] = []
+        rooms: list[float] = []
+        over, inside, lacks = True, True, False
+        for share, asked, total in zip(queue.shares, job, self.totals, strict=True):
+            allocated, fair, quota = share.allocated, share.fair, share.quota
+            amount, room = allocated + asked, share.allocatable
+            over = over and fair < allocated
+            if quota != UNLIMITED and (amount > quota or amount == UNLIMITED):
+                inside = False
+            if room == 0:
+                lacks = lacks or amount > 0
+            elif room == UNLIMITED:
+                room = total
+            held.append(allocated)
+            more.append(amount)
+            rooms.append(room)
+        part = largest_part(out.subtracted(more), rooms)
+        return (over, not inside, -queue.priority, lacks, part, largest_part(held, rooms))
+
+    def decides(self, siblings: Sequence[Queue]) -> bool:
+        """Whether shares order siblings in one line, so that it does not matter who is compared with whom."""
+        rooms = sorted([INFINITE if room == UNLIMITED else room for room in queue.rooms] for queue in siblings)
+        return self.by_age or all(
+            low <= high for one, two in pairwise(rooms) for low, high in zip(one, two, strict=True)
+        )
 
     def _smaller_share(self, left: Queue, right: Queue) -> bool:
-        mine = [share.allocatable for share in left.shares]
-        other = [share.allocatable for share in right.shares]
+        mine, other = left.rooms, right.rooms
         above = any(exceeds(a, b) for a, b in zip(mine, other, strict=True))
         below = any(exceeds(b, a) for a, b in zip(mine, other, strict=True))
         if above is not below:

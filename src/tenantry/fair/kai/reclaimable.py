@@ -194,7 +194,8 @@ class Ledger:
                     for held, more, share in zip(lasting, asked, queue.shares, strict=True)
                 ):
                     quota = tuple(share.quota for share in queue.shares)
-                    return Gate.LASTING_OVER_QUOTA, {"queue": queue.name, "lasting": lasting, "quota": quota}
+                    facts = {"queue": queue.name, "requested": asked, "lasting": lasting, "quota": quota}
+                    return Gate.LASTING_OVER_QUOTA, facts
         return None
 
     def _fuller(

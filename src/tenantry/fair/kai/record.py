@@ -36,14 +36,16 @@ class Recorder:
     def committed(self, done: Committed, cause: Job) -> None:
         """Note what a statement did."""
         moved = {task.uid for task in done.promised}
-        for task, node in done.evicted:
-            self.decide(Act.EVICT, task, node, cause.uid, moved=task.uid in moved)
+        for task, before in done.evicted:
+            self.decide(Act.EVICT, task, before.node, cause.uid, groups=before.groups, moved=task.uid in moved)
         for task in done.bound:
-            self.decide(Act.BIND, task, task.node, task.job)
+            self.decide(Act.BIND, task, task.node, task.job, groups=task.groups)
         for task in done.promised:
-            self.decide(Act.PROMISE, task, task.node, cause.uid)
+            self.decide(Act.PROMISE, task, task.node, cause.uid, groups=task.groups)
 
-    def decide(self, act: Act, task: Task, node: str, cause: str, *, moved: bool = False) -> None:
-        """Note one decision."""
-        groups = task.groups if task.shares_gpu else ()
-        self.decisions.append(Decision(act, self.action, task.job, task.uid, node, groups, cause, moved))
+    def decide(
+        self, act: Act, task: Task, node: str, cause: str, *, groups: tuple[str, ...], moved: bool = False
+    ) -> None:
+        """Note one decision, with the shared GPUs that are taken or left."""
+        held = groups if task.shares_gpu else ()
+        self.decisions.append(Decision(act, self.action, task.job, task.uid, node, held, cause, moved))

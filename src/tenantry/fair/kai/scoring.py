@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EMPTIEST = float("inf")
 
+Rank = tuple[bool, int, bool, bool, bool, float]
+"""By what nodes are tried: nominated, near, with a shared GPU that fits, with room now, of the pod's kind, and full."""
+
 
 def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mapping[str, int] | None) -> Iterator[Node]:
     """Yield the nodes a pod has room on, now or once others have left, best first.
@@ -33,31 +36,50 @@ def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mappin
         nodes: nodes to choose from; the fullest and emptiest of them set the scale of how full one is.
         near: rank of nodes by preferred topology level, larger first; None without one. Nodes it does not name are out.
     """
+    kinds: dict[int, list[Node]] = {}
+    for node in nodes:
+        kinds.setdefault(node.kind, []).append(node)
+    samples = [alike[0] for alike in kinds.values()]
+    score = _score(session, task, samples)
+    nominated = task.pod.placement.nominated if "nominatednode" in session.plugins else ""
+    ranked: dict[Rank, list[Node]] = {}
+    whole = 0.0 if task.ask.shared else task.ask.vector[GPU]
+    for alike in kinds.values():
+        sample = alike[0]
+        if sample.idle[GPU] + sample.releasing[GPU] < whole or not sample.fits_later(task.ask):
+            continue
+        rank = score(sample)
+        if near is None and not nominated:
+            ranked.setdefault((True, 0, *rank), []).extend(alike)
+            continue
+        for node in alike:
+            place = 0 if near is None else near.get(node.name)
+            if place is not None:
+                ranked.setdefault((node.name != nominated, -place, *rank), []).append(node)
+    for key in sorted(ranked):
+        yield from sorted(ranked[key], key=_name)
+
+
+def _name(node: Node) -> str:
+    return node.name
+
+
+def _score(session: Session, task: Task, samples: Sequence[Node]) -> Callable[[Node], tuple[bool, bool, bool, float]]:
+    """How good a node is apart from where it is: the same for all of one kind; smaller is better."""
     ask, plugins = task.ask, session.plugins
-    density = _density(session, nodes, GPU if ask.wants_gpu else CPU)
-    nominated = task.pod.placement.nominated if "nominatednode" in plugins else ""
+    density = _density(session, samples, GPU if ask.wants_gpu else CPU)
     shares, prefers_now = "gpusharingorder" in plugins, "nodeavailability" in plugins
     prefers_alike = not ask.wants_gpu and "resourcetype" in plugins
-    ranked: list[tuple[tuple[bool, int, bool, bool, bool, float, str], Node]] = []
-    for node in nodes:
-        if not node.fits_later(ask):
-            continue
-        place = 0 if near is None else near.get(node.name)
-        if place is None:
-            continue
-        key = (
-            node.name != nominated,
-            -place,
+
+    def score(node: Node) -> tuple[bool, bool, bool, float]:
+        return (
             not (shares and node.shared and any(node.fits_group(ask, group) for group in node.shared)),
             not (prefers_now and node.fits_now(ask)),
             not (prefers_alike and node.cpu_only),
             density(node),
-            node.name,
         )
-        ranked.append((key, node))
-    ranked.sort(key=lambda pair: pair[0])
-    for _, node in ranked:
-        yield node
+
+    return score
 
 
 def _density(session: Session, nodes: Sequence[Node], axis: int) -> Callable[[Node], float]:

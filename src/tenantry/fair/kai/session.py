@@ -14,6 +14,7 @@ from tenantry.fair.kai.queues import QueueOrder, build_tree, share_out
 from tenantry.fair.kai.record import Recorder
 from tenantry.fair.kai.state import IS_ALLOCATED, IS_USED, PENDING, RELEASING, Job, Task, build_job
 from tenantry.fair.kai.topology import Tree
+from tenantry.fair.kai.turns import Line
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Session:
         smallest_gpu: MiB of the smallest GPU of the cluster; None when no label says.
         largest_gpu: likewise the largest.
         queue_order: which of two queues goes first.
+        line: jobs with pods that wait.
         record: what was decided and why.
         version: changes with every change of state.
     """
@@ -77,6 +79,7 @@ class Session:
         if divides:
             share_out(self.queues, self.totals, max(0.0, settings.k_value))
         self.queue_order = QueueOrder(self.totals, self.rank, by_age=not divides)
+        self.line = Line(self)
         self.topologies: Mapping[str, Topology] = {topology.name: topology for topology in moment.topologies}
         self._trees: dict[str, Tree] = {}
         self.version = 0
@@ -239,10 +242,10 @@ class Before(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """Tasks that were bound, evicted (with the node they leave) and promised room."""
+    """Tasks that were bound, evicted (with how they stood before) and promised room."""
 
     bound: list[Task]
-    evicted: list[tuple[Task, str]]
+    evicted: list[tuple[Task, Before]]
     promised: list[Task]
 
 
@@ -335,9 +338,13 @@ class Statement:
             self.pipeline(step.task, node, real=True)
 
     def commit(self) -> Committed:
-        """Keep every step; return what it did."""
+        """Keep every step; return what it did.
+
+        A search may evict a pod a second time, once as a recorded victim and once with the rest of its job; queues then
+        count it twice (a quirk). It leaves once, and is named once.
+        """
         bound, evicted, promised = [], [], []
-        session = self.session
+        session, leaving = self.session, set[str]()
         for step in self.steps:
             if not step.valid:
                 continue
@@ -345,7 +352,9 @@ class Statement:
             if step.kind == "evict":
                 task.virtual = False
                 session.jobs[task.job].evicted = session.now
-                evicted.append((task, step.before.node))
+                if task.uid not in leaving:
+                    evicted.append((task, step.before))
+                leaving.add(task.uid)
             elif step.kind == "allocate":
                 if task.shares_gpu:
                     shared = session.nodes[task.node].shared

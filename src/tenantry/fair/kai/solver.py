@@ -12,7 +12,7 @@ from tenantry.fair.kai.allocate import place_job
 from tenantry.fair.kai.scenario import Accumulator, Scenario, node_by_node, over_nodes
 from tenantry.fair.kai.session import Statement
 from tenantry.fair.kai.state import IS_ACTIVE, RELEASING, PodSet
-from tenantry.fair.kai.walk import Walk
+from tenantry.fair.kai.turns import turns
 from tenantry.model.job import PodStatus
 from tenantry.model.schedule import Gate
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tenantry.fair.kai.scenario import Batch
     from tenantry.fair.kai.session import Session
     from tenantry.fair.kai.state import Group, Job, Task
+    from tenantry.fair.kai.walk import Walk
 
 Refusal = tuple[Gate, dict[str, Any]]
 Validator = "Callable[[Job, Mapping[str, Sequence[Task]]], Refusal | None]"
@@ -188,17 +189,13 @@ class Solver:
     def _replay(self, preemptor: Job, statement: Statement, nodes: list[Node], victims: Sequence[Task]) -> bool:
         """Let victims and the job ask for places in fair order, as if the victims had just been submitted again."""
         session = self.session
-        relevant = {task.job for task in victims} | {preemptor.uid}
-        waiting = {job.uid: job for job in session.jobs.values() if job.pending or job.uid in relevant}
-        waiting[preemptor.uid] = preemptor
-        walk = Walk(session).fill(waiting.values())
+        concerned = {task.job: session.jobs[task.job] for task in victims}
+        concerned[preemptor.uid] = preemptor
         placed = False
         back: list[str] = []
-        while walk and relevant:
-            job = walk.pop()
-            if job.uid not in relevant:
-                continue
-            relevant.discard(job.uid)
+        for job in turns(session, concerned):
+            # Kept as it is before places are found; the judge asks for it.
+            job.request(session.smallest_gpu, real=False)
             fits = place_job(session, statement, nodes, job, real=False)
             if job.uid == preemptor.uid:
                 if not fits:
@@ -214,9 +211,7 @@ def feasible_nodes(session: Session, job: Job) -> dict[str, Node]:
     """Nodes a job may use as they are: those with a GPU idle or on its way out, all when a pod needs none."""
     if any(not task.ask.wants_gpu for task in job.tasks.values()):
         return dict(session.nodes)
-    return {
-        name: node for name, node in session.nodes.items() if node.idle_gpus()[0] > 0 or node.releasing_gpus()[0] > 0
-    }
+    return {name: node for name, node in session.nodes.items() if node.any_free()}
 
 
 def largest(count: int, works: Callable[[int], bool]) -> int:

@@ -25,6 +25,8 @@ PENDING, GATED, RELEASING, SUCCEEDED = (
 IS_ALLOCATED, IS_ACTIVE, IS_USED, IS_ALIVE = int(ALLOCATED), int(ACTIVE_ALLOCATED), int(ACTIVE_USED), int(ALIVE)
 
 Vector = tuple[float, ...]
+Amounts = tuple[float, float, float]
+"""CPU, memory and GPUs, as queues count them."""
 
 
 class Task:
@@ -182,7 +184,9 @@ class Job:
     """A gang during a cycle, or a part of one."""
 
     __slots__ = (
+        "_asked",
         "_chunk",
+        "_held",
         "_request",
         "active",
         "allocated",
@@ -208,6 +212,7 @@ class Job:
         "strays",
         "succeeded",
         "tasks",
+        "touched",
         "uid",
     )  # fmt: skip
 
@@ -226,6 +231,9 @@ class Job:
         self.signature: tuple[object, ...] | None = None
         self._chunk: list[Task] | None = None
         self._request: Vector | None = None
+        self._asked: tuple[Vector, Amounts] | None = None
+        self._held: Amounts | None = None
+        self.touched: set[str] | None = None
 
     def add(self, task: Task) -> None:
         """Take a pod in; one whose subgroup does not exist is set aside."""
@@ -253,7 +261,9 @@ class Job:
             else:
                 for position, amount in enumerate(task.ask.vector):
                     allocated[position] -= amount
-        self._chunk = self._request = None
+        self._chunk = self._request = self._held = None
+        if self.touched is not None:
+            self.touched.add(self.uid)
 
     def set_status(self, task: Task, status: int) -> None:
         """Move one of its pods to another status."""
@@ -275,6 +285,14 @@ class Job:
     def ready(self) -> bool:
         """Whether enough of its pods exist to be considered."""
         return self.root.ready
+
+    def short_groups(self) -> dict[str, dict[str, int]]:
+        """Leaf groups with too few pods, with how many there are and are needed."""
+        return {
+            leaf.name: {"pods": leaf.alive, "gated": leaf.gated, "needed": leaf.minimum}
+            for leaf in self.leaf_sets.values()
+            if not leaf.ready
+        }
 
     @property
     def elastic(self) -> bool:
@@ -341,6 +359,21 @@ class Job:
                         total[GPU] += task.ask.memory_as_gpus(smallest_gpu)
             self._request = tuple(total)
         return self._request
+
+    def asked(self, smallest_gpu: int | None) -> Amounts:
+        """CPU, memory and GPUs of :meth:`request` in a search; the same object while it stays the same."""
+        known = self._asked
+        if known is None or known[0] is not self._request:
+            request = self.request(smallest_gpu, real=False)
+            known = self._asked = (request, self.axes.quantities(request))
+        return known[1]
+
+    @property
+    def held(self) -> Amounts:
+        """CPU, memory and GPUs its pods hold; the same object while it stays the same."""
+        if self._held is None:
+            self._held = self.axes.quantities(self.allocated)
+        return self._held
 
 
 def build_job(model: ModelJob, axes: Axes, *, allows_no_minimum: bool = True) -> Job:

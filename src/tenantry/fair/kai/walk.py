@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, Taken
+from tenantry.fair.kai.queues import NOTHING_TAKEN, Contender, OrderKey, Taken
 from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tenantry.fair.kai.queues import Queue
     from tenantry.fair.kai.session import Session
-    from tenantry.fair.kai.state import Job
+    from tenantry.fair.kai.state import Amounts, Job
 
 T = TypeVar("T")
 NOTHING = (0.0, 0.0, 0.0)
@@ -87,12 +87,15 @@ class Heap(Generic[T]):
 
 
 JobKey = tuple[int, int, int, str]
+Known = tuple[float, float, float, int, "Amounts"]
+"""What a key was made of: what the queue held, how many victims were taken, and what the next job asks for or holds."""
+NO_KEY: OrderKey = (False, False, 0, False, 0.0, 0.0)
 
 
 class Leaf:
     """Jobs of one leaf queue, in order; victims are taken from the far end."""
 
-    __slots__ = ("at", "entries", "moved", "parent", "queue")
+    __slots__ = ("at", "entries", "key", "known", "moved", "parent", "queue")
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
@@ -100,6 +103,8 @@ class Leaf:
         self.entries: list[tuple[JobKey, Job]] = []
         self.at = 0
         self.moved = False
+        self.known: Known | None = None
+        self.key: OrderKey = NO_KEY
 
     def __len__(self) -> int:
         return len(self.entries) - self.at
@@ -108,13 +113,15 @@ class Leaf:
 class Inner:
     """A queue with queues below."""
 
-    __slots__ = ("heap", "moved", "parent", "queue")
+    __slots__ = ("heap", "key", "known", "moved", "parent", "queue")
 
     def __init__(self, queue: Queue, before: Callable[[Branch, Branch], bool]) -> None:
         self.queue = queue
         self.parent: Inner | None = None
         self.heap: Heap[Branch] = Heap(before)
         self.moved = False
+        self.known: Known | None = None
+        self.key: OrderKey = NO_KEY
 
     def __len__(self) -> int:
         return len(self.heap.items)
@@ -167,19 +174,19 @@ class Walk:
             by_leaf = {name: self._within_depth(held, self.depth) for name, held in by_leaf.items()}
         for name, members in by_leaf.items():
             leaf = Leaf(queues[name])
-            leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=_key)
+            leaf.entries = sorted(((self.session.job_key(job), job) for job in members), key=job_key_of)
             self.branches[name] = leaf
-        self._place([queue for queue in queues.values() if queue.parent is None], None)
+        self.place([queue for queue in queues.values() if queue.parent is None], None)
         return self
 
-    def _place(self, siblings: Iterable[Queue], parent: Inner | None) -> None:
+    def place(self, siblings: Iterable[Queue], parent: Inner | None) -> None:
         """Place the queues among their siblings that have jobs somewhere below, complete with all that is below."""
         heap = self.top if parent is None else parent.heap
         for queue in siblings:
             branch = self.branches.get(queue.name)
             if branch is None and not queue.leaf:
                 inner = Inner(queue, self._before)
-                self._place(queue.children, inner)
+                self.place(queue.children, inner)
                 if len(inner):
                     branch = self.branches[queue.name] = inner
             if branch is not None:
@@ -188,7 +195,8 @@ class Walk:
 
     def _within_depth(self, jobs: list[Job], depth: int) -> list[Job]:
         """Jobs of one queue that a bounded walk looks at; the others are told so."""
-        kept = _first_of_heap(jobs, depth, victims=self.victims)
+        key, victims = self.session.job_key, self.victims
+        kept = _first_of_heap(jobs, depth, lambda a, b: key(a) >= key(b) if victims else key(a) < key(b))
         seen = {job.uid for job in kept}
         for job in jobs:
             if job.uid not in seen:
@@ -203,7 +211,7 @@ class Walk:
         leaf = Leaf(queue) if branch is None else branch
         if not isinstance(leaf, Leaf):
             return
-        insort(leaf.entries, (self.session.job_key(job), job), lo=leaf.at, key=_key)
+        insort(leaf.entries, (self.session.job_key(job), job), lo=leaf.at, key=job_key_of)
         if new:
             self.branches[job.queue] = leaf
             self._link(leaf)
@@ -211,14 +219,14 @@ class Walk:
 
     def pop(self) -> Job:
         """Take the next job out."""
-        leaf = self._descend()
+        leaf = self.descend()
         job = self._peek(leaf)
         if self.victims:
             leaf.entries.pop()
-            self.taken.setdefault(job.queue, Taken()).add(job.axes.quantities(job.allocated))
+            self.taken.setdefault(job.queue, Taken()).add(job.held)
         else:
             leaf.at += 1
-        self._after_pop(leaf)
+        self.after_pop(leaf)
         return job
 
     # --- the tree ---------------------------------------------------------------------------------------------------
@@ -236,7 +244,8 @@ class Walk:
         if known is None:
             self._link(parent)
 
-    def _descend(self) -> Leaf:
+    def descend(self) -> Leaf:
+        """Return the leaf queue the next job is in."""
         heap = self.top
         while True:
             branch = heap.items[0]
@@ -248,7 +257,8 @@ class Walk:
             else:
                 heap = branch.heap
 
-    def _after_pop(self, branch: Branch) -> None:
+    def after_pop(self, branch: Branch) -> None:
+        """Have a queue whose first job was taken out find its place again, or drop out."""
         while not len(branch):
             parent = branch.parent
             (self.top if parent is None else parent.heap).pop()
@@ -272,32 +282,49 @@ class Walk:
             return not self.victims
         if not len(right):
             return self.victims
-        first = self.session.queue_order.first(self._contender(left), self._contender(right))
+        first = self.session.queue_order.before(left.queue, self._key(left), right.queue, self._key(right))
         return not first if self.victims else first
 
-    def _contender(self, branch: Branch) -> Contender:
-        """A queue with what the next job of the best leaf below asks for, or what its victims hold."""
-        queue = branch.queue
-        while isinstance(branch, Inner):
-            branch = branch.heap.items[0]
-        job = self._peek(branch)
-        if self.victims:
-            out = self.taken.get(job.queue, NOTHING_TAKEN).plus(job.axes.quantities(job.allocated))
-            return Contender(queue, NOTHING, out)
-        asked = job.axes.quantities(job.request(self.session.smallest_gpu, real=False))
-        return Contender(queue, asked, NOTHING_TAKEN)
+    def _key(self, branch: Branch) -> OrderKey:
+        """Key of a queue with what the next job of the best leaf below asks for, or what its victims hold.
+
+        It is kept while nothing changes that it is made of.
+        """
+        best = branch
+        while isinstance(best, Inner):
+            best = best.heap.items[0]
+        job = self._peek(best)
+        cpu, memory, gpu = branch.queue.shares
+        taken = self.taken.get(job.queue, NOTHING_TAKEN)
+        amounts = job.held if self.victims else job.asked(self.session.smallest_gpu)
+        known = branch.known
+        if (
+            known is None
+            or known[4] is not amounts
+            or known[2] != gpu.allocated
+            or known[0] != cpu.allocated
+            or known[1] != memory.allocated
+            or known[3] != taken.count
+        ):
+            branch.known = (cpu.allocated, memory.allocated, gpu.allocated, taken.count, amounts)
+            if self.victims:
+                branch.key = self.session.queue_order.key(Contender(branch.queue, NOTHING, taken.plus(amounts)))
+            else:
+                branch.key = self.session.queue_order.kept_key(branch.queue, amounts)
+        return branch.key
 
     def _peek(self, leaf: Leaf) -> Job:
         return leaf.entries[-1 if self.victims else leaf.at][1]
 
 
-def _key(entry: tuple[JobKey, Job]) -> JobKey:
+def job_key_of(entry: tuple[JobKey, Job]) -> JobKey:
+    """Key of an entry of a leaf."""
     return entry[0]
 
 
-def _first_of_heap(jobs: list[Job], depth: int, *, victims: bool) -> list[Job]:
-    """Jobs a bounded heap keeps: it drops whatever stands at the position of the bound, not the worst (a quirk)."""
-    heap: Heap[Job] = Heap(lambda a, b: (a.order >= b.order) if victims else (a.order < b.order))
+def _first_of_heap(jobs: Iterable[T], depth: int, before: Callable[[T, T], bool]) -> list[T]:
+    """What a bounded heap keeps: it drops whatever stands at the position of the bound, not the worst (a quirk)."""
+    heap: Heap[T] = Heap(before)
     for job in jobs:
         heap.push(job)
         if len(heap.items) > depth:

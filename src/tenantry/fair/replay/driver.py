@@ -102,6 +102,10 @@ class Replay:
             queues = self._usage.applied(queues)
         return Moment(self.now, queues, tuple(work.view() for work in self._works.values()), self.setup.nodes)
 
+    def ends(self) -> dict[str, int]:
+        """Second at which every running job ends if it is left alone, by name."""
+        return {work.job.name: work.since + work.left for work in self._works.values() if work.since is not None}
+
     # --- time -------------------------------------------------------------------------------------------------------
 
     def _next_time(self) -> int | None:
@@ -183,8 +187,8 @@ class Replay:
             self._want_cycle(self.now + 1)
         elif (wakes := self.scheduler.wakes(self.moment())) is not None:
             self._want_cycle(wakes)
-        if self._usage is not None and self._someone_waits():
-            self._want_cycle(self._usage.next_look(self.now))
+        if self._usage is not None and self._someone_waits() and (look := self._usage.next_look(self.now)) is not None:
+            self._want_cycle(look)
 
     def _someone_waits(self) -> bool:
         return any(pod.status is PodStatus.PENDING for work in self._works.values() for pod in work.pods)
@@ -253,6 +257,7 @@ def replay(
     scheduler: Scheduler,
     *,
     watch: Callable[[Moment, Cycle], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Log:
     """Replay a trace; return what happened.
 
@@ -261,5 +266,6 @@ def replay(
         table: the jobs.
         scheduler: decides.
         watch: called with every cycle and the moment it decided on.
+        progress: told how many jobs have ended, after every end.
     """
-    return Replay(setup, table, scheduler, watch=watch).run()
+    return Replay(setup, table, scheduler, watch=watch, progress=progress).run()

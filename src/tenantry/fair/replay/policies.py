@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EVERYBODY = "everybody"
 """The one queue of a cluster without quotas."""
 
+ACROSS = frozenset({"consolidation", "reclaim"})
+"""Actions that touch pods of other queues."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -44,7 +47,8 @@ def static_partition(setup: Setup, scheduler: KaiScheduler) -> Policy:
 
     Parts are in proportion to quotas, a queue without a bound counting as if its quota were the whole cluster, and add
     up to all GPUs. Parts of nodes are not assigned: a queue may use any node up to its part, so a partition that cuts
-    nodes between queues wastes less here than it would in fact.
+    nodes between queues wastes less here than it would in fact. Nothing is reclaimed or moved, as that would touch the
+    pods of other queues; within a queue priorities count as usual.
     """
     parts = split(setup)
     queues = tuple(
@@ -52,7 +56,9 @@ def static_partition(setup: Setup, scheduler: KaiScheduler) -> Policy:
         for queue in setup.queues
         if queue.name in parts
     )
-    return Policy("static-partition", replace(setup, queues=queues), scheduler)
+    actions = tuple(name for name in scheduler.settings.actions if name not in ACROSS)
+    apart = replace(scheduler, settings=replace(scheduler.settings, actions=actions))
+    return Policy("static-partition", replace(setup, queues=queues), apart)
 
 
 def fifo(setup: Setup, scheduler: KaiScheduler) -> Policy:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tenantry.fair.kai.asks import mig_size
 from tenantry.model.job import DEFAULT_JOB_PRIORITY
 from tenantry.model.trace import MILLI
 
@@ -54,6 +55,8 @@ class Setup:
         behaviour: how jobs behave.
         priority: priority of jobs that name none.
         model_label: node label that names the model of its GPUs.
+        instances: MIG resource that a pod of so many milli-GPUs asks for, where nodes are partitioned; a GPU is a
+            compute slice there, as in queues. Empty where GPUs are given out whole or in parts.
     """
 
     nodes: tuple[Node, ...]
@@ -62,14 +65,21 @@ class Setup:
     behaviour: Behaviour = AS_USUAL
     priority: int = DEFAULT_JOB_PRIORITY
     model_label: str = "nvidia.com/gpu.product"
+    instances: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def capacity(self) -> int:
-        """Milli-GPUs of all nodes that are ready."""
-        return sum(round(node.gpus * MILLI) for node in self.nodes if not node.unready)
+        """Milli-GPUs of all nodes that are ready; a MIG instance counts its compute slices, as it does in queues."""
+        return sum(round(offered(node) * MILLI) for node in self.nodes if not node.unready)
 
     @property
     def leaves(self) -> tuple[str, ...]:
         """Names of the queues that take jobs, sorted."""
         parents = {queue.parent for queue in self.queues}
         return tuple(sorted(queue.name for queue in self.queues if queue.name not in parents))
+
+
+def offered(node: Node) -> float:
+    """GPUs a node offers as queues count them: whole ones, and the compute slices of its MIG instances."""
+    slices = (amount * size[0] for name, amount in node.extended if (size := mig_size(name)) is not None)
+    return node.gpus + sum(slices)

@@ -31,13 +31,14 @@ class Usage:
         self._sums = dict.fromkeys(self._parent, 0.0)
         self._whole = 0.0
         self._history: deque[dict[str, float]] = deque()
-        self._sampled = -1
+        self._sampled = self._changed = -1
 
     def hold(self, queue: str, gpus: float) -> None:
         """Note that a queue and those above it hold so many GPUs more."""
         while queue in self._held:
             self._held[queue] += gpus
             queue = self._parent[queue]
+            self._changed = self._sampled
 
     def advance(self, now: int) -> None:
         """Take the samples that are due until a second."""
@@ -45,8 +46,10 @@ class Usage:
             self._sampled += 1
             self._sample()
 
-    def next_look(self, now: int) -> int:
-        """Second at which the scheduler looks at usage again."""
+    def next_look(self, now: int) -> int | None:
+        """Second at which the scheduler looks at usage again, or None once all samples are alike for good."""
+        if self._sampled - self._changed > self._samples:
+            return None
         return (now // USAGE_RESOLUTION + 1) * USAGE_RESOLUTION
 
     def applied(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tenantry.model.job import ANYWHERE, GpuRequest, Job, NodeTerm, Placement, Pod, PodStatus, gpu_fraction, whole_gpus
+from tenantry.model.job import (
+    ANYWHERE,
+    GpuRequest,
+    Job,
+    NodeTerm,
+    Placement,
+    Pod,
+    PodStatus,
+    gpu_fraction,
+    mig_instances,
+    whole_gpus,
+)
 from tenantry.model.selector import Requirement
 from tenantry.model.trace import MILLI
 
@@ -22,6 +33,7 @@ MEBIBYTE = 1024 * 1024
 NO_GPU = "asks for no GPU"
 NO_QUEUE = "is of a tenant without a queue"
 ODD_SIZE = "asks for a part of several GPUs in one pod"
+NO_INSTANCE = "asks for no MIG instance there is"
 
 
 @dataclass(slots=True)
@@ -140,7 +152,7 @@ class Workload:
         name, gpus, submit = table.name(index), table.gpus[index], table.submit[index]
         template = Pod(
             name=name,
-            gpu=gpu_request(gpus),
+            gpu=mig_instances({setup.instances[gpus]: 1}) if setup.instances else gpu_request(gpus),
             cpu=float(table.cpus[index]) if self._counts_cpu else 0.0,
             memory=float(table.memory[index] * MEBIBYTE) if self._counts_memory else 0.0,
             created=submit,
@@ -163,7 +175,10 @@ def refusal(table: JobTable, index: int, setup: Setup) -> str | None:
     gpus = table.gpus[index]
     if not gpus or not table.pods[index]:
         return NO_GPU
-    if gpus > MILLI and gpus % MILLI:
+    if setup.instances:
+        if gpus not in setup.instances:
+            return NO_INSTANCE
+    elif gpus > MILLI and gpus % MILLI:
         return ODD_SIZE
     return None if table.tenants[table.tenant[index]] in setup.queue_of else NO_QUEUE
 

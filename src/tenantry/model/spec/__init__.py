@@ -28,6 +28,7 @@ from tenantry.model.spec.platform import (
     SliceLayout,
 )
 from tenantry.model.spec.spec import DOCUMENT_KINDS, AnyDocument, Spec
+from tenantry.model.spec.sweep import Sweep, SweepSpec
 from tenantry.model.spec.tenant import (
     AccessGrant,
     AccessRole,
@@ -79,6 +80,8 @@ __all__ = [
     "Spec",
     "SpecModel",
     "StorageQuota",
+    "Sweep",
+    "SweepSpec",
     "Tenant",
     "TenantNamespace",
     "TenantSpec",

@@ -99,6 +99,8 @@ def _odd_queues(queues: tuple[Queue, ...]) -> str | None:
 def _odd_jobs(setup: Setup, table: JobTable) -> str | None:
     if len(table) >= MOST_JOBS:
         return f"there are {MOST_JOBS} jobs or more"
+    if setup.instances:
+        return "nodes are partitioned"
     if any(gpus % MILLI for gpus in set(table.gpus)):
         return "jobs ask for parts of GPUs"
     if any(node.cpu for node in setup.nodes) and any(table.cpus):
