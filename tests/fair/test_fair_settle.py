@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from moment_builders import moment, node, queue, running, waiting
 from moment_strategies import moments
 
-from tenantry.fair.explain.trials import Trials
+from tenantry.fair.explain.trials import Spent, Trials
 from tenantry.fair.kai.scheduler import KaiScheduler
 from tenantry.model.job import PodStatus
 from tenantry.model.moment import Moment
@@ -72,3 +73,22 @@ def test_a_free_trial_does_not_count() -> None:
     state = moment([queue("a", 8)], [node("n1")], [waiting("j", "a", 8)])
     assert trials.settle(state, free=True).placed
     assert trials.run_so_far == 0
+
+
+def test_one_sort_of_change_leaves_trials_to_the_others() -> None:
+    trials = Trials(SCHEDULER, "j", 30)
+    state = moment([queue("a", 8)], [node("n1")], [waiting("j", "a", 8)])
+
+    def forever() -> None:
+        while True:
+            trials.run(state)
+
+    def spend() -> int:
+        before = trials.run_so_far
+        with trials.part(), pytest.raises(Spent):
+            forever()
+        return trials.run_so_far - before
+
+    # A third of 30, of 20, of 14, and never fewer than 4 as long as there are so many.
+    assert [spend() for _ in range(6)] == [10, 6, 4, 4, 4, 2]
+    assert trials.left == 0

@@ -120,7 +120,8 @@ def _with_remedies(case: Case, base: Explanation) -> Explanation:
     for kind, find in REMEDIES:
         count, runs = len(remedies), case.trials.run_so_far
         try:
-            remedies.extend(find(case))
+            with case.trials.part():
+                remedies.extend(find(case))
         except Spent:
             untried.append(kind)
             continue

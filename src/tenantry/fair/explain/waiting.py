@@ -109,7 +109,8 @@ def _outranked(case: Case) -> tuple[Said, ...] | None:
         # Those who took the very nodes come first: most often they are the only ones that matter.
         nodes = {item.node for item in alone.cycle.decisions if item.job == case.job.name}
         first.sort(key=lambda name: not nodes & _nodes(case, name))
-        chosen = minimal(first, lambda names: _starts(case, _not_waiting(case.moment, set(names))))
+        with case.trials.part():
+            chosen = minimal(first, lambda names: _starts(case, _not_waiting(case.moment, set(names))))
     except Spent:
         chosen = None
     jobs = chosen or first
