@@ -162,6 +162,11 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         {"queue": "q", "allocated": 8.0, "quota": 6.0, "borrowed": 2.0},
         "Queue q holds 8 GPUs, 2 more than its quota: that part is borrowed.",
     ),
+    "only-protected": (
+        {"jobs": ["a", "b"], "until": NOW + 90},
+        "No running job may be evicted for it yet: a and b are protected, the first of them for another 1 min 30 s "
+        "(2026-03-10 10:01:30 UTC).",
+    ),
     "within-quota": (
         {"queue": "q", "allocated": 3.0, "quota": 4.0},
         "Queue q holds 3 of the 4 GPUs of its quota: nothing is borrowed.",

@@ -200,7 +200,7 @@ def test_it_waits_out_its_delay() -> None:
 def test_all_who_could_make_way_are_protected() -> None:
     jobs = [running("r", "b", 8, "n1", ran=60), waiting("j", "a", 2)]
     found = explained(moment([queue("a", 8), queue("b", 0, reclaim_min_runtime=600)], [node("n1")], jobs), "j")
-    assert said(found).endswith("No running job may be evicted for it.")
+    assert said(found).endswith("No running job may be evicted for it yet: r is protected for another 9 min.")
     (protected,) = [item for item in found.victims if item.spared == "protected"]
     assert (protected.jobs, protected.gpus, protected.until) == (("r",), 8, NOW - 60 + 600)
 

@@ -120,6 +120,14 @@ def _borrows(facts: Facts, words: Words) -> str:
     return f"{queue} holds {held}, {number(facts['borrowed'])} more than its quota: that part is borrowed."
 
 
+def _only_protected(facts: Facts, words: Words) -> str:
+    """Somebody would have to make way, but has not run long enough."""
+    jobs, end = words.jobs(facts["jobs"]), words.later(facts["until"])
+    many = len(facts["jobs"]) > 1
+    how = f"are protected, the first of them for another {end}" if many else f"is protected for another {end}"
+    return f"No running job may be evicted for it yet: {jobs} {how}."
+
+
 def _within_quota(facts: Facts, words: Words) -> str:
     """A queue holds no more than its quota."""
     queue, held = _upper(words.queue(facts["queue"])), facts["allocated"]
@@ -230,6 +238,7 @@ STANDINGS: Final[Mapping[str, Callable[[Facts, Words], str]]] = {
     "starts": _starts,
     "is-promised": _promised,
     "borrows": _borrows,
+    "only-protected": _only_protected,
     "within-quota": _within_quota,
     "cannot-lose": _cannot_lose,
     "could-lose": _could_lose,

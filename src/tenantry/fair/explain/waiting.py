@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenantry.fair.explain.answer import Said
 from tenantry.fair.explain.evidence import room_said, said_of
 from tenantry.fair.explain.trials import Spent, minimal, without_waiting
+from tenantry.fair.inspection import Spared
 from tenantry.model.job import PodStatus
 from tenantry.model.schedule import Act, Gate
 
@@ -79,8 +80,24 @@ def _nobody_makes_way(case: Case, held: tuple[Held, ...]) -> Said | None:
     for gate in MAKING_WAY:
         for item in ways:
             if item.gate is gate:
-                return _root(case, item)
+                root = _root(case, item)
+                return _only_protected(case) or root if root.rule == Gate.NO_VICTIMS else root
     return None
+
+
+def _only_protected(case: Case) -> Said | None:
+    """Who would make way if he had run for longer; None where that is nobody."""
+    found = [
+        item
+        for action in ("reclaim", "preempt")
+        for item in case.scheduler.candidates(case.moment, case.job.name, action)
+        if item.spared is Spared.PROTECTED and item.until is not None
+    ]
+    if not found:
+        return None
+    names = [item.job for item in sorted(found, key=lambda item: (-item.gpus, item.job))]
+    until = min(item.until for item in found if item.until is not None)
+    return Said("only-protected", {"jobs": names, "until": until})
 
 
 def _root(case: Case, held: Held) -> Said:
