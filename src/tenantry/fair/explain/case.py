@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tenantry.fair.explain.trials import Outcome
-    from tenantry.fair.inspection import Inspectable, Room
+    from tenantry.fair.inspection import Candidate, Inspectable, Room
     from tenantry.model.job import Job, Pod
     from tenantry.model.moment import Moment
     from tenantry.model.pool_snapshot import Eviction
@@ -92,6 +92,16 @@ class Case:
     def rooms(self) -> tuple[Room, ...]:
         """How every node looks to the waiting pods."""
         return self.scheduler.rooms(self.moment, self.job.name)
+
+    @cached_property
+    def reclaimable(self) -> tuple[Candidate, ...]:
+        """Running jobs of other queues, as reclaim sees them."""
+        return self.scheduler.candidates(self.moment, self.job.name, "reclaim")
+
+    @cached_property
+    def preemptable(self) -> tuple[Candidate, ...]:
+        """Running jobs of its own queue, as preempt sees them, which comes after reclaim."""
+        return self.scheduler.candidates(self.moment, self.job.name, "preempt")
 
     @cached_property
     def sizes(self) -> dict[str, int]:

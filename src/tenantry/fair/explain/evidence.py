@@ -94,9 +94,9 @@ def _joined(known: NodeClass, room: Room, idle: Mapping[str, float]) -> NodeClas
 def victim_classes(case: Case) -> tuple[VictimClass, ...]:
     """Count the running jobs that could make way and those that are spared, by what spares them."""
     found = []
-    for action in ("reclaim", "preempt"):
+    for action, candidates in (("reclaim", case.reclaimable), ("preempt", case.preemptable)):
         by_reason: dict[str, list[Candidate]] = {}
-        for item in case.scheduler.candidates(case.moment, case.job.name, action):
+        for item in candidates:
             by_reason.setdefault(item.spared.value if item.spared is not None else "", []).append(item)
         for reason, items in sorted(by_reason.items()):
             untils = [item.until for item in items if item.until is not None]

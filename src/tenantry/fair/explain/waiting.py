@@ -89,8 +89,7 @@ def _only_protected(case: Case) -> Said | None:
     """Who would make way if he had run for longer; None where that is nobody."""
     found = [
         item
-        for action in ("reclaim", "preempt")
-        for item in case.scheduler.candidates(case.moment, case.job.name, action)
+        for item in (*case.reclaimable, *case.preemptable)
         if item.spared is Spared.PROTECTED and item.until is not None
     ]
     if not found:
