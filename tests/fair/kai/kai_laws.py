@@ -573,7 +573,7 @@ def _too_large(made: Made, played: Played, job: Job, held: Held) -> None:
 def _no_room(made: Made, played: Played, job: Job, held: Held) -> None:
     facts = held.facts
     assert facts["pod"] in {pod.name for pod in job.pods}
-    assert 0 <= facts["found"] < len(job.pods)
+    assert 0 <= facts["found"] < facts["needed"] <= len(job.pods)
     assert sum(facts["refused"].values()) <= len(made.moment.nodes)
     reasons = {"taint", "cordoned", "pods", "gpu-memory-unknown", "over-limit", "lasting-over-quota"}
     assert set(facts["refused"]) <= reasons
@@ -672,7 +672,9 @@ def _not_ready(made: Made, played: Played, job: Job, held: Held) -> None:
 
 
 def _depth(made: Made, played: Played, job: Job, held: Held) -> None:
-    assert held.facts == {"queue": job.queue, "depth": dict(made.settings.queue_depth)[held.action]}
+    facts = held.facts
+    assert (facts["queue"], facts["depth"]) == (job.queue, dict(made.settings.queue_depth)[held.action])
+    assert facts["depth"] < facts["waiting"] <= sum(item.queue == job.queue for item in made.moment.jobs)
 
 
 def _promised(made: Made, played: Played, job: Job, held: Held) -> None:

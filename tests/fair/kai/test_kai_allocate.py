@@ -203,7 +203,7 @@ def test_a_gang_that_does_not_fit_is_not_placed_at_all_and_others_take_the_room(
     held = played.held("gang")
     assert held.gate is Gate.NO_ROOM
     # Four of five found room before the fifth did not; no node had room for that one, so none refused it.
-    assert held.facts == {"found": 4, "pod": "gang-4", "refused": {}}
+    assert held.facts == {"found": 4, "needed": 5, "pod": "gang-4", "refused": {}}
 
 
 def test_a_gang_of_groups_is_placed_whole_or_not_at_all() -> None:

@@ -100,7 +100,7 @@ def test_a_node_that_refuses_is_passed_over_and_counted(name: str) -> None:
     assert play(both).bound == {"x-0": "n2"}
     alone = play(cluster([refusing], both.queues, both.jobs), actions=("allocate",))
     assert alone.held("x").gate is Gate.NO_ROOM
-    assert alone.held("x").facts == {"found": 0, "pod": "x-0", "refused": {reason: 1}}
+    assert alone.held("x").facts == {"found": 0, "needed": 1, "pod": "x-0", "refused": {reason: 1}}
 
 
 def test_without_predicates_no_node_refuses() -> None:

@@ -183,7 +183,7 @@ def test_jobs_beyond_the_depth_say_so_in_that_action_alone() -> None:
     played = play(cluster([node("n1", 1)], [queue("a", 9)], jobs), queue_depth=(("allocate", 2), ("preempt", 1)))
     assert played.gates("j2")["allocate"] is Gate.NO_ROOM
     assert played.gates("j3")["allocate"] is Gate.BEYOND_DEPTH
-    assert played.held("j3").facts == {"queue": "a", "depth": 2}
+    assert played.held("j3").facts == {"queue": "a", "depth": 2, "waiting": 3}
     assert [played.gates(name)["preempt"] for name in ("j2", "j3")] == [Gate.NO_VICTIMS, Gate.BEYOND_DEPTH]
 
 
