@@ -28,7 +28,8 @@ OVN: dict[str, str | bool] = {"cni": "ovn-kubernetes", "cni.enforces-network-pol
 class Everything:
     """Admission that refuses what it is told to."""
 
-    def __init__(self, refused: Iterable[str] = ()) -> None:
+    def __init__(self, namespace: str = "", refused: Iterable[str] = ()) -> None:
+        self.namespace = namespace
         self.refused = frozenset(refused)
 
     def admits(self, body: Body, **_: Any) -> Admission:
@@ -90,8 +91,7 @@ class ListedView(View):
         return SimpleNamespace(settable=settable, removable=settable)
 
     def envelope(self, namespace: str) -> Any:
-        del namespace
-        return Everything(self.refused)
+        return Everything(namespace, self.refused)
 
     def trusted_namespace_labels(self, tenant: str) -> bool:
         return not any(name == tenant and kind == "namespaces" for name, _, kind, _ in self.rights)

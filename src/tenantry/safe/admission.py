@@ -196,7 +196,7 @@ class _Constraints:
             body.get("matchPolicy") == "Exact",
         )
 
-    def cover(self, request: Request, *, required: bool) -> bool:
+    def cover(self, request: Request, *, required: bool, selecting: bool = False) -> bool:
         """Whether a request is meant; where rules are not required their absence means every request.
 
         A selector that cannot be read matches nothing, as such an object is never stored.
@@ -205,7 +205,7 @@ class _Constraints:
             return False
         if any(rule.matches(request, exact=self.exact) for rule in self.excluded):
             return False
-        return _namespace_matches(self.namespaces, request) and _object_matches(self.objects, request)
+        return _namespace_matches(self.namespaces, request) and (selecting or _object_matches(self.objects, request))
 
 
 @dataclass(frozen=True)
@@ -245,15 +245,27 @@ class Guard:
         return _choosing(item.namespaces for item in self._constraints)
 
     @cached_property
+    def excused_names(self) -> tuple[str, ...]:
+        """Names of objects it does not look at, sorted; whoever makes an object chooses its name."""
+        return tuple(sorted({name for item in self._constraints for rule in item.excluded for name in rule.names}))
+
+    @cached_property
     def _constraints(self) -> tuple[_Constraints, ...]:
         own = _Constraints.of(mapping(self.spec.get("matchConstraints")))
         bound = mapping(self.binding.body.get("spec")).get("matchResources")
         return (own, *((_Constraints.of(mapping(bound)),) if bound is not None else ()))
 
-    def looks_at(self, request: Request) -> bool:
-        """Whether policy and binding match a request; match conditions are asked later."""
+    def looks_at(self, request: Request, *, selecting: bool = False) -> bool:
+        """Whether policy and binding match a request; match conditions are asked later.
+
+        Args:
+            request: the request.
+            selecting: whether selectors of objects count as matching.
+        """
         policy, *binding = self._constraints
-        return policy.cover(request, required=True) and all(item.cover(request, required=False) for item in binding)
+        return policy.cover(request, required=True, selecting=selecting) and all(
+            item.cover(request, required=False, selecting=selecting) for item in binding
+        )
 
 
 def _choosing(selectors: Iterable[Selector | None]) -> tuple[Selector | None, ...]:
@@ -322,9 +334,9 @@ class GuardBook:
                 found.append(_guard(policy, binding))
         self.guards: tuple[Guard, ...] = tuple(found)
 
-    def matching(self, request: Request) -> tuple[Guard, ...]:
-        """Return the guards that look at a request."""
-        return tuple(guard for guard in self.guards if guard.looks_at(request))
+    def matching(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
+        """Return the guards that look at a request; with ``selecting`` whatever labels of the object they look for."""
+        return tuple(guard for guard in self.guards if guard.looks_at(request, selecting=selecting))
 
     def decide(self, request: Request, guards: Iterable[Guard] | None = None) -> Admission:
         """Say whether the guards let a request in: refused by the first that refuses, else unknown by the first."""
@@ -342,7 +354,7 @@ class GuardBook:
         conditions = self._conditions(guard, data)
         if not isinstance(conditions, bool):
             return conditions
-        parameters = self._parameters(guard, request)
+        parameters = self.parameters(guard, request)
         if isinstance(parameters, Admission):
             return parameters
         unknown: Admission | None = None
@@ -364,7 +376,7 @@ class GuardBook:
                 return None
         return errors[0] if errors else True
 
-    def _parameters(self, guard: Guard, request: Request) -> list[Body | None] | Admission:
+    def parameters(self, guard: Guard, request: Request) -> list[Body | None] | Admission:
         """Return the parameter objects; an answer where they cannot be told or admission ends with them."""
         kind = mapping(guard.spec.get("paramKind"))
         reference = mapping(guard.binding.body.get("spec")).get("paramRef")

@@ -23,15 +23,17 @@ from tenantry.safe.rbac import (
     service_account_user,
     texts,
 )
+from tenantry.safe.refusals import Known, refuses
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
     from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
     from tenantry.safe.identity import Rights
+    from tenantry.safe.partial import Fields
     from tenantry.safe.rbac import Rule
 
 # Controllers that make pods from templates, per kind a tenant may create; they act as service accounts of kube-system.
@@ -257,6 +259,7 @@ class Envelope:
         old: Body | None = None,
         subresource: str = "",
         resource: str = "",
+        keeping: Callable[[Body], bool] = lambda body: True,
     ) -> Admission:
         """Say whether an object would be let in.
 
@@ -269,13 +272,14 @@ class Envelope:
             old: the object before, for an update; an update without it is one of an equal object.
             subresource: ``ephemeralcontainers``, ``status``, ...
             resource: plural name where it is not that of the object's kind, as for ``pods/exec``.
+            keeping: whether an object that was changed to slip past a guard is still what is asked about.
         """
         form = _Form(operation, subresource, resource, user)
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
         free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
-        return said if said.admitted or not free else self._evaded(said, body, old, form)
+        return said if said.admitted or not free else self._evaded(said, body, old, form, keeping)
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
         """Return the most favourable answer over objects and requesters."""
@@ -292,7 +296,9 @@ class Envelope:
                     unknown = unknown or replace(said, body=candidate, user=requester)
         return unknown or refused or ADMITTED
 
-    def _evaded(self, said: Admission, body: Body, old: Body | None, form: _Form) -> Admission:
+    def _evaded(
+        self, said: Admission, body: Body, old: Body | None, form: _Form, keeping: Callable[[Body], bool]
+    ) -> Admission:
         """Return the answer when labels, annotations and names are chosen to slip past guards.
 
         A refusal of a guard that selects objects by labels is none: what slips past may not have been found.
@@ -308,6 +314,7 @@ class Envelope:
             labels = slipping(labels, item.object_selectors)
         changed = [labelled(body, labels)] if labels != labels_of(body) else []
         changed.extend(temptations(guard, said.pointer, body))
+        changed = [item for item in changed if keeping(item)]
         better = self._best([(item, item if old is not None else None) for item in changed], form) if changed else said
         if better.admitted or (said.refused and not better.refused):
             return better
@@ -372,11 +379,38 @@ class Envelope:
                 seen.add(account)
                 yield Requester(service_account_user("kube-system", account), service_account_groups("kube-system"))
 
-    def _guards(self, request: Request) -> tuple[Guard, ...]:
-        found = self._admitter.guards.matching(request)
+    def _guards(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
+        """Return the guards that look at a request; with ``selecting`` also those that pick objects by labels."""
+        found = self._admitter.guards.matching(request, selecting=selecting)
         if self.trusted:
             return found
         return tuple(guard for guard in found if not _selects_namespaces(guard))
+
+    def pod_guards(self) -> tuple[Guard, ...]:
+        """Return the guards that look at pods being made here."""
+        request = self._request(plain_pod(self.namespace), None, Requester(""), _Form("CREATE", "", "", None))
+        return self._guards(request, selecting=True)
+
+    def refuses_every(
+        self, body: Fields, labels: Mapping[str, object], *, old: Fields | None = None, subresource: str = ""
+    ) -> bool:
+        """Whether guards refuse every pod of which something is known, whoever of the tenant's asks.
+
+        Args:
+            body: what is known of the pod.
+            labels: its labels as far as known.
+            old: what is known of the pod before, for an update.
+            subresource: part of the pod that is changed.
+        """
+        plain = plain_pod(self.namespace)
+        form = _Form("UPDATE" if old is not None else "CREATE", subresource, "pods", None)
+        known = Known(body, old, labels, namespace_open=not self.trusted)
+        for user in self._requesters(plain):
+            request = self._request(plain, plain if old is not None else None, user, form)
+            guards = self._guards(request, selecting=True)
+            if not any(refuses(self._admitter.guards, guard, request, known) for guard in guards):
+                return False
+        return True
 
     def alike(self, account: str = "") -> Hashable:
         """Return a value equal for namespaces that :meth:`settles` cannot tell apart.

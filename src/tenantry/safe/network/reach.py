@@ -28,7 +28,7 @@ from tenantry.safe.network.units import Population
 from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.safe.identity import Right
     from tenantry.safe.network.classes import Index
@@ -54,11 +54,13 @@ class Way:
         passage: the way found; None when giving up.
         connection: two pods and a port for it, evaluated once more; None when something is missing.
         missing: what would decide whether it is real; empty when it is.
+        sides: the network policies it was found under, at its source and at its target.
     """
 
     passage: Passage | None
     connection: Connection | None = None
     missing: tuple[Missing, ...] = ()
+    sides: tuple[Side, ...] = ()
 
     @property
     def sure(self) -> bool:
@@ -173,18 +175,31 @@ class PodNetwork:
         """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
         for _ in range(MOST_TRIALS):
             found = self._found()
-            refused = [
-                end.unit.namespace
-                for way in found.values()
-                if way.sure and way.passage is not None and (end := way.passage.source).unit.imagined
-                if self.population.pins.learn(end.unit.namespace, end.labels.example())
-            ]
-            if not refused:
-                return found
+            dressed = {pair: self._dressed(way) for pair, way in found.items()}
+            if all(way is not None for way in dressed.values()):
+                return {pair: way for pair, way in dressed.items() if way is not None}
             for name in ("sources", "leaving"):
                 self.__dict__.pop(name, None)
             self._exact.clear()
         return {pair: replace(way, missing=way.missing or (TOO_MANY,)) for pair, way in found.items()}
+
+    def _dressed(self, way: Way) -> Way | None:
+        """Return a way from a pod that admission lets in; None when the labels it rests on are not let in."""
+        if not way.sure or way.passage is None or way.connection is None:
+            return way
+        end, connection = way.passage.source, way.connection
+        if not end.unit.imagined:
+            return way
+        wanted = Selector(end.labels.wanted)
+
+        def fits(labels: Mapping[str, str]) -> bool:
+            changed = replace(connection, source=replace(connection.source, labels=dict(labels)))
+            return wanted.matches(labels) and self._confirmed(changed, *way.sides)
+
+        labels = self.population.pins.dressed(end.unit.namespace, connection.source.labels, fits)
+        if labels is None:
+            return None
+        return replace(way, connection=replace(connection, source=replace(connection.source, labels=dict(labels))))
 
     def _found(self) -> dict[tuple[str, str], Way]:
         found: dict[tuple[str, str], Way] = {}
@@ -361,7 +376,7 @@ class PodNetwork:
                 for passage in Walker(self.ground, sure=True).passages(start, end, egress, ingress, wanted):
                     connection = concrete(passage)
                     if connection is not None and self._confirmed(connection, egress, ingress):
-                        return Way(passage, connection)
+                        return Way(passage, connection, sides=(egress, ingress))
                     refuted = True
             for start, end, wanted in self._wanted(source, target):
                 walker = Walker(self.ground, sure=False)
