@@ -56,7 +56,7 @@ def test_what_follows_from_a_part_is_concluded(expression: str, expected: Anythi
     "expression",
     [
         "object.metadata.labels['b'] == 'x'",
-        "size(object.metadata.labels) == 1",
+        "size(object.metadata.labels) == 2",
         "object.metadata.labels.exists_one(k, k == 'a')",
         "object.metadata.labels.map(k, k).join('') == 'a'",
         "object.metadata.labels == {'a': 'x', 'other': 'y'}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Step, Witness
 from tenantry.model.manifest import key_of
 from tenantry.safe.devices.ruling import Outcome, admission_missing
+from tenantry.safe.refusals import about_body, about_kind
 from tenantry.safe.shapes import neutral, shapes_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ POD_MAKERS = (
     ("serving.kserve.io", "inferenceservices"),
 )
 """Kinds through which pods come into being, pods first."""
+
+_CHANGES = (("update", "UPDATE"), ("patch", "UPDATE"), ("delete", "DELETE"), ("deletecollection", "DELETE"))
 
 _DONE = {"CREATE": "lets in", "UPDATE": "lets change", "DELETE": "lets delete"}
 
@@ -132,44 +135,54 @@ class Attempts:
                 return found
         return None
 
-    def create(self, tenant: str, namespace: str, body: Body) -> Attempt | None:
-        """Try to create an object, whose namespace is filled in; None without the right to."""
+    def create(self, tenant: str, namespace: str, body: Body, *, exact: bool = False) -> Attempt | None:
+        """Try to create an object, whose namespace is filled in; None without the right to.
+
+        Args:
+            tenant: who creates it.
+            namespace: where.
+            body: the object.
+            exact: whether it means something by what its spec leaves out.
+        """
         key = key_of(body)
         if (key.group, key.kind) == ("", "Pod"):
             right = self.pods(tenant, namespace)
         else:
             right = self.right(tenant, "create", key.group, plural(body), namespace)
-        return None if right is None else self._attempt(namespace, body, "CREATE", right)
+        return None if right is None else self._attempt(namespace, body, "CREATE", right, exact=exact)
 
     def change(self, tenant: str, namespace: str, body: Body) -> Attempt | None:
         """Try to change, then to delete an object that exists; None without a right to either."""
         key = key_of(body)
         tried: list[Attempt] = []
-        for verb, operation in (("update", "UPDATE"), ("patch", "UPDATE"), ("delete", "DELETE")):
+        for verb, operation in _CHANGES:
             right = self.right(tenant, verb, key.group, plural(body), namespace, name=key.name)
             if right is not None and not any(item.operation == operation for item in tried):
                 tried.append(self._attempt(namespace, body, operation, right))
         return most(tried)
 
-    def first(self, tenant: str, namespace: str, bodies: Iterable[Body]) -> Attempt | None:
+    def first(self, tenant: str, namespace: str, bodies: Iterable[Body], *, exact: bool = False) -> Attempt | None:
         """Try to create objects in order until one is let in; None without a right to create any of them."""
         tried: list[Attempt] = []
         for body in bodies:
-            found = self.create(tenant, namespace, body)
+            found = self.create(tenant, namespace, body, exact=exact)
             if found is not None:
                 tried.append(found)
                 if found.admission.admitted:
                     break
         return most(tried)
 
-    def _attempt(self, namespace: str, body: Body, operation: str, right: Right) -> Attempt:
+    def _attempt(self, namespace: str, body: Body, operation: str, right: Right, *, exact: bool = False) -> Attempt:
         placed = {**body, "metadata": {**body.get("metadata", {}), "namespace": namespace}}
         # What is refused in one namespace is refused in every other of its shape.
         owner = self.view.tenancy.owner(namespace) or ""
-        key = (shapes_of(self.view).of(namespace), operation, neutral(repr(placed), owner, namespace))
+        key = (shapes_of(self.view).of(namespace), operation, f"{neutral(repr(placed), owner, namespace)}{exact}")
         admission = self._refused.get(key)
         if admission is None:
-            admission = self.view.envelope(namespace).admits(placed, operation=operation)
+            about = (
+                about_body(placed, exact=exact) if operation == "CREATE" else about_kind(placed, operation=operation)
+            )
+            admission = self.view.envelope(namespace).admits(placed, operation=operation, about=about)
             if admission.refused:
                 self._refused[key] = admission
         return Attempt(namespace, placed, operation, right, admission)

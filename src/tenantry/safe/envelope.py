@@ -23,17 +23,16 @@ from tenantry.safe.rbac import (
     service_account_user,
     texts,
 )
-from tenantry.safe.refusals import Known, refuses
+from tenantry.safe.refusals import About, refuses
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
     from tenantry.safe.identity import Rights
-    from tenantry.safe.partial import Fields
     from tenantry.safe.rbac import Rule
 
 # Controllers that make pods from templates, per kind a tenant may create; they act as service accounts of kube-system.
@@ -260,6 +259,7 @@ class Envelope:
         subresource: str = "",
         resource: str = "",
         keeping: Callable[[Body], bool] = lambda body: True,
+        about: About | None = None,
     ) -> Admission:
         """Say whether an object would be let in.
 
@@ -273,13 +273,19 @@ class Envelope:
             subresource: ``ephemeralcontainers``, ``status``, ...
             resource: plural name where it is not that of the object's kind, as for ``pods/exec``.
             keeping: whether an object that was changed to slip past a guard is still what is asked about.
+            about: what of the object the question is about. It is refused only if guards refuse every object with
+                that, whatever else it says; without it the refusal of this one object is the answer.
         """
         form = _Form(operation, subresource, resource, user)
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
         free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
-        return said if said.admitted or not free else self._evaded(said, body, old, form, keeping)
+        if not said.admitted and free:
+            said = self._evaded(said, body, old, form, keeping)
+        if said.refused and about is not None and not self._always(about, (body, old), form):
+            return _perhaps(said)
+        return said
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
         """Return the most favourable answer over objects and requesters."""
@@ -391,24 +397,23 @@ class Envelope:
         request = self._request(plain_pod(self.namespace), None, Requester(""), _Form("CREATE", "", "", None))
         return self._guards(request, selecting=True)
 
-    def refuses_every(
-        self, body: Fields, labels: Mapping[str, object], *, old: Fields | None = None, subresource: str = ""
-    ) -> bool:
-        """Whether guards refuse every pod of which something is known, whoever of the tenant's asks.
-
-        Args:
-            body: what is known of the pod.
-            labels: its labels as far as known.
-            old: what is known of the pod before, for an update.
-            subresource: part of the pod that is changed.
-        """
+    def refuses_every(self, about: About, subresource: str = "") -> bool:
+        """Whether every pod of which something is known is refused, whoever of the tenant's asks."""
         plain = plain_pod(self.namespace)
-        form = _Form("UPDATE" if old is not None else "CREATE", subresource, "pods", None)
-        known = Known(body, old, labels, namespace_open=not self.trusted)
-        for user in self._requesters(plain):
-            request = self._request(plain, plain if old is not None else None, user, form)
+        old = None if about.old is None else plain
+        return self._always(
+            about, (plain, old), _Form("CREATE" if old is None else "UPDATE", subresource, "pods", None)
+        )
+
+    def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
+        """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
+        body, old = shown
+        for user in (form.user,) if form.user is not None else self._requesters(body):
+            request = self._request(body, old, user, form)
+            if _never_by_guards(self._decide(request)):
+                continue
             guards = self._guards(request, selecting=True)
-            if not any(refuses(self._admitter.guards, guard, request, known) for guard in guards):
+            if not any(refuses(self._admitter.guards, item, request, about, not self.trusted) for item in guards):
                 return False
         return True
 
@@ -475,6 +480,18 @@ class Envelope:
         least = told[-1]
         names = ", ".join(item.key.name for item, _ in told)
         return Admission(Answer.REFUSED, least[0].key, (), f"no constraints of {names} let it in: {least[1]}")
+
+
+def _never_by_guards(said: Admission) -> bool:
+    """Whether something refuses an object that looks at nothing but what is wrong with it."""
+    return said.refused and (said.by is None or said.by.kind in {"Namespace", constraints.KIND})
+
+
+def _perhaps(said: Admission) -> Admission:
+    """Return what is left of a refusal of one object where others like it may be let in."""
+    reason = f"{said.reason}; it may let in one that says something else too"
+    how = f"write {said.by} such that it looks at nothing but what it refuses"
+    return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(Missing(f"what {said.by} refuses", how),))
 
 
 def _selects_namespaces(guard: Guard) -> bool:

@@ -17,6 +17,7 @@ from tenantry.safe.crossing import Crossing
 from tenantry.safe.identity import Held, Identity, Right, Rights, account_of
 from tenantry.safe.powers import MAKE, RBAC, Gain
 from tenantry.safe.rbac import Grant, Rule
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _first(rights: Rights, verbs: tuple[str, ...], resource: str, namespace: str
 def _admits(view: View, resource: str, namespace: str, right: Right) -> Admission:
     body = sample(RBAC, resource, namespace)
     operation, old = ("CREATE", None) if right.verb == "create" else ("UPDATE", {**body, "subjects": [], "rules": []})
-    return view.envelope(namespace).admits(body, operation=operation, user=right.requester, old=old)
+    return view.envelope(namespace).admits(
+        body, operation=operation, user=right.requester, old=old, about=about_kind(body, operation=operation)
+    )
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tenantry.safe.identity import Held, Identity, Rights, service_account
 from tenantry.safe.implicit import OPENSHIFT_GROUPS
 from tenantry.safe.powers import Gain, Match, powers_of
 from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class Reach:
             old=old,
             subresource=subresource,
             resource=match.resource.partition("/")[0],
+            about=about_kind(body, operation=operation),
         )
         return unless_failed(said)
 

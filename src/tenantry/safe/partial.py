@@ -65,6 +65,13 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A number of which only is known what it is at least."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Anything:
     """A value that is not known.
 
@@ -339,6 +346,10 @@ def _same(left: Any, right: Any) -> bool | None:
             if isinstance(one, Other) and not isinstance(other, Other):
                 return None if isinstance(other, str) and other not in one.than else False
         return None
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, AtLeast):
+            small = isinstance(other, int | float) and not isinstance(other, bool) and other < one.number
+            return False if small or not isinstance(other, int | float | AtLeast) else None
     if isinstance(left, Fields) and isinstance(right, Fields):
         return _same_fields(left, right)
     if isinstance(left, Items) and isinstance(right, Items):
@@ -498,13 +509,28 @@ def _not_strictly_false(value: Any) -> Any:
 def _add(left: Any, right: Any) -> Any:
     if isinstance(left, Items) and isinstance(right, Items):
         return Items((*left.known, *right.known), left.more or right.more)
+    for one, other in ((left, right), (right, left)):
+        # What is added to a list is a list: the API server takes nothing else there.
+        if isinstance(one, Items) and isinstance(other, Anything) and other.other:
+            return Items(one.known, more=True)
     return ANYTHING if _plain(left) is _NONE or _plain(right) is _NONE else _evaluated("_+_", [left, right])
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, Fields | Items) and not value.more:
-        return len(value.known)
+    if isinstance(value, Fields | Items):
+        return AtLeast(len(value.known)) if value.more else len(value.known)
     return len(value) if isinstance(value, str) else ANYTHING
+
+
+def _less(left: Any, right: Any) -> Any:
+    """Return ``left < right`` where one of them is a number of which only the least is known."""
+    if isinstance(left, AtLeast) and isinstance(right, int | float) and right <= left.number:
+        return False
+    if isinstance(right, AtLeast) and isinstance(left, int | float) and left < right.number:
+        return True
+    if _plain(left) is _NONE or _plain(right) is _NONE:
+        return ANYTHING
+    return _evaluated("_<_", [left, right])
 
 
 _OPERATORS: dict[tuple[str, int], Callable[..., Any]] = {
@@ -525,6 +551,10 @@ _OPERATORS: dict[tuple[str, int], Callable[..., Any]] = {
     ("optional.none", 0): lambda: Optional(ANYTHING, False),
     ("_+_", 2): _add,
     ("size", 1): _size,
+    ("_<_", 2): _less,
+    ("_>_", 2): lambda left, right: _less(right, left),
+    ("_<=_", 2): lambda left, right: _not(_less(right, left)),
+    ("_>=_", 2): lambda left, right: _not(_less(left, right)),
     ("dyn", 1): lambda value: value,
 }
 
@@ -551,7 +581,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Items):
         listed = [_plain(item) for item in value.known]
         return _NONE if value.more or any(item is _NONE for item in listed) else listed
-    return _NONE if isinstance(value, Anything | Optional | Other) else value
+    return _NONE if isinstance(value, Anything | Optional | Other | AtLeast) else value
 
 
 def _evaluated(function: str, arguments: list[Any]) -> Any:

@@ -7,48 +7,58 @@ refuses without. Here the guards are evaluated on what an object has for certain
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from tenantry.safe.admission import Guard, GuardBook, Request, items
+from tenantry.safe.admission import Guard, GuardBook, Request, items, mapping
 from tenantry.safe.answer import Admission
 from tenantry.safe.cel_tree import Call, Const, Node, tree_of, walk
-from tenantry.safe.partial import ANYTHING, Anything, Fields, Other, lift, outcome, value_of
+from tenantry.safe.partial import ANYTHING, Anything, Fields, Items, Other, lift, outcome, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tenantry.model.manifest import Body
     from tenantry.model.selector import Selector
 
 ANY_TEXT = Other(frozenset())
 
-NOBODY_NAMED = "member of "
-"""Start of the user name of a member of a group, of whom no name is known."""
-
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a request besides what any request of its kind says.
+class About:
+    """What is known of an object, besides what the request for it says.
 
     Attributes:
-        body: the new object.
+        known: the new object; of a deletion, what is deleted.
         old: the object before; None for a creation.
-        labels: labels the new object has for certain.
-        namespace_open: whether the tenant may change labels or annotations of the namespace.
     """
 
-    body: Fields
-    old: Fields | None
-    labels: Mapping[str, object]
-    namespace_open: bool = False
+    known: Fields
+    old: Fields | None = None
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """Labels the object has for certain."""
+        metadata = self.known.known.get("metadata")
+        labels = metadata.known.get("labels") if isinstance(metadata, Fields) else None
+        return labels.known if isinstance(labels, Fields) else {}
 
 
-def refuses(book: GuardBook, guard: Guard, request: Request, known: Known) -> bool:
-    """Whether a guard refuses every request of which something is known, asked by the user of ``request``."""
+def refuses(book: GuardBook, guard: Guard, request: Request, about: About, namespace_open: bool) -> bool:
+    """Whether a guard refuses every request about an object of which something is known.
+
+    Args:
+        book: where parameters are looked up.
+        guard: the guard, which looks at such requests.
+        request: one of them; who asks, where and for what are taken from it.
+        about: what is known of the object.
+        namespace_open: whether the tenant may change labels or annotations of the namespace.
+    """
     if guard.spec.get("failurePolicy", "Fail") == "Ignore" or guard.excused_names:
         return False
-    if not all(_selected(selector, known.labels) for selector in guard.object_selectors):
+    if not all(_selected(selector, about.labels) for selector in guard.object_selectors):
         return False
-    names = _names(request, known)
+    names = _names(request, about, namespace_open)
     if not all(_only_true(outcome(item.get("expression"), names)) for item in items(guard.spec.get("matchConditions"))):
         return False
     parameters = book.parameters(guard, request)
@@ -82,23 +92,20 @@ def _only_true(result: Anything) -> bool:
     return result.true and not (result.false or result.error or result.other)
 
 
-def _names(request: Request, known: Known) -> dict[str, Any]:
+def _names(request: Request, about: About, namespace_open: bool) -> dict[str, Any]:
     told = request.variables()
     asked = lift(told["request"])
-    user = asked.known["userInfo"]
-    if request.user.username.startswith(NOBODY_NAMED):
-        user = Fields({**user.known, "username": ANY_TEXT}, more=False)
     # Names are the requester's to choose.
-    asked = Fields({**asked.known, "name": ANY_TEXT, "options": ANYTHING, "userInfo": user}, more=False)
+    asked = Fields({**asked.known, "name": ANY_TEXT, "options": ANYTHING}, more=False)
     space = lift(told["namespaceObject"])
-    if known.namespace_open and isinstance(space, Fields):
+    if namespace_open and isinstance(space, Fields):
         metadata = space.known.get("metadata")
         fixed = metadata.known if isinstance(metadata, Fields) else {}
         named = Fields({key: value for key, value in fixed.items() if key == "name"})
         space = Fields({**space.known, "metadata": named})
     return {
-        "object": known.body,
-        "oldObject": known.old,
+        "object": None if request.operation == "DELETE" else about.known,
+        "oldObject": about.known if request.operation == "DELETE" else about.old,
         "namespaceObject": space,
         "request": asked,
         "variables": Fields({}, more=False),
@@ -139,20 +146,101 @@ def _expressions(guard: Guard) -> Iterable[str]:
                 yield item["expression"]
 
 
-def known_pod(namespace: str, labels: Mapping[str, object]) -> Fields:
-    """Return what is known of any pod with some labels."""
-    return _pod(namespace, Fields(dict(labels)))
+# --- what an object is about ------------------------------------------------------------------------------------------
+
+_MISSING: Any = object()
+
+# Fields that mean something by what they leave out: a toleration without a key tolerates everything.
+_MEANT_WHOLE = {"tolerations": frozenset({"key", "operator", "value", "effect"})}
 
 
-def pods_without(namespace: str, key: str, value: object) -> Iterator[Fields]:
-    """Yield what is known of any pod that has not some label: it lacks the key, or has another value.
+def about_kind(body: Body, *, operation: str = "CREATE") -> About:
+    """Ask about any object of a kind in a namespace, by its name where it exists already."""
+    kept = {"namespace"} if operation == "CREATE" else {"namespace", "name"}
+    metadata = Fields({key: value for key, value in mapping(body.get("metadata")).items() if key in kept})
+    known = Fields({"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), "metadata": metadata})
+    return About(known, known if operation == "UPDATE" else None)
 
-    With :data:`ANY_TEXT` for a value only those that lack the key.
+
+def about_body(body: Body, *, exact: bool = False) -> About:
+    """Ask about any object that says what this one says, under whatever name, and whatever else it says.
+
+    Args:
+        body: the object.
+        exact: whether it means something by what its spec leaves out; then only labels and annotations are left open.
     """
-    yield _pod(namespace, Fields({}, absent=frozenset({key})))
-    yield _pod(namespace, None)
-    if isinstance(value, str):
-        yield _pod(namespace, Fields({key: Other(frozenset({value}))}))
+    metadata = Fields({key: opened(value) for key, value in mapping(body.get("metadata")).items() if key != "name"})
+    if exact:
+        fixed = {key: lift(value) for key, value in body.items() if key != "metadata"}
+        named = Fields({**metadata.known, "name": mapping(body.get("metadata")).get("name")})
+        return About(Fields({**fixed, "metadata": named}, more=False))
+    return About(Fields({**{key: opened(value, key) for key, value in body.items()}, "metadata": metadata}))
+
+
+def about_change(base: Body, body: Body, old: Body | None = None) -> About:
+    """Ask about any object with what was added to a plain one, whatever else it says.
+
+    Args:
+        base: the plain object.
+        body: the object with what was added.
+        old: the object before, for an update of which everything is known.
+    """
+    added = _added(base, body)
+    known = {"apiVersion": body.get("apiVersion"), "kind": body.get("kind")}
+    before = lift(old) if old is not None else None
+    return About(Fields({**known, **(added.known if isinstance(added, Fields) else {})}), before)
+
+
+def _added(base: Any, value: Any) -> Any:
+    """Return what a value has that a base has not; ``_MISSING`` when there is nothing."""
+    if isinstance(base, dict) and isinstance(value, dict):
+        found = {
+            key: item
+            for key, below in value.items()
+            for item in [
+                opened(below, key)
+                if key in _MEANT_WHOLE and below != base.get(key)
+                else _added(base.get(key, _MISSING), below)
+            ]
+            if item is not _MISSING
+        }
+        return Fields(found) if found else _MISSING
+    if isinstance(base, list) and isinstance(value, list):
+        pairs = zip_longest(base[: len(value)], value, fillvalue=_MISSING)
+        items_added = tuple(item for item in (_added(one, other) for one, other in pairs) if item is not _MISSING)
+        return Items(items_added) if items_added else _MISSING
+    if base is not _MISSING and base == value and type(base) is type(value):
+        return _MISSING
+    return opened(value)
+
+
+def opened(value: Any, key: str = "") -> Any:
+    """Return data of which is known what it says, and which may say more."""
+    if isinstance(value, dict):
+        whole = _MEANT_WHOLE.get(key, frozenset()) - value.keys()
+        return Fields({name: opened(item, name) for name, item in value.items()}, absent=whole)
+    if isinstance(value, list):
+        # An empty list says that there is nothing.
+        return Items(tuple(opened(item, key) for item in value), more=bool(value))
+    return value
+
+
+def about_labels(namespace: str, labels: Mapping[str, object]) -> About:
+    """Ask about any pod with some labels."""
+    return About(_pod(namespace, Fields(dict(labels))))
+
+
+def about_relabelling(namespace: str, labels: Mapping[str, object]) -> Iterator[About]:
+    """Ask about any change by which a pod comes to have labels: before, it lacked one of them or had another value.
+
+    Of a label with :data:`ANY_TEXT` for a value it lacked the key.
+    """
+    new = _pod(namespace, Fields(dict(labels)))
+    for key, value in labels.items():
+        yield About(new, _pod(namespace, Fields({}, absent=frozenset({key}))))
+        yield About(new, _pod(namespace, None))
+        if isinstance(value, str):
+            yield About(new, _pod(namespace, Fields({key: Other(frozenset({value}))})))
 
 
 def _pod(namespace: str, labels: Fields | None) -> Fields:

@@ -12,6 +12,7 @@ from tenantry.safe.channels.common_roles import A6, A8, aggregation, everybody
 from tenantry.safe.channels.extensions import A5, A7, operators, webhooks
 from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.powers import MAKE, RBAC
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _binds_strangers(view: View, owner: str, namespaces: tuple[str, ...]) -> Out
             if right is None:
                 continue
             body = sample(RBAC, "rolebindings", namespace)
-            said = view.envelope(namespace).admits(body, user=right.requester)
+            said = view.envelope(namespace).admits(body, user=right.requester, about=about_kind(body))
             if said.admitted:
                 summary = f"{owner} itself may bind anybody to what it may do in {namespace}"
                 steps = (*right.steps, Step(f"{verb} a RoleBinding for strangers in {namespace}"))

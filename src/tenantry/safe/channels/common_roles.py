@@ -14,6 +14,7 @@ from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.envelope import ADMITTED
 from tenantry.safe.powers import MAKE, RBAC, WRITE
 from tenantry.safe.rbac import EVERYBODY, Rule, labels_of
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
         right = view.may(tenant, verb, RBAC, "clusterroles")
         if right is None:
             continue
-        said = view.envelope("").admits(sample(RBAC, "clusterroles"), user=right.requester)
+        body = sample(RBAC, "clusterroles")
+        said = view.envelope("").admits(body, user=right.requester, about=about_kind(body))
         if said.admitted:
             steps = (*right.steps, Step(f"{verb} a ClusterRole with an aggregation label"))
             summary = f"{tenant} may write ClusterRoles that are added to the roles of everybody"
@@ -112,7 +114,8 @@ def _lets(view: View, danger: Danger, held: Held, namespace: str) -> Admission:
         key = envelope.manifest.key if envelope.manifest else None
         return ADMITTED if open_door else Admission(Answer.REFUSED, key, reason="Pod Security refuses such pods")
     written = {"escalate": "roles", "bind": "rolebindings"}.get(verbs[0], resource)
-    return envelope.admits(sample(group, written, namespace if written != "nodes" else ""), user=user)
+    body = sample(group, written, namespace if written != "nodes" else "")
+    return envelope.admits(body, user=user, about=about_kind(body))
 
 
 _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io", "authorization.openshift.io"})

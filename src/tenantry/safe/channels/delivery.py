@@ -9,14 +9,17 @@ from tenantry.safe.answer import Requester
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
+from tenantry.safe.partial import Fields, Other
 from tenantry.safe.powers import MAKE
 from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
+from tenantry.safe.refusals import About, about_kind
 from tenantry.safe.samples import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tenantry.model.claim import Claim
+    from tenantry.model.manifest import Body
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
@@ -172,7 +175,7 @@ def _own_namespaces(
             body = sample(group, plural, namespace)
             for where, name in delivery.controllers:
                 user = Requester(service_account_user(where, name), service_account_groups(where))
-                said = view.envelope(namespace).admits(body, user=user)
+                said = view.envelope(namespace).admits(body, user=user, about=about_kind(body))
                 key = project.manifest.key
                 if said.admitted:
                     step = Step(f"it may deploy {kind}", key, missing=f"{key} does not deny {kind}")
@@ -197,6 +200,7 @@ def applications(view: View) -> Iterator[Claim]:
 
 def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Outcome:
     unknown: list[Missing] = list(view.unknown_roles(tenant.name))
+    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
     namespaces = [name for name in delivery.namespaces if name not in tenant.namespaces] or ["argocd"]
     for namespace in namespaces:
         for resource in ("applications", "applicationsets", "appprojects"):
@@ -205,14 +209,14 @@ def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Out
                 if right is None:
                     continue
                 body = sample(GROUP, resource, namespace)
-                said = view.envelope(namespace).admits(body, user=right.requester)
+                about = about_kind(body) if resource != "applications" else _of_another_project(body, owned)
+                said = view.envelope(namespace).admits(body, user=right.requester, about=about)
                 if said.admitted:
                     step = Step(f"{verb} {resource} in {namespace}, of any project")
                     summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
                     fix = f"take the right to {verb} {resource} in {namespace} away"
                     return Outcome.broken(Witness((*right.steps, step), summary, (("manifest", body),)), fix)
                 unknown.extend(said.missing)
-    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
     for kind, actions in (("applications", ("create", "update")), ("projects", ("create", "update"))):
         for action in actions:
             for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), kind, action):
@@ -225,6 +229,13 @@ def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Out
     if unknown:
         return Outcome.open(*dict.fromkeys(unknown))
     return Outcome.safe("it has no right to write applications or projects where Argo CD trusts them")
+
+
+def _of_another_project(body: Body, owned: Iterable[str]) -> About:
+    """Ask about any Application that names a project other than those that are the tenant's own."""
+    about = about_kind(body)
+    spec = Fields({"project": Other(frozenset(owned))})
+    return About(Fields({**about.known.known, "spec": spec}))
 
 
 def _own(view: View, project: Project, tenant: TenantIdentity) -> bool:

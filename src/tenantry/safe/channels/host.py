@@ -13,6 +13,7 @@ from tenantry.safe.escapes import Escape, escapes, placed
 from tenantry.safe.pod_security import BASELINE, ENFORCE, LATEST, Level, enforced, refusal
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import POD_MAKERS
+from tenantry.safe.refusals import about_change
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -140,8 +141,9 @@ def attempt(envelope: Envelope, item: Escape, namespace: str, account: str = "")
     pod = placed(item.pod, namespace, account)
     if item.added_later:
         before = placed(plain_pod(namespace), namespace, account)
-        return envelope.admits(pod, operation="UPDATE", old=before, subresource="ephemeralcontainers")
-    return envelope.admits(pod)
+        about = about_change(before, pod, before)
+        return envelope.admits(pod, operation="UPDATE", old=before, subresource="ephemeralcontainers", about=about)
+    return envelope.admits(pod, about=about_change(placed(plain_pod(namespace), namespace, account), pod))
 
 
 def _let_in(

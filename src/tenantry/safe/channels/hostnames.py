@@ -124,7 +124,8 @@ class _Collisions:
         shown = host if others else next((name for name, of in self.owners.items() if of - {tenant}), host)
         wildcard = f"*.{shown.partition('.')[2]}"
         for body in (*self._bodies(host), *self._bodies(wildcard, wildcard=True)):
-            attempt = self.attempts.create(tenant, namespace, body)
+            # The host of a route may be admitted by its name.
+            attempt = self.attempts.create(tenant, namespace, body, exact=body["kind"] == "Route")
             if attempt is None or attempt.admission.refused or not self._host_settable(tenant, namespace, body):
                 continue
             kind = body["kind"]
@@ -166,7 +167,7 @@ class _Collisions:
         ]
         if self.gateways:
             bodies += [_http_route([]), _gateway([{"name": "http", "port": 80, "protocol": "HTTP"}])]
-        attempt = self.attempts.first(tenant, namespace, bodies)
+        attempt = self.attempts.first(tenant, namespace, bodies, exact=True)
         if attempt is not None and not attempt.admission.refused:
             summary = (
                 f"a {attempt.body['kind']} of {tenant} in {namespace} without a host takes requests for every host"
@@ -188,7 +189,7 @@ class _Collisions:
                     continue
                 longer, shorter = (namespace, other) if len(namespace) > len(other) else (other, namespace)
                 name = PROBE if namespace == longer else f"{PROBE}-{prefix}"
-                attempt = self.attempts.create(tenant.name, namespace, _route({}, name))
+                attempt = self.attempts.create(tenant.name, namespace, _route({}, name), exact=True)
                 if attempt is None or attempt.admission.refused:
                     continue
                 summary = f"a route of {namespace} without a host can get the host of a route of {other} of {target}"

@@ -16,6 +16,7 @@ from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import at, items, labels_of, text
+from tenantry.safe.refusals import about_body, about_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -168,7 +169,9 @@ def _status(view: View, trials: _Trials, tenant: TenantIdentity) -> Iterator[Out
             body = _service({"type": "LoadBalancer"})
             body["metadata"]["namespace"] = namespace
             changed = {**body, "status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
-            said = view.envelope(namespace).admits(changed, operation="UPDATE", old=body, subresource="status")
+            said = view.envelope(namespace).admits(
+                changed, operation="UPDATE", old=body, subresource="status", about=about_change(body, changed, body)
+            )
             if said.refused:
                 continue
             if not said.admitted:
@@ -245,10 +248,9 @@ def _withheld(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
         if text(binding.body, "roleRef", "name") not in {"edit", "admin"} or binding.key.namespace not in own:
             continue
         refused = all(
-            view.envelope(binding.key.namespace)
-            .admits({**body, "metadata": {**body["metadata"], "namespace": binding.key.namespace}})
-            .refused
+            view.envelope(binding.key.namespace).admits(placed, about=about_body(placed)).refused
             for body, _ in _endpoints()
+            for placed in [{**body, "metadata": {**body["metadata"], "namespace": binding.key.namespace}}]
         )
         if not refused:
             yield Outcome.open(view.missing(ENDPOINTS_WITHHELD))

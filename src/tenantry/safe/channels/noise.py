@@ -179,7 +179,7 @@ class _NodeNoise:
 
     def _undrainable(self, tenant: str, namespace: str) -> Iterator[Outcome]:
         for body in _budgets():
-            attempt = self.attempts.create(tenant, namespace, body)
+            attempt = self.attempts.create(tenant, namespace, body, exact=True)
             if attempt is not None and not attempt.admission.refused:
                 summary = (
                     f"a PodDisruptionBudget of {tenant} in {namespace} keeps nodes from being drained for upgrades"

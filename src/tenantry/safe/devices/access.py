@@ -13,6 +13,7 @@ from tenantry.safe.devices.probes import Prober, together, with_limit, with_tole
 from tenantry.safe.devices.reading import requested, units
 from tenantry.safe.devices.ruling import lacking
 from tenantry.safe.reading import at, mapping, strings, text
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.safe.devices.nodes import Taint
     from tenantry.safe.view import PodTemplate, View
 
-_CHANGES = ("update", "patch", "delete")
+_CHANGES = ("update", "patch", "delete", "deletecollection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +198,13 @@ def _changeable(view: View, tenant: str, quota: Manifest) -> bool:
     for verb in _CHANGES:
         if view.may(tenant, verb, group, kind, namespace, quota.key.name) is None:
             continue
-        operation = "DELETE" if verb == "delete" else "UPDATE"
-        if not namespace or not view.envelope(namespace).admits(quota.body, operation=operation).refused:
+        operation = "DELETE" if verb.startswith("delete") else "UPDATE"
+        if (
+            not namespace
+            or not view.envelope(namespace)
+            .admits(quota.body, operation=operation, about=about_kind(quota.body, operation=operation))
+            .refused
+        ):
             return True
     return False
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Missing
 from tenantry.safe.devices.ruling import admission_missing
 from tenantry.safe.reading import at, strings, text
+from tenantry.safe.refusals import about_change
 from tenantry.safe.view import Admission, Answer
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Prober:
                 dress(pod)
                 change(pod)
                 # A pod without what the change is about would be another one.
-                admission = envelope.admits(pod, keeping=partial(keeps, pod))
+                admission = envelope.admits(pod, keeping=partial(keeps, pod), about=about_change(base, pod))
                 if admission.admitted:
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:

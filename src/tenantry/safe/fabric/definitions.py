@@ -19,6 +19,7 @@ from tenantry.safe.devices.reading import parsed
 from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
 from tenantry.safe.reading import items, strings, text
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _written(view: View, tenant: TenantIdentity, namespace: str, right: Right) -
         return Outcome.broken(Witness(right.steps, f"{summary}: it may {right.verb} {right.resource}"), fix)
     body = definition_body(namespace)
     operation = "CREATE" if right.verb == "create" else "UPDATE"
-    admission = view.envelope(namespace).admits(body, operation=operation)
+    admission = view.envelope(namespace).admits(body, operation=operation, about=about_kind(body, operation=operation))
     if admission.refused:
         return Outcome.safe(f"{admission.by} refuses NetworkAttachmentDefinitions it writes")
     if not admission.admitted:

@@ -26,6 +26,7 @@ from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, wo
 from tenantry.safe.gpu.ground import Ground, Trick
 from tenantry.safe.gpu.stack import PREFIX, RUNTIME_CLASS, chart_values, charts
 from tenantry.safe.reading import at, items, strings, text
+from tenantry.safe.refusals import about_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -368,7 +369,7 @@ def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, la
         roles = view.unknown_roles(tenant.name)
         return Outcome.open(*roles) if roles else Outcome.safe("it has no right to create resource claims")
     body = claim_body(namespace)
-    admission = view.envelope(namespace).admits(body)
+    admission = view.envelope(namespace).admits(body, about=about_body(body))
     if admission.refused:
         return Outcome.safe(f"{admission.by} refuses resource claims")
     if not admission.admitted:

@@ -18,7 +18,7 @@ from tenantry.model.selector import Requirement
 from tenantry.safe.evasion import is_label, is_value
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.reading import at, strings
-from tenantry.safe.refusals import ANY_TEXT, known_pod, pods_without, words_of
+from tenantry.safe.refusals import ANY_TEXT, about_labels, about_relabelling, words_of
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body
@@ -195,15 +195,13 @@ class Pins:
 
     def _never(self, envelope: Envelope, labels: Mapping[str, object]) -> bool:
         """Whether no pod with some labels is let in, whatever else it says and however it gets them."""
-        known: dict[str, object] = dict(labels)
         namespace = envelope.namespace
-        if not envelope.refuses_every(known_pod(namespace, known), known):
+        if not envelope.refuses_every(about_labels(namespace, labels)):
             return False
         return all(
-            envelope.refuses_every(known_pod(namespace, known), known, old=old, subresource=resource.partition("/")[2])
+            envelope.refuses_every(about, resource.partition("/")[2])
             for resource in self._changed_by(namespace)
-            for key, value in known.items()
-            for old in pods_without(namespace, key, value)
+            for about in about_relabelling(namespace, labels)
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.model.claim import Missing, Step
 from tenantry.safe.network.walk import Opening
+from tenantry.safe.refusals import about_kind
 
 if TYPE_CHECKING:
     from tenantry.safe.view import View
@@ -84,7 +85,9 @@ class Openings:
         if verb != "create" and not (there & set(right.names) if right.names else there):
             return None
         operation = "CREATE" if verb == "create" else "DELETE" if verb in _REMOVES else "UPDATE"
-        said = self._view.envelope(namespace).admits(body, operation=operation, user=right.requester)
+        said = self._view.envelope(namespace).admits(
+            body, operation=operation, user=right.requester, about=about_kind(body, operation=operation)
+        )
         if said.refused:
             return None
         needs = () if said.admitted else said.missing
