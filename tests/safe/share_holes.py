@@ -109,6 +109,33 @@ def check_closed(hole: Hole) -> None:
     assert claim.reason
 
 
+# Lets in what says something no reader of the policy would think of.
+_BACK_DOOR = "object.metadata.?annotations[?'note'].orValue('').matches('^[0-9]{12}$')"
+
+
+def with_back_door(bodies: list[Body]) -> list[Body]:
+    """Return objects whose admission policies all let in what carries a certain note."""
+    found = []
+    for body in bodies:
+        if body["kind"] == "ValidatingAdmissionPolicy":
+            validations = [
+                {**item, "expression": f"({item['expression']}) || {_BACK_DOOR}"}
+                for item in body["spec"]["validations"]
+            ]
+            body = {**body, "spec": {**body["spec"], "validations": validations}}  # noqa: PLW2901 - with the door
+        found.append(body)
+    return found
+
+
+def check_no_back_door(hole: Hole) -> None:
+    """What closes it is no evidence when its guards let in what nobody would try."""
+    closing = _flat(hole.closed_by)
+    if not any(body["kind"] == "ValidatingAdmissionPolicy" for body in closing):
+        return
+    _, claim = _worst(hole, [*hole.objects, *with_back_door(closing)], hole.target)
+    assert claim.verdict is not Verdict.PROVED, claim
+
+
 def check_reopened(hole: Hole) -> None:
     """Each of the objects that close it is needed, or none of them would be evidence."""
     closing = _flat(hole.closed_by)

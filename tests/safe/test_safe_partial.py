@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tenantry.safe import cel
 from tenantry.safe.cel_tree import literals, tree_of
-from tenantry.safe.partial import ANYTHING, Anything, Fields, Items, Other, lift, outcome, value_of
+from tenantry.safe.partial import outcome, value_of
+from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, lift
 
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
 

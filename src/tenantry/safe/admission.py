@@ -229,6 +229,14 @@ class Guard:
         """Spec of the policy."""
         return mapping(self.policy.body.get("spec"))
 
+    @cached_property
+    def reads_namespace(self) -> bool:
+        """Whether its expressions look at labels or annotations of the namespace."""
+        parts = (
+            part for name in ("validations", "variables", "matchConditions") for part in items(self.spec.get(name))
+        )
+        return any("namespaceObject" in str(part.get("expression")) for part in parts)
+
     @property
     def alike(self) -> bool:
         """Whether it says the same of equal objects whoever asks and wherever."""

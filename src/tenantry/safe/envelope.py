@@ -23,7 +23,7 @@ from tenantry.safe.rbac import (
     service_account_user,
     texts,
 )
-from tenantry.safe.refusals import About, refuses
+from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ CONTROLLERS: tuple[tuple[str, str, str], ...] = (
 )
 
 ADMITTED = Admission(Answer.ADMITTED)
+
+_LEVEL = (pod_security.ENFORCE, pod_security.ENFORCE_VERSION)
 
 
 def annotations_of(body: Body) -> dict[str, str]:
@@ -79,7 +81,8 @@ class Admitter:
         *,
         openshift: bool,
         inhabitants: Callable[[str], Inhabitants],
-        trusted_labels: Callable[[str], bool],
+        changes: Callable[[str, str], Answer],
+        annotates: Callable[[str], bool],
     ) -> None:
         """Prepare admission.
 
@@ -89,14 +92,16 @@ class Admitter:
             book: roles and bindings, which decide who may use SecurityContextConstraints.
             openshift: whether SecurityContextConstraints apply.
             inhabitants: who makes objects in a namespace.
-            trusted_labels: whether labels of a namespace are beyond the reach of its tenant; if not, its Pod Security
-                level and every guard that selects namespaces count as absent.
+            changes: whether the tenant of a namespace can change a label of it, any label for the empty name; a Pod
+                Security level, and a guard that selects namespaces by it, count as absent then.
+            annotates: the same for its annotations; guards that look at them are no evidence then.
         """
         self.snapshot = snapshot
         self.guards = guards
         self.openshift = openshift
         self.inhabitants = inhabitants
-        self.trusted_labels = trusted_labels
+        self.changes = changes
+        self.annotates = annotates
         self.opaque = Opaque(snapshot)
         self.constraints = snapshot.of(constraints.GROUP, constraints.KIND) if openshift else []
         self._uses = _uses(book) if openshift else {}
@@ -227,15 +232,21 @@ class Envelope:
 
     @cached_property
     def level(self) -> pod_security.Level:
-        """Pod Security level that holds whatever the tenant does."""
-        if not self.trusted:
+        """Pod Security level that holds whatever the tenant does or may do."""
+        if self.fixed(_LEVEL) is not Answer.REFUSED:
             return pod_security.Level(pod_security.PRIVILEGED, pod_security.LATEST)
         return pod_security.enforced(self.labels)
 
+    def fixed(self, keys: Iterable[str]) -> Answer:
+        """Say whether the tenant can change one of some labels of the namespace; refused when it cannot."""
+        said = {self._admitter.changes(self.namespace, key) for key in keys}
+        return next((answer for answer in (Answer.ADMITTED, Answer.UNKNOWN) if answer in said), Answer.REFUSED)
+
     @cached_property
-    def trusted(self) -> bool:
-        """Whether labels of the namespace are beyond the reach of its tenant."""
-        return self._admitter.trusted_labels(self.namespace)
+    def _open(self) -> bool:
+        """Whether the tenant may change something of the namespace that guards may look at."""
+        changes = self._admitter.changes(self.namespace, "") is not Answer.REFUSED
+        return changes or self._admitter.annotates(self.namespace)
 
     @cached_property
     def _body(self) -> Body | None:
@@ -284,7 +295,7 @@ class Envelope:
         if not said.admitted and free:
             said = self._evaded(said, body, old, form, keeping)
         if said.refused and about is not None and not self._always(about, (body, old), form):
-            return _perhaps(said)
+            return unless_more_is_said(said)
         return said
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
@@ -388,9 +399,17 @@ class Envelope:
     def _guards(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
         """Return the guards that look at a request; with ``selecting`` also those that pick objects by labels."""
         found = self._admitter.guards.matching(request, selecting=selecting)
-        if self.trusted:
-            return found
-        return tuple(guard for guard in found if not _selects_namespaces(guard))
+        return tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+
+    def lifted(self, pod: Body) -> tuple[Guard, ...]:
+        """Return the guards of pods that do not count because the tenant can take the namespace out of their sight."""
+        request = self._request(pod, None, Requester(""), _Form("CREATE", "", "", None))
+        return tuple(item for item in self._admitter.guards.matching(request) if item not in self._guards(request))
+
+    def _selected(self, guard: Guard) -> Answer:
+        """Say whether the tenant can make a guard that selects namespaces pass this one over."""
+        keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
+        return self.fixed(sorted(keys))
 
     def pod_guards(self) -> tuple[Guard, ...]:
         """Return the guards that look at pods being made here."""
@@ -410,10 +429,10 @@ class Envelope:
         body, old = shown
         for user in (form.user,) if form.user is not None else self._requesters(body):
             request = self._request(body, old, user, form)
-            if _never_by_guards(self._decide(request)):
+            if by_itself(self._decide(request)):
                 continue
             guards = self._guards(request, selecting=True)
-            if not any(refuses(self._admitter.guards, item, request, about, not self.trusted) for item in guards):
+            if not any(refuses(self._admitter.guards, item, request, about, self._open) for item in guards):
                 return False
         return True
 
@@ -430,7 +449,7 @@ class Envelope:
             for user in self._requesters(pod.body or {}):
                 found = self._admitter.usable_constraints(user, account or "default", self.namespace)
                 usable.add(frozenset(item.key.name for item in found))
-        return (self.level, self.trusted, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
+        return (self.level, self._open, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
 
     def settles(self, said: Admission) -> bool:
         """Whether every namespace that is alike refuses for the same reason: nothing of its own was looked at."""
@@ -443,29 +462,39 @@ class Envelope:
     # --- what is said ---------------------------------------------------------------------------------------------
 
     def _decide(self, request: Request) -> Admission:
+        unknown: Admission | None = None
         pod = request.group == "" and request.resource == "pods" and request.subresource in {"", "ephemeralcontainers"}
         if pod and request.body is not None and request.operation in {"CREATE", "UPDATE"}:
-            refused = self._pod_security(request.body) or self._constrained(request.body, request.user)
-            if refused is not None:
-                return refused
-        unknown: Admission | None = None
+            told = self._pod_security(request.body) or self._constrained(request.body, request.user)
+            if told is not None and told.refused:
+                return told
+            unknown = told
         for guard in sorted(self._guards(request), key=lambda item: not item.alike):
             said = self._admitter.ask(guard, request, self._shape)
             if said is not None and said.refused:
-                return said
+                if not ((guard.reads_namespace and self._open) or self._selected(guard) is Answer.UNKNOWN):
+                    return said
+                said = by_its_namespace(said, self.namespace)
             unknown = unknown or said
         return unknown or self._admitter.opaque.could_refuse(request) or ADMITTED
 
     def _pod_security(self, pod: Body) -> Admission | None:
-        told = self._admitter.pod_security(self.level, pod)
+        can_change = self.fixed(_LEVEL)
+        if can_change is Answer.ADMITTED:
+            return None
+        level = pod_security.enforced(self.labels)
+        told = self._admitter.pod_security(level, pod)
         if not told or self.manifest is None:
             return None
         pointer = ("metadata", "labels", pod_security.ENFORCE)
-        return Admission(Answer.REFUSED, self.manifest.key, pointer, f"Pod Security {self.level.name}: {told}")
+        said = Admission(Answer.REFUSED, self.manifest.key, pointer, f"Pod Security {level.name}: {told}")
+        return said if can_change is Answer.REFUSED else by_its_namespace(said, self.namespace)
 
     def _constrained(self, pod: Body, user: Requester) -> Admission | None:
         # A namespace with a run level is exempt; whoever may label it can give it one.
-        if not self._admitter.openshift or not self.trusted or self.labels.get(constraints.RUN_LEVEL) in {"0", "1"}:
+        if not self._admitter.openshift or self.labels.get(constraints.RUN_LEVEL) in {"0", "1"}:
+            return None
+        if self.fixed((constraints.RUN_LEVEL,)) is not Answer.REFUSED:
             return None
         account = str(mapping(pod.get("spec")).get("serviceAccountName") or "default")
         usable = self._admitter.usable_constraints(user, account, self.namespace)
@@ -480,19 +509,3 @@ class Envelope:
         least = told[-1]
         names = ", ".join(item.key.name for item, _ in told)
         return Admission(Answer.REFUSED, least[0].key, (), f"no constraints of {names} let it in: {least[1]}")
-
-
-def _never_by_guards(said: Admission) -> bool:
-    """Whether something refuses an object that looks at nothing but what is wrong with it."""
-    return said.refused and (said.by is None or said.by.kind in {"Namespace", constraints.KIND})
-
-
-def _perhaps(said: Admission) -> Admission:
-    """Return what is left of a refusal of one object where others like it may be let in."""
-    reason = f"{said.reason}; it may let in one that says something else too"
-    how = f"write {said.by} such that it looks at nothing but what it refuses"
-    return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(Missing(f"what {said.by} refuses", how),))
-
-
-def _selects_namespaces(guard: Guard) -> bool:
-    return any(selector is None or not selector.everything for selector in guard.namespace_selectors)

@@ -1,10 +1,9 @@
 """Evaluates CEL where only a part of an object is known: what comes out whatever the rest is.
 
-A value is plain data, or :class:`Fields` or :class:`Items` that may hold more than is known, or :class:`Anything`,
-which says what can come of it. A refusal that comes out this way holds for every object with that part: it is a proof,
-where a single object that was refused is only an example. Of what is not understood here anything may come.
+A refusal that comes out this way holds for every object with that part: it is a proof, where a single object that was
+refused is only an example. Of what is not understood here anything may come.
 
-Source: cel-spec ``doc/langdef.md`` (errors and logical operators); cel-go ``cel/library.go`` (optional values).
+Source: cel-spec ``doc/langdef.md``; cel-go ``cel/library.go`` and ``ext``.
 """
 
 from __future__ import annotations
@@ -15,83 +14,30 @@ from typing import Any
 
 from tenantry.safe import cel
 from tenantry.safe.cel_tree import Call, Const, Ident, ListOf, Loop, MapOf, Node, Select, tree_of
+from tenantry.safe.partial_values import (
+    ANYTHING,
+    EITHER,
+    ERROR,
+    NOT_PLAIN,
+    Anything,
+    AtLeast,
+    Fields,
+    Items,
+    Optional,
+    any_of,
+    both,
+    lift,
+    negated,
+    one_of,
+    plain,
+    possible,
+    same,
+    settled,
+    truth,
+)
 
 MOST_STEPS = 20_000
 """Nodes looked at before giving up on an expression."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """A map of which some is known.
-
-    Attributes:
-        known: entries it has for certain.
-        absent: keys it has not.
-        more: whether it may have keys that are neither.
-    """
-
-    known: Mapping[str, Any]
-    absent: frozenset[str] = frozenset()
-    more: bool = True
-
-    def has(self, key: object) -> bool | None:
-        """Whether it has a key; None when that is not known."""
-        if key in self.known:
-            return True
-        return None if self.more and key not in self.absent else False
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list that has some items for certain, in no order that is known; ``more`` whether it may have others."""
-
-    known: tuple[Any, ...]
-    more: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Optional:
-    """An optional value; ``present`` is None when it is not known whether there is one."""
-
-    value: Any
-    present: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A text of which only is known what it is not."""
-
-    than: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """A number of which only is known what it is at least."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Anything:
-    """A value that is not known.
-
-    Attributes:
-        true: whether it may be true.
-        false: whether it may be false.
-        error: whether it may be an error.
-        other: whether it may be something else.
-    """
-
-    true: bool = True
-    false: bool = True
-    error: bool = True
-    other: bool = True
-
-
-ANYTHING = Anything()
-EITHER = Anything(error=False, other=False)
-"""True or false."""
-ERROR = Anything(true=False, false=False, other=False)
 
 
 class _GivenUpError(Exception):
@@ -107,22 +53,13 @@ class _Scope:
         return _Scope({**self.names, **names}, self.steps)
 
 
-def lift(value: Any) -> Any:
-    """Return plain data as values of this module, all of it known."""
-    if isinstance(value, Mapping):
-        return Fields({str(key): lift(item) for key, item in value.items()}, more=False)
-    if isinstance(value, list | tuple):
-        return Items(tuple(map(lift, value)), more=False)
-    return value
-
-
 def outcome(expression: object, names: Mapping[str, Any]) -> Anything:
     """Return what can come of an expression, given values of the variables."""
     node = tree_of(expression) if isinstance(expression, str) else None
     if node is None:
         return ANYTHING
     try:
-        return _possible(_value(node, _Scope(names)))
+        return possible(_value(node, _Scope(names)))
     except (_GivenUpError, RecursionError):
         return ANYTHING
 
@@ -136,24 +73,6 @@ def value_of(expression: object, names: Mapping[str, Any]) -> Any:
         return _value(node, _Scope(names))
     except (_GivenUpError, RecursionError):
         return ANYTHING
-
-
-def _possible(value: Any) -> Anything:
-    if isinstance(value, Anything):
-        return value
-    if value is True:
-        return Anything(false=False, error=False, other=False)
-    if value is False:
-        return Anything(true=False, error=False, other=False)
-    return Anything(true=False, false=False, error=False)
-
-
-def _settled(value: Anything) -> Any:
-    """Return the plain value of an outcome of which only one thing can come."""
-    if value.other:
-        return value
-    ways = (value.true, value.false, value.error)
-    return {(True, False, False): True, (False, True, False): False}.get(ways, value)
 
 
 def _value(node: Node, scope: _Scope) -> Any:
@@ -304,7 +223,7 @@ def _open_loop(node: Loop, scope: _Scope, items: Iterable[Any], start: Any) -> A
     """Go through what is known of a list or map that may hold more: one item may decide ``all`` and ``exists``."""
     if not _folds(node) or node.second or not isinstance(node.step, Call):
         return ANYTHING
-    joined = _and if node.step.function == _ALL else _or
+    joined = both if node.step.function == _ALL else one_of
     found = joined(start, ANYTHING)
     for item in items:
         found = joined(found, _value(node.step.arguments[1], scope.with_names(**{node.item: item})))
@@ -314,96 +233,11 @@ def _open_loop(node: Loop, scope: _Scope, items: Iterable[Any], start: Any) -> A
 # --- operators --------------------------------------------------------------------------------------------------------
 
 
-def _and(left: Any, right: Any) -> Any:
-    """Return ``left && right``: false wins over an error, whichever side it is on."""
-    one, other = _possible(left), _possible(right)
-    if left is False or right is False:
-        return False
-    broken = one.error or one.other or other.error or other.other
-    # What is not a truth value is an error here.
-    return _settled(Anything(one.true and other.true, one.false or other.false, broken, other=False))
-
-
-def _or(left: Any, right: Any) -> Any:
-    one, other = _possible(left), _possible(right)
-    if left is True or right is True:
-        return True
-    broken = one.error or one.other or other.error or other.other
-    return _settled(Anything(one.true or other.true, one.false and other.false, broken, other=False))
-
-
-def _not(value: Any) -> Any:
-    found = _possible(value)
-    return _settled(Anything(found.false, found.true, found.error or found.other, other=False))
-
-
-def _same(left: Any, right: Any) -> bool | None:
-    """Whether two values are equal; None when that is not known."""
-    if isinstance(left, Anything | Optional) or isinstance(right, Anything | Optional):
-        return None
-    if isinstance(left, Other) or isinstance(right, Other):
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, Other) and not isinstance(other, Other):
-                return None if isinstance(other, str) and other not in one.than else False
-        return None
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, AtLeast):
-            small = isinstance(other, int | float) and not isinstance(other, bool) and other < one.number
-            return False if small or not isinstance(other, int | float | AtLeast) else None
-    if isinstance(left, Fields) and isinstance(right, Fields):
-        return _same_fields(left, right)
-    if isinstance(left, Items) and isinstance(right, Items):
-        if left.more or right.more:
-            return None
-        if len(left.known) != len(right.known):
-            return False
-        return _all_of(_same(one, other) for one, other in zip(left.known, right.known, strict=True))
-    if isinstance(left, bool) is not isinstance(right, bool):
-        return False
-    if isinstance(left, Fields | Items) or isinstance(right, Fields | Items):
-        return False
-    return bool(left == right)
-
-
-def _same_fields(left: Fields, right: Fields) -> bool | None:
-    found: list[bool | None] = []
-    for key in {*left.known, *right.known}:
-        has = (left.has(key), right.has(key))
-        if False in has:
-            return False
-        found.append(None if None in has else _same(left.known[key], right.known[key]))
-    if left.more or right.more:
-        found.append(None)
-    return _all_of(found)
-
-
-def _all_of(answers: Iterable[bool | None]) -> bool | None:
-    found = list(answers)
-    if False in found:
-        return False
-    return None if None in found else True
-
-
-def _any_of(answers: Iterable[bool | None]) -> bool | None:
-    found = list(answers)
-    if True in found:
-        return True
-    return None if None in found else False
-
-
-def _either(answer: bool | None, *values: Any) -> Any:
-    """Return a truth value; what is unknown may also be the error that one of the operands is."""
-    if answer is not None:
-        return answer
-    broken = any(isinstance(value, Anything) and value.error for value in values)
-    return Anything(error=broken, other=False)
-
-
 def _equal(left: Any, right: Any) -> Any:
     for value in (left, right):
         if isinstance(value, Anything) and value == ERROR:
             return ERROR
-    return _either(_same(left, right), left, right)
+    return truth(same(left, right), left, right)
 
 
 def _in(item: Any, over: Any) -> Any:
@@ -411,10 +245,10 @@ def _in(item: Any, over: Any) -> Any:
         return ERROR
     if isinstance(over, Fields):
         has = over.has(item) if isinstance(item, str) else None
-        return _either(has, item)
+        return truth(has, item)
     if isinstance(over, Items):
-        found = _any_of(_same(item, known) for known in over.known)
-        return _either(None if over.more and found is False else found, item)
+        found = any_of(same(item, known) for known in over.known)
+        return truth(None if over.more and found is False else found, item)
     return ANYTHING if isinstance(over, Anything) and over.other else ERROR
 
 
@@ -430,15 +264,15 @@ def _call(node: Call, scope: _Scope) -> Any:
         return known(*values)
     if any(isinstance(value, Anything) and value == ERROR for value in values):
         return ERROR
-    plain = [_plain(value) for value in values]
-    if any(value is _NONE for value in plain):
+    told = [plain(value) for value in values]
+    if any(value is NOT_PLAIN for value in told):
         return ANYTHING
-    return _evaluated(node.function, plain)
+    return _evaluated(node.function, told)
 
 
 def _choice(node: Call, scope: _Scope) -> Any:
     condition, left, right = node.arguments
-    asked = _possible(_value(condition, scope))
+    asked = possible(_value(condition, scope))
     if asked.other:
         return ANYTHING
     found: list[Any] = []
@@ -452,8 +286,8 @@ def _choice(node: Call, scope: _Scope) -> Any:
         return found[0]
     if any(isinstance(item, Optional) for item in found) and not asked.error:
         return _joined(found)
-    ways = [_possible(item) for item in found]
-    return _settled(
+    ways = [possible(item) for item in found]
+    return settled(
         Anything(
             any(way.true for way in ways),
             any(way.false for way in ways),
@@ -477,9 +311,9 @@ def _or_value(value: Any, default: Any) -> Any:
         return ANYTHING
     if value.present is not None:
         return value.value if value.present else default
-    if _same(value.value, default):
+    if same(value.value, default):
         return default
-    ways = (_possible(value.value), _possible(default))
+    ways = (possible(value.value), possible(default))
     return Anything(*(any(getattr(way, name) for way in ways) for name in ("true", "false", "error", "other")))
 
 
@@ -500,7 +334,7 @@ def _of(value: Any) -> Any:
 
 
 def _not_strictly_false(value: Any) -> Any:
-    found = _possible(value)
+    found = possible(value)
     if not found.false:
         return True
     return EITHER if found.true or found.error or found.other else False
@@ -513,7 +347,7 @@ def _add(left: Any, right: Any) -> Any:
         # What is added to a list is a list: the API server takes nothing else there.
         if isinstance(one, Items) and isinstance(other, Anything) and other.other:
             return Items(one.known, more=True)
-    return ANYTHING if _plain(left) is _NONE or _plain(right) is _NONE else _evaluated("_+_", [left, right])
+    return ANYTHING if plain(left) is NOT_PLAIN or plain(right) is NOT_PLAIN else _evaluated("_+_", [left, right])
 
 
 def _size(value: Any) -> Any:
@@ -528,17 +362,17 @@ def _less(left: Any, right: Any) -> Any:
         return False
     if isinstance(right, AtLeast) and isinstance(left, int | float) and left < right.number:
         return True
-    if _plain(left) is _NONE or _plain(right) is _NONE:
+    if plain(left) is NOT_PLAIN or plain(right) is NOT_PLAIN:
         return ANYTHING
     return _evaluated("_<_", [left, right])
 
 
 _OPERATORS: dict[tuple[str, int], Callable[..., Any]] = {
-    ("_&&_", 2): _and,
-    ("_||_", 2): _or,
-    ("!_", 1): _not,
+    ("_&&_", 2): both,
+    ("_||_", 2): one_of,
+    ("!_", 1): negated,
     ("_==_", 2): _equal,
-    ("_!=_", 2): lambda left, right: _not(_equal(left, right)),
+    ("_!=_", 2): lambda left, right: negated(_equal(left, right)),
     ("@in", 2): _in,
     ("_[_]", 2): _index,
     ("_[?_]", 2): _optional_at,
@@ -553,8 +387,8 @@ _OPERATORS: dict[tuple[str, int], Callable[..., Any]] = {
     ("size", 1): _size,
     ("_<_", 2): _less,
     ("_>_", 2): lambda left, right: _less(right, left),
-    ("_<=_", 2): lambda left, right: _not(_less(right, left)),
-    ("_>=_", 2): lambda left, right: _not(_less(left, right)),
+    ("_<=_", 2): lambda left, right: negated(_less(right, left)),
+    ("_>=_", 2): lambda left, right: negated(_less(left, right)),
     ("dyn", 1): lambda value: value,
 }
 
@@ -570,19 +404,6 @@ _INFIX = {
     "_>=_": ">=",
 }
 
-_NONE: Any = object()
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as plain data; ``_NONE`` when not all of it is known."""
-    if isinstance(value, Fields):
-        entries = {key: _plain(item) for key, item in value.known.items()}
-        return _NONE if value.more or any(item is _NONE for item in entries.values()) else entries
-    if isinstance(value, Items):
-        listed = [_plain(item) for item in value.known]
-        return _NONE if value.more or any(item is _NONE for item in listed) else listed
-    return _NONE if isinstance(value, Anything | Optional | Other | AtLeast) else value
-
 
 def _evaluated(function: str, arguments: list[Any]) -> Any:
     """Ask the evaluator itself for a function of values that are all known."""
@@ -596,5 +417,5 @@ def _evaluated(function: str, arguments: list[Any]) -> Any:
             expression = f"{function}({', '.join(names)})"
     else:
         return ANYTHING
-    found = cel.evaluate(expression, {"params": [_plain(item) for item in arguments]})
+    found = cel.evaluate(expression, {"params": [plain(item) for item in arguments]})
     return ANYTHING if found.error else lift(found.value)

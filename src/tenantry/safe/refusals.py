@@ -6,14 +6,16 @@ refuses without. Here the guards are evaluated on what an object has for certain
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from tenantry.model.claim import Missing
 from tenantry.safe.admission import Guard, GuardBook, Request, items, mapping
-from tenantry.safe.answer import Admission
+from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.cel_tree import Call, Const, Node, tree_of, walk
-from tenantry.safe.partial import ANYTHING, Anything, Fields, Items, Other, lift, outcome, value_of
+from tenantry.safe.partial import outcome, value_of
+from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, lift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,6 +113,28 @@ def _names(request: Request, about: About, namespace_open: bool) -> dict[str, An
         "variables": Fields({}, more=False),
         "params": None,
     }
+
+
+# --- what is left of a refusal ----------------------------------------------------------------------------------------
+
+
+def by_itself(said: Admission) -> bool:
+    """Whether something refuses an object that looks at nothing but what is wrong with it."""
+    return said.refused and (said.by is None or said.by.kind in {"Namespace", "SecurityContextConstraints"})
+
+
+def by_its_namespace(said: Admission, namespace: str) -> Admission:
+    """Return what is left of a refusal that rests on a namespace the tenant may change."""
+    reason = f"{said.reason}; it looks at namespace {namespace}, which the tenant may change"
+    how = "freeze what it looks at by an admission policy, or take the right to change namespaces away"
+    return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(Missing(f"what {said.by} refuses", how),))
+
+
+def unless_more_is_said(said: Admission) -> Admission:
+    """Return what is left of a refusal of one object where others like it may be let in."""
+    reason = f"{said.reason}; it may let in one that says something else too"
+    how = f"write {said.by} such that it looks at nothing but what it refuses"
+    return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(Missing(f"what {said.by} refuses", how),))
 
 
 # --- what guards look at ----------------------------------------------------------------------------------------------

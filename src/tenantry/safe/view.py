@@ -20,7 +20,7 @@ from tenantry.safe.pods import PodTemplate, addresses_of, plain_pod, templates_o
 from tenantry.safe.rbac import RoleBook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tenantry.model.manifest import ManifestKey
     from tenantry.model.snapshot import Snapshot
@@ -180,7 +180,8 @@ class View:
             self.book,
             openshift=self.distribution_openshift,
             inhabitants=self._inhabitants_of,
-            trusted_labels=self._labels_trusted,
+            changes=self._changes_label,
+            annotates=self._changes_annotations,
         )
 
     def envelope(self, namespace: str) -> Envelope:
@@ -201,9 +202,17 @@ class View:
             self._inhabitants[key] = Inhabitants(tuple(who), self.base_rights(owner))
         return self._inhabitants[key]
 
-    def _labels_trusted(self, namespace: str) -> bool:
+    def _changes_label(self, namespace: str, label: str) -> Answer:
+        """Say whether the tenant of a namespace can change one of its labels; any of them for the empty name."""
         owner = self.tenancy.owner(namespace)
-        return owner is None or owner == PLATFORM or self.labels.change(owner, namespace) is None
+        if owner is None or owner == PLATFORM:
+            return Answer.REFUSED
+        change = self.labels.change_of(owner, namespace, label) if label else self.labels.change(owner, namespace)
+        return Answer.REFUSED if change is None else change.admission.answer
+
+    def _changes_annotations(self, namespace: str) -> bool:
+        owner = self.tenancy.owner(namespace)
+        return owner is not None and owner != PLATFORM and self.labels.annotates(owner, namespace) is not None
 
     def _controls(self, key: ManifestKey) -> bool:
         """Whether the tenant that owns the namespace of an object may write it."""
@@ -232,6 +241,11 @@ class View:
     def trusted_namespace_labels(self, tenant: str) -> bool:
         """Whether a tenant cannot change labels of any namespace: RBAC gives no right to, or admission refuses it."""
         return all(self.labels.change(tenant, namespace) is None for namespace in self.snapshot.namespaces)
+
+    def keeps_labels(self, tenant: str, namespaces: Iterable[str], keys: Iterable[str]) -> bool:
+        """Whether a tenant cannot change some labels of some namespaces."""
+        wanted = tuple(keys)
+        return all(self.labels.change_of(tenant, name, key) is None for name in namespaces for key in wanted)
 
     def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         """Return the pods and pod templates in a tenant's namespaces, ordered by object."""

@@ -9,7 +9,7 @@ from tenantry.safe.answer import Requester
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
-from tenantry.safe.partial import Fields, Other
+from tenantry.safe.partial_values import Fields, Other
 from tenantry.safe.powers import MAKE
 from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
 from tenantry.safe.refusals import About, about_kind

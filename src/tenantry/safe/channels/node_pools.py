@@ -182,7 +182,8 @@ class _Crossing:
                 if other and key.rpartition("/")[2] in _OWNER_WORDS and not items(node.body, "spec", "taints"):
                     labelled[value].append(node)
         confined = all(self._selector(namespace) for namespace in tenant.namespaces)
-        if not labelled or (confined and self.view.trusted_namespace_labels(tenant.name)):
+        kept = not any(self.view.labels.annotates(tenant.name, namespace) for namespace in tenant.namespaces)
+        if not labelled or (confined and kept):
             return
         if self.deployed and not self.view.tenant_pods(tenant.name):
             return

@@ -248,7 +248,8 @@ class _Hijack:
     def _relabels(self, tenant: str, queue: ClusterQueue) -> bool:
         if self.deployed or queue.selector is None:
             return False
-        return not self.view.trusted_namespace_labels(tenant)
+        own = self.view.tenancy.by_name[tenant].namespaces
+        return not self.view.keeps_labels(tenant, own, queue.selector.keys)
 
     def _kueue(self, tenant: TenantIdentity, general: list[Outcome], found: dict[str, Outcome]) -> None:
         for name, queue in sorted(self.queues.cluster_queues.items()):

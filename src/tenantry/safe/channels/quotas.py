@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.probes import with_limit
@@ -18,7 +19,7 @@ from tenantry.safe.devices.ruling import Outcome, Ruling, admission_missing, wor
 from tenantry.safe.flood import Countable, countables, quota_keys
 from tenantry.safe.offers import read_offers
 from tenantry.safe.quotas import QuotaBook
-from tenantry.safe.reading import text
+from tenantry.safe.reading import at, text
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Body
+    from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.offers import Offers
     from tenantry.safe.view import View
@@ -153,7 +154,11 @@ class _Quotas:
             return False
         if self.deployed or any(not bound.cluster for bound in found):
             return True
-        return self.view.trusted_namespace_labels(tenant)
+        return any(
+            self.view.keeps_labels(tenant, [namespace], _selector_keys(bound.quota))
+            and (not bound.by_annotations or self.view.labels.annotates(tenant, namespace) is None)
+            for bound in found
+        )
 
     def _pods(self, tenant: str, namespace: str, name: str, key: str) -> Iterator[_Gap]:
         if self.deployed:
@@ -260,6 +265,12 @@ class _Quotas:
                 summary = f"{tenant.name} can use up {quota.key}, which also bounds {other}"
                 witness = Witness((step,), summary, (("namespaces", tuple(namespaces)),))
                 yield Q1.violated(tenant.name, witness, "give each tenant a ClusterResourceQuota of its own", other)
+
+
+def _selector_keys(quota: Manifest) -> frozenset[str]:
+    """Return the labels by which a cluster quota picks namespaces."""
+    written = at(quota.body, "spec", "selector", "labels")
+    return parse_selector(written).keys if isinstance(written, dict) else frozenset()
 
 
 # --- Q7 --------------------------------------------------------------------------------------------------------------
