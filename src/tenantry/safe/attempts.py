@@ -7,6 +7,7 @@ admission decides are tried by :mod:`tenantry.safe.devices.probes`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Step, Witness
@@ -179,8 +180,9 @@ class Attempts:
         key = (shapes_of(self.view).of(namespace), operation, f"{neutral(repr(placed), owner, namespace)}{exact}")
         admission = self._refused.get(key)
         if admission is None:
+            create = operation == "CREATE"
             about = (
-                about_body(placed, exact=exact) if operation == "CREATE" else about_kind(placed, operation=operation)
+                partial(about_body, placed, exact=exact) if create else partial(about_kind, placed, operation=operation)
             )
             admission = self.view.envelope(namespace).admits(placed, operation=operation, about=about)
             if admission.refused:

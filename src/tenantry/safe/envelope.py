@@ -270,7 +270,7 @@ class Envelope:
         subresource: str = "",
         resource: str = "",
         keeping: Callable[[Body], bool] = lambda body: True,
-        about: About | None = None,
+        about: About | Callable[[], About] | None = None,
     ) -> Admission:
         """Say whether an object would be let in.
 
@@ -285,7 +285,8 @@ class Envelope:
             resource: plural name where it is not that of the object's kind, as for ``pods/exec``.
             keeping: whether an object that was changed to slip past a guard is still what is asked about.
             about: what of the object the question is about. It is refused only if guards refuse every object with
-                that, whatever else it says; without it the refusal of this one object is the answer.
+                that, whatever else it says; without it the refusal of this one object is the answer. A function is
+                called only when needed.
         """
         form = _Form(operation, subresource, resource, user)
         if operation == "UPDATE" and old is None:
@@ -294,8 +295,9 @@ class Envelope:
         free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
         if not said.admitted and free:
             said = self._evaded(said, body, old, form, keeping)
-        if said.refused and about is not None and not self._always(about, (body, old), form):
-            return unless_more_is_said(said)
+        if said.refused and about is not None and not by_itself(said):
+            asked = about() if callable(about) else about
+            return said if self._always(asked, (body, old), form) else unless_more_is_said(said)
         return said
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:

@@ -139,7 +139,7 @@ class Prober:
                 dress(pod)
                 change(pod)
                 # A pod without what the change is about would be another one.
-                admission = envelope.admits(pod, keeping=partial(keeps, pod), about=about_change(base, pod))
+                admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
                 if admission.admitted:
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
