@@ -132,7 +132,7 @@ EXPRESSIONS = st.recursive(
     st.dictionaries(_key, _value, max_size=3),
     st.sampled_from(["same == true", "object.metadata.labels['a'] == 'x'", "true"]),
 )
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_whatever_completes_a_part_comes_out_as_was_said(
     expression: str, part: dict[str, str], rest: dict[str, str], same: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_whatever_completes_a_part_comes_out_as_was_said(
 
 
 @given(EXPRESSIONS, st.dictionaries(_key, _value, max_size=3))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_with_everything_known_one_thing_comes_out_where_the_order_of_a_map_is_not_asked_for(
     expression: str, labels: dict[str, str]
 ) -> None:
