@@ -32,6 +32,9 @@ class Everything:
         self.namespace = namespace
         self.refused = frozenset(refused)
 
+    def pod_guards(self) -> tuple[()]:
+        return ()
+
     def admits(self, body: Body, **_: Any) -> Admission:
         refused = body["kind"] in self.refused
         return Admission(Answer.REFUSED if refused else Answer.ADMITTED)

@@ -642,6 +642,58 @@ def test_an_exception_for_some_pods_does_not_cover_those_nobody_has_deployed() -
     assert claim("N1", closed, permissions=narrow).verdict is PROVED
 
 
+FROM_ANYBODY = {"from": [{"namespaceSelector": {"matchLabels": {TENANT: "ant"}}}], "ports": [{"port": 6379}]}
+FROM_SCRAPERS = {
+    "from": [
+        {"namespaceSelector": {"matchLabels": {TENANT: "ant"}}, "podSelector": {"matchLabels": {"app": "scraper"}}}
+    ],
+    "ports": [{"port": 6379}],
+}
+
+
+@pytest.mark.parametrize(
+    ("opened", "verdict"),
+    [
+        pytest.param(FROM_SCRAPERS, PROVED, id="network policies let in the pods it names"),
+        pytest.param(FROM_ANYBODY, VIOLATED, id="network policies let in every pod of the source"),
+    ],
+)
+def test_an_exception_for_some_pods_of_the_source_covers_no_others(opened: Body, verdict: Verdict) -> None:
+    objects = [pod("bee"), netpol("bee", ingress=[opened])]
+    assert claim("N1", objects).verdict is VIOLATED
+    assert claim("N1", objects, permissions=(permission(),)).verdict is PROVED
+    found = claim("N1", objects, permissions=(permission(source_labels=(("app", "scraper"),)),))
+    assert found.verdict is verdict
+    if verdict is VIOLATED:
+        assert detail(found, "source")["labels"] == {}
+
+
+def test_an_exception_for_pods_that_admission_does_not_let_the_source_run_covers_nothing() -> None:
+    objects = [pod("bee"), netpol("bee", ingress=[FROM_ANYBODY])]
+    named = (permission(source_labels=(("app", "scraper"),)),)
+    nobody = guard("labels", "v1", "pods", f"{APP} != 'scraper'")
+    everybody = guard("labels", "v1", "pods", f"{APP} == 'scraper'")
+    assert claim("N1", [*objects, *nobody], permissions=named).verdict is VIOLATED
+    assert claim("N1", [*objects, *everybody], permissions=named).verdict is UNKNOWN
+
+
+def test_as_deployed_an_exception_covers_the_pods_that_carry_its_labels() -> None:
+    objects = [pod("ant", "scraper", {"app": "scraper"}), pod("bee"), netpol("bee", ingress=[FROM_ANYBODY])]
+    named = (permission(source_labels=(("app", "scraper"),)),)
+    assert claim("N1", objects, strength=Strength.DEPLOYED).verdict is VIOLATED
+    assert claim("N1", objects, strength=Strength.DEPLOYED, permissions=named).verdict is PROVED
+    assert claim("N1", [*objects, pod("ant")], strength=Strength.DEPLOYED, permissions=named).verdict is VIOLATED
+
+
+def test_exceptions_for_pods_at_both_ends_are_taken_away_only_where_both_carry_their_labels() -> None:
+    objects = [pod("bee"), pod("bee", "api", {"app": "api"}), netpol("bee", ingress=[FROM_SCRAPERS])]
+    both = {"source_labels": (("app", "scraper"),), "target_labels": (("app", "web"),)}
+    assert claim("N1", objects, permissions=(permission(**both),)).verdict is VIOLATED
+    narrow = netpol("bee", "deny", {"matchLabels": {"app": "web"}}, ingress=[FROM_SCRAPERS])
+    closed = netpol("bee", "rest", {"matchLabels": {"app": "api"}})
+    assert claim("N1", [*objects[:2], narrow, closed], permissions=(permission(**both),)).verdict is PROVED
+
+
 def test_rights_that_are_not_among_the_objects_are_asked_for() -> None:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "of-some-operator"}
     subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "ant"}

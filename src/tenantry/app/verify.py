@@ -251,6 +251,7 @@ def _permissions(subject: Subject) -> Iterable[Permission]:
             ports=tuple(sorted(map(_port, item.ports))),
             reason=item.reason,
             expires=item.expires,
+            source_labels=tuple(sorted(item.source.pods.items())),
         )
 
 

@@ -181,6 +181,7 @@ def _permission(item: Permission, *, expired: bool) -> dict[str, Any]:
         "from": item.source,
         "to": item.target,
         "fromNamespaces": list(item.source_namespaces),
+        "fromLabels": dict(item.source_labels),
         "toNamespaces": list(item.target_namespaces),
         "toLabels": dict(item.target_labels),
         "ports": permission_ports(item),

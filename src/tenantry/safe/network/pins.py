@@ -84,9 +84,11 @@ class Pins:
             labels: labels it must have.
             fits: whether a pod with these labels serves the purpose; further labels may be in its way.
         """
-        if not labels or namespace in self._doubts:
+        if namespace in self._doubts:
             return labels
         envelope = self._view.envelope(namespace)
+        if not labels and not any("labels" in repr(guard.spec) for guard in envelope.pod_guards()):
+            return labels
         found = self._search(envelope, labels, fits)
         if found is not None:
             return found
@@ -97,7 +99,7 @@ class Pins:
                 known.keys.add(key)
             known.values.setdefault(key, set()).add(value)
         if not single:
-            said = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+            said = ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "no label"
             by = ", ".join(sorted({str(guard.policy.key) for guard in envelope.pod_guards()})) or "admission"
             how = (
                 f"show whether a pod with {said} gets into {namespace}: none was found that does, and {by} may let one "

@@ -439,8 +439,7 @@ class PodNetwork:
             if (not item.source_namespaces or source.namespace in item.source_namespaces)
             and (not item.target_namespaces or target.namespace in item.target_namespaces)
         ]
-        for end, wanted in _unpermitted(End.of(target), ALL, items):
-            yield start, end, wanted
+        yield from _unpermitted(start, End.of(target), ALL, items)
 
     def _undefined(self) -> Missing:
         return Missing(
@@ -449,24 +448,30 @@ class PodNetwork:
         )
 
 
-def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -> Iterator[tuple[End, ConnectionSet]]:
+def _unpermitted(
+    start: End, end: End, wanted: ConnectionSet, items: Sequence[Permission]
+) -> Iterator[tuple[End, End, ConnectionSet]]:
+    """Yield what is left of wanted connections between two ends when exceptions are taken away, by labels of both."""
     if not wanted:
         return
     if not items:
-        yield end, wanted
+        yield start, end, wanted
         return
     first, *others = items
-    peer = PodPeer(pods=_labelled(first))
-    met = end.meet(peer)
-    if met is not None:
+    leaving, entering = _labelled(first.source_labels), _labelled(first.target_labels)
+    here, there = start.meet(leaving), end.meet(entering)
+    if here is not None and there is not None:
         permitted = union(ConnectionSet.of(*port) for port in first.ports) if first.ports else ALL
-        yield from _unpermitted(met, wanted - permitted, others)
-    for miss in end.miss(peer) if met is None or first.target_labels else ():
-        yield from _unpermitted(miss, wanted, others)
+        yield from _unpermitted(here, there, wanted - permitted, others)
+    for miss in start.miss(leaving) if here is None or first.source_labels else ():
+        yield from _unpermitted(miss, end, wanted, others)
+    if here is not None:
+        for miss in end.miss(entering) if there is None or first.target_labels else ():
+            yield from _unpermitted(here, miss, wanted, others)
 
 
-def _labelled(item: Permission) -> Selector:
-    return equality_selector(dict(item.target_labels))
+def _labelled(labels: tuple[tuple[str, str], ...]) -> PodPeer:
+    return PodPeer(pods=equality_selector(dict(labels)))
 
 
 def _agree(one: Side, other: Side) -> bool:

@@ -52,7 +52,9 @@ class Population:
         self.tenants = tuple(tenants)
         self.ranges = ranges
         self.pins = Pins(view)
-        self.told = Told.of(policies, {key for item in view.declared.permissions for key, _ in item.target_labels})
+        permissions = view.declared.permissions
+        labelled = {key for item in permissions for key, _ in (*item.source_labels, *item.target_labels)}
+        self.told = Told.of(policies, labelled)
 
     @cached_property
     def deployed(self) -> dict[str, list[Unit]]:
