@@ -215,9 +215,9 @@ class NaiveReach:
                 found.add((channel, ""))
         found |= {("A1", target) for target in self._about_rights(home, who, names)}
         for space in ("", *self.spaces):
-            verbs = ("delete",) if space else ("create", "delete", "deletecollection")
-            for verb in verbs:
-                asked = (space,) if space else (("",) if verb != "delete" else names)
+            nameless = () if space else ("create", "deletecollection")
+            for verb in ("delete", "update", "patch", *nameless):
+                asked = (space,) if space else (("",) if verb in nameless else names)
                 if self.owner.get(space) != home and any(
                     self.rbac.allowed(who, (verb, "", "namespaces"), space, name) for name in asked
                 ):

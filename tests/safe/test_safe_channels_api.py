@@ -311,6 +311,35 @@ def test_admission_can_refuse_writes_outside_namespaces() -> None:
     assert verdict(A4, view(held)) is VIOLATED
 
 
+RELABELS = cluster_role("labels", rule("patch", "namespaces"))
+
+
+def test_changing_every_namespace_is_a_write_outside_namespaces() -> None:
+    """H2 is about what rests on the labels; A4 is about the right to write them, and says so as well."""
+    seen = view(RELABELS, bind("l", "ClusterRole/labels", "group:a"))
+
+    claim = decide(A4, seen)[""]
+
+    assert claim.verdict is VIOLATED
+    assert claim.witness is not None
+    assert "change labels of namespaces" in claim.witness.summary
+    assert dict(claim.witness.details)["manifest"]["metadata"]["name"] != "a"
+    resolve(seen, claim)
+    assert verdict(A4, view(RELABELS, bind("l", "ClusterRole/labels", "group:a", namespace="a"))) is PROVED
+    assert verdict(A4, view(RELABELS, bind("l", "ClusterRole/labels", "group:a", namespace="b"))) is VIOLATED
+
+
+@needs_cel
+def test_a_freeze_of_namespaces_has_to_hold_their_annotations_too() -> None:
+    held = bind("l", "ClusterRole/labels", "group:a")
+    labels = guard("f", "object.metadata.?labels == oldObject.metadata.?labels", resources=["namespaces"])
+    whole = guard("f", "object.metadata == oldObject.metadata", resources=["namespaces"])
+
+    assert verdict(A4, view(RELABELS, held, labels)) is VIOLATED
+    assert verdict(A4, view(RELABELS, held, whole)) is PROVED
+    assert verdict(A4, view(RELABELS, held, whole[:1])) is VIOLATED
+
+
 def test_openshift_lets_everybody_make_projects_until_that_is_taken_away() -> None:
     nobody = obj(
         "ClusterRoleBinding",

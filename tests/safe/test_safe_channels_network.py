@@ -825,7 +825,9 @@ def test_a_namespace_that_passes_for_the_router_is_found() -> None:
         VIOLATED,
         [("Namespace ant", ("metadata", "labels", GROUP)), ("NetworkPolicy bee/routers", ("spec", "ingress", 0))],
     )
-    assert claim("N3", [space("ant", "ant"), ROUTERS]).verdict is PROVED
+    without = claim("N3", [space("ant", "ant"), ROUTERS])
+    assert without.verdict is PROVED
+    assert "none of its namespaces carries a label" in without.reason
 
 
 def test_a_tenant_that_may_label_its_namespace_can_pass_for_the_router() -> None:
@@ -840,7 +842,9 @@ def test_a_tenant_that_may_label_its_namespace_can_pass_for_the_router() -> None
 
 def test_a_label_without_meaning_on_this_cluster_is_no_identity() -> None:
     facts: dict[str, str | bool] = {"cni": "calico", "cni.enforces-network-policies": True}
-    assert claim("N3", [space("ant", "ant", **{GROUP: ""})], facts=facts).verdict is PROVED
+    alone = claim("N3", [space("ant", "ant", **{GROUP: ""})], facts=facts)
+    assert alone.verdict is PROVED
+    assert alone.reason.startswith("no network policy knows namespaces by a label of the router")
     assert claim("N3", [space("ant", "ant", **{GROUP: ""}), ROUTERS], facts=facts).verdict is VIOLATED
 
 

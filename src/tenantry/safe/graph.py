@@ -18,7 +18,7 @@ from tenantry.safe.crossing import Crossing
 from tenantry.safe.escalation import Gained, escalations, gained_at_home
 from tenantry.safe.identity import Held, Identity, Rights, service_account
 from tenantry.safe.implicit import OPENSHIFT_GROUPS
-from tenantry.safe.powers import Gain, Match, powers_of
+from tenantry.safe.powers import RELABEL, Gain, Match, powers_of
 from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
 from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
@@ -26,6 +26,8 @@ from tenantry.safe.samples import sample
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.model.manifest import Body
+    from tenantry.safe.labels import LabelChange
     from tenantry.safe.view import View
 
 EVERYBODY = ""
@@ -152,6 +154,8 @@ class Reach:
         step = Step(words, rule.role, rule.pointer)
         body = sample(power.group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
         admission = self._admission(body, match, held.identity, rule) if body is not None else _ADMITTED
+        if power.id == RELABEL:
+            admission, body = self._relabelling(scope)
         platform = not target and bool(scope)
         impact = Impact.S0 if platform and power.effect in {Effect.EXEC, Effect.READ, Effect.WRITE} else power.impact
         return Crossing(
@@ -167,6 +171,21 @@ class Reach:
             admission,
             body,
         )
+
+    def _relabelling(self, scope: str) -> tuple[Admission, Body | None]:
+        """Say whether admission lets the tenant change a namespace that is not its own, and what it would submit."""
+        own = self.view.tenancy.by_name.get(self.tenant)
+        foreign = (name for name in self.view.snapshot.namespaces if own is None or name not in own.namespaces)
+        doubtful: LabelChange | None = None
+        for namespace in [scope] if scope else foreign:
+            for ask in (self.view.labels.change, self.view.labels.annotates):
+                change = ask(self.tenant, namespace)
+                if change is not None and change.admission.admitted:
+                    return change.admission, change.body
+                doubtful = doubtful or change
+        if doubtful is not None:
+            return doubtful.admission, doubtful.body
+        return Admission(Answer.REFUSED, reason="admission refuses every change of namespaces that matters"), None
 
     def _somewhere(self, cluster: bool) -> str:
         """Return a namespace of somebody else, to try what holds in all of them."""
@@ -203,9 +222,10 @@ def unless_failed(said: Admission) -> Admission:
 
 
 def _named_namespace(match: Match, rule: Rule, scope: str) -> bool:
-    """Whether a right on a namespace itself holds through a binding inside it."""
+    """Whether a right on a namespace itself holds through a binding inside it; none can be made that way."""
     kind = (match.power.group, match.resource.partition("/")[0])
-    return kind in NAMESPACE_NAMED and rule.allows("delete", *kind, scope)
+    verb = match.verb if match.verb not in {"create", "deletecollection"} else "delete"
+    return kind in NAMESPACE_NAMED and rule.allows(verb, match.power.group, match.resource, scope)
 
 
 def _rank(crossing: Crossing) -> tuple[int, int]:

@@ -23,6 +23,10 @@ ADMISSION = "admissionregistration.k8s.io"
 ADMIN_NETWORK = "policy.networking.k8s.io"
 
 
+RELABEL = "relabel"
+"""The power to change namespaces, about which admission is asked label by label."""
+
+
 class Gain(Enum):
     """What using a right leads to."""
 
@@ -166,6 +170,9 @@ POWERS: tuple[Power, ...] = (
     _cluster("volumes", "", "persistentvolumes", WRITE, "claim files of nodes and data of others as volumes"),
     _cluster("namespaces", "", "namespaces", ("create", "delete", "deletecollection"),
              "make namespaces outside every guard, or delete those of others", effect=Effect.DENY, impact=Impact.S1,
+             gain=Gain.NOTHING),
+    _cluster(RELABEL, "", "namespaces namespaces/status namespaces/finalize", CHANGE,
+             "change labels of namespaces, on which Pod Security, guards and network rules rest",
              gain=Gain.NOTHING),
     _cluster("projects", "project.openshift.io", "projectrequests", ("create",), "make namespaces outside every guard",
              effect=Effect.EXEC, impact=Impact.S1, gain=Gain.NOTHING),

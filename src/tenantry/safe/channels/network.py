@@ -240,8 +240,22 @@ def borrowed_identity(view: View) -> Iterable[Claim]:
             for outcome in [_identity(view, tenant, namespace, label, rules)]
             if outcome is not None
         ]
-        safe = Outcome.safe("its namespaces have no label of a policy group, and it can set none")
-        yield worst([*outcomes, safe]).claim(N3, tenant.name)
+        yield worst([*outcomes, Outcome.safe(_without_identity(view, tenant, rules))]).claim(N3, tenant.name)
+
+
+def _without_identity(view: View, tenant: TenantIdentity, rules: tuple[tuple[str, PodPeer, Rule], ...]) -> str:
+    """Return why no namespace of a tenant passes for a part of the platform: exactly what was looked at."""
+    asked = "the router, the host network or monitoring"
+    if not (rules or _distribution_knows(view)):
+        return f"no network policy knows namespaces by a label of {asked}, so such a label lets nobody in"
+    if view.strength is Strength.DEPLOYED:
+        return f"none of its namespaces carries a label of {asked}"
+    return f"none of its namespaces carries a label of {asked} that lets it in; it can set none"
+
+
+def _distribution_knows(view: View) -> bool:
+    """Whether network policies that the distribution brings along admit namespaces by such a label."""
+    return view.distribution_openshift or view.pod_network.ground.plugin == OVN
 
 
 def _identity(
@@ -255,8 +269,7 @@ def _identity(
     manifest = view.snapshot.get("", "Namespace", namespace)
     labels = labels_of(manifest.body) if manifest else {}
     admitted = _admitting(rules, tenant, {**labels, key: value})
-    known = admitted is not None or view.distribution_openshift or view.pod_network.ground.plugin == OVN
-    if not known:
+    if admitted is None and not _distribution_knows(view):
         return None
     by = (
         Step("is let in as the router or a node", admitted.policy, admitted.pointer)
