@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenantry.safe import cel
 from tenantry.safe.cel_tree import literals, tree_of
-from tenantry.safe.partial import outcome, value_of
+from tenantry.safe.partial import evaluate, outcome, value_of
 from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, lift
 
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
@@ -92,6 +91,25 @@ def test_the_texts_of_an_expression_are_read_from_its_tree() -> None:
     assert [text for text in literals(node) if text not in {"labels", ""}] == ["app", "x", "y"]
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[1, 2, 3].all(i, i != 1) || cel.bind(j, 3, j == 3)", True),
+        ("[1, 2, 3].exists(i, i == 1) && cel.bind(j, 3, j != 3)", False),
+        ("[1, 2, 3].all(i, i != 1) ? false : {'k': 'x'}[?'k'].optMap(v, v == 'x').orValue(false)", True),
+        ("cel.bind(j, 3, j == 3) && [1, 2, 3].all(i, i != 4)", True),
+    ],
+)
+def test_a_variable_bound_after_a_macro_that_ended_early_has_its_value(expression: str, value: bool) -> None:
+    assert evaluate(expression, {}).value is value
+
+
+def test_an_expression_that_fails_fails_as_in_the_api_server() -> None:
+    failed = evaluate("[1, 2, 3].all(i, i != 1) || cel.bind(j, object.gone, j == 3)", {"object": {}})
+    assert failed.error
+    assert failed.genuine
+
+
 # --- against the evaluator itself -------------------------------------------------------------------------------------
 
 LABELS = "object.metadata.labels"
@@ -137,9 +155,9 @@ def test_whatever_completes_a_part_comes_out_as_was_said(
     expression: str, part: dict[str, str], rest: dict[str, str], same: str
 ) -> None:
     whole = {**rest, **part}
-    told = cel.evaluate(same, {"object": {"metadata": {"labels": whole}}})
+    told = evaluate(same, {"object": {"metadata": {"labels": whole}}})
     variables = {} if told.error else {"same": told.value}
-    real = cel.evaluate(expression, {"object": {"metadata": {"labels": whole}}, "variables": variables})
+    real = evaluate(expression, {"object": {"metadata": {"labels": whole}}, "variables": variables})
     names: dict[str, Any] = {"object": pod(Fields(part))}
     said = outcome(expression, {**names, "variables": Fields({"same": value_of(same, names)}, more=False)})
     assert said.error if real.error else getattr(said, str(real.value).lower()), (real, said)
@@ -150,7 +168,7 @@ def test_whatever_completes_a_part_comes_out_as_was_said(
 def test_with_everything_known_one_thing_comes_out_where_the_order_of_a_map_is_not_asked_for(
     expression: str, labels: dict[str, str]
 ) -> None:
-    told = cel.evaluate(expression, {"object": {"metadata": {"labels": labels}}, "variables": {"same": True}})
+    told = evaluate(expression, {"object": {"metadata": {"labels": labels}}, "variables": {"same": True}})
     names: dict[str, Any] = {"object": lift({"metadata": {"labels": labels}}), "variables": lift({"same": True})}
     said = outcome(expression, names)
     assert said.error if told.error else getattr(said, str(told.value).lower()), (told, said)

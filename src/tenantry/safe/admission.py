@@ -17,6 +17,7 @@ from tenantry.model.manifest import Body, Manifest, ManifestKey, key_of
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe import cel
 from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.partial import evaluate
 from tenantry.safe.rbac import labels_of, texts
 
 if TYPE_CHECKING:
@@ -377,7 +378,7 @@ class GuardBook:
         """Return True when all match conditions hold, None when the guard is passed over, else what an error says."""
         errors: list[Admission | None] = []
         for index, condition in enumerate(items(guard.spec.get("matchConditions"))):
-            outcome = cel.evaluate(condition.get("expression"), data)
+            outcome = evaluate(condition.get("expression"), data)
             if outcome.error:
                 errors.append(_failed(guard, ("spec", "matchConditions", index), outcome))
             elif outcome.value is not True:
@@ -436,7 +437,7 @@ def _validate(guard: Guard, data: dict[str, Any]) -> Admission | None:
     failed: dict[str, cel.Outcome] = {}
     data = {**data, "variables": values}
     for variable in items(guard.spec.get("variables")):
-        outcome = cel.evaluate(variable.get("expression"), data)
+        outcome = evaluate(variable.get("expression"), data)
         name = str(variable.get("name"))
         if outcome.error:
             failed[name] = outcome
@@ -444,7 +445,7 @@ def _validate(guard: Guard, data: dict[str, Any]) -> Admission | None:
             values[name] = outcome.value
     unknown: Admission | None = None
     for index, item in enumerate(items(guard.spec.get("validations"))):
-        outcome = cel.evaluate(item.get("expression"), data)
+        outcome = evaluate(item.get("expression"), data)
         pointer: DocPath = ("spec", "validations", index)
         if outcome.error:
             blamed = next((known for name, known in failed.items() if f"variables.{name}" in str(item)), outcome)

@@ -93,6 +93,18 @@ def tree_of(expression: str) -> Node | None:
         return None
 
 
+@lru_cache(maxsize=4096)
+def misread(expression: str) -> bool:
+    """Whether an expression has a form that the evaluator of the package gets wrong.
+
+    After a macro that ended early (``all``, ``exists``) it takes a wrong value for a variable that is bound afterwards
+    (``cel.bind``, ``optMap``, ``optFlatMap``): ``[1, 2, 3].all(i, i != 1) || cel.bind(j, 3, j == 3)`` gives false.
+    """
+    node = tree_of(expression)
+    loops = [part for part in walk(node) if isinstance(part, Loop)] if node is not None else []
+    return len(loops) > 1 and any(loop.over == ListOf(()) for loop in loops)
+
+
 def literals(node: Node) -> Iterator[str]:
     """Yield every text written in an expression, in the order of the tree."""
     for part in walk(node):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenantry.safe import cel
-from tenantry.safe.cel_tree import Call, Const, Ident, ListOf, Loop, MapOf, Node, Select, tree_of
+from tenantry.safe.cel_tree import Call, Const, Ident, ListOf, Loop, MapOf, Node, Select, misread, tree_of
 from tenantry.safe.partial_values import (
     ANYTHING,
     EITHER,
@@ -51,6 +51,19 @@ class _Scope:
 
     def with_names(self, **names: Any) -> _Scope:
         return _Scope({**self.names, **names}, self.steps)
+
+
+def evaluate(expression: object, data: Mapping[str, Any]) -> cel.Outcome:
+    """Evaluate an expression on plain data; what the evaluator of the package gets wrong is evaluated here."""
+    if not (isinstance(expression, str) and misread(expression)):
+        return cel.evaluate(expression, dict(data))
+    found = value_of(expression, {name: lift(value) for name, value in data.items()})
+    if isinstance(found, Anything) and found == ERROR:
+        return cel.Outcome(error="no such key")
+    told = plain(found)
+    if told is NOT_PLAIN:
+        return cel.Outcome(error="a form that is not evaluated", genuine=False)
+    return cel.Outcome(told)
 
 
 def outcome(expression: object, names: Mapping[str, Any]) -> Anything:

@@ -88,14 +88,14 @@ class Shapes:
         return dict(found)
 
 
-_KNOWN: WeakKeyDictionary[View, Shapes] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[object, Shapes] = WeakKeyDictionary()
 
 
 def shapes_of(view: View) -> Shapes:
-    """Return the shapes of a view; channels of one view share them."""
-    found = _KNOWN.get(view)
+    """Return the shapes of a view; channels share them, and so do views of the same objects at other strengths."""
+    found = _KNOWN.get(view.admitter)
     if found is None:
-        found = _KNOWN[view] = Shapes(view)
+        found = _KNOWN[view.admitter] = Shapes(view)
     return found
 
 

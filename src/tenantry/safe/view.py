@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,19 @@ class View:
         self._base: dict[str, Rights] = {}
         self._reach: dict[str, Reach] = {}
         self._inhabitants: dict[str, Inhabitants] = {}
+        self._strengths: dict[Strength, View] = {strength: self}
+
+    def at(self, strength: Strength) -> View:
+        """Return the same objects at another strength; what does not depend on it is worked out once for both."""
+        if strength not in self._strengths:
+            # These are what a view at any strength has in common, and what is known of them by then.
+            for shared in ("book", "accounts", "_identities", "targets", "labels", "admitter", "_pods"):
+                getattr(self, shared)
+            other = copy(self)
+            other.strength = strength
+            other.__dict__.pop("pod_network", None)
+            self._strengths[strength] = other
+        return self._strengths[strength]
 
     @property
     def tenants(self) -> tuple[TenantIdentity, ...]:

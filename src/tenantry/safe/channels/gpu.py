@@ -188,9 +188,13 @@ def _versions(view: View) -> Iterator[Claim]:
 def _exploitable(ground: Ground, tenant: TenantIdentity, outcome: Outcome) -> Outcome:
     """Return whether a tenant can run the container that makes use of a vulnerability."""
     if ground.view.strength is Strength.DEPLOYED:
-        if not ground.view.tenant_pods(tenant.name):
-            return Outcome.safe("it has no pods deployed")
-        return outcome
+        pods = ground.view.tenant_pods(tenant.name)
+        placed = any(
+            all(taint.tolerated(template.body) for taint in group.taints)
+            for template in pods
+            for group in ground.groups or ground.anywhere
+        )
+        return outcome if placed else Outcome.safe("no pod of its is deployed that may run on a node with GPUs")
     group, reached = ground.reach(tenant)
     if group is None and reached is not None:
         return ground.kept_off(reached)

@@ -72,6 +72,11 @@ class Ground:
         """Nodes with GPUs."""
         return gpu_groups(self.view, self.stack)
 
+    @property
+    def anywhere(self) -> tuple[Group, ...]:
+        """Nodes of which nothing is known, which take every pod."""
+        return (Group((), (), (), {}),)
+
     def fact(self, fact_id: str) -> bool | None:
         """Return the value of a signed yes-or-no fact."""
         found = self.view.declared.fact(fact_id)
