@@ -72,6 +72,7 @@ class _NodeNoise:
         self.ranges: dict[str, list[Manifest]] = {}
         for manifest in view.snapshot.of("", "LimitRange"):
             self.ranges.setdefault(manifest.key.namespace, []).append(manifest)
+        self.forced: dict[tuple[str, str], bool] = {}
         self.pids = self._pids()
         self.hugepages = self._hugepages()
 
@@ -99,6 +100,12 @@ class _NodeNoise:
 
     def _forced(self, namespace: str, name: str) -> bool:
         """Whether every container of a namespace has a limit: given by default, at most, or demanded by a quota."""
+        key = (namespace, name)
+        if key not in self.forced:
+            self.forced[key] = self._demands(namespace, name)
+        return self.forced[key]
+
+    def _demands(self, namespace: str, name: str) -> bool:
         if self.book.bound(namespace, f"limits.{name}") is not None:
             return True
         for manifest in self.ranges.get(namespace, ()):

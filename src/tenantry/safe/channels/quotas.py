@@ -200,9 +200,9 @@ class _Quotas:
     def _object(self, tenant: str, namespace: str, body: Body, key: str) -> Iterator[_Gap]:
         kind = body["kind"]
         if self.deployed:
-            for manifest in self.view.snapshot.of("", kind):
+            for manifest in self.view.snapshot.within(namespace):
                 balancer = kind != "Service" or text(manifest.body, "spec", "type") == "LoadBalancer"
-                if manifest.key.namespace == namespace and balancer:
+                if (manifest.key.group, manifest.key.kind) == ("", kind) and balancer:
                     step = Step(f"{kind} without a bound", manifest.key)
                     yield _Gap(namespace, key, self._unbounded(namespace, key, (step,), manifest.body))
                     return
