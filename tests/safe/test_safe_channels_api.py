@@ -389,6 +389,26 @@ def test_what_answers_for_everybody_must_not_run_in_a_tenants_namespace(make: An
     assert verdict(A5, view(make("ops"), EDIT)) is PROVED
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("https://w.a.svc:443/check", VIOLATED, id="a Service of the tenant"),
+        pytest.param("https://w.a.svc.cluster.local/check", VIOLATED, id="by its whole name"),
+        pytest.param("https://w.ops.svc/check", PROVED, id="a Service of the platform"),
+        pytest.param("https://hooks.a.example.com/check", PROVED, id="a name outside the cluster"),
+        pytest.param(["https://w.a.svc"], PROVED, id="no address at all"),
+    ],
+)
+def test_a_webhook_may_name_its_service_by_address(url: Any, expected: Verdict) -> None:
+    body = hook("ops")
+    body["webhooks"][0]["clientConfig"] = {"url": url}
+    seen = view(body, EDIT)
+
+    assert verdict(A5, seen) is expected
+    if expected is VIOLATED:
+        assert url in resolve(seen, decide(A5, seen)[""])
+
+
 def test_webhooks_that_change_objects_of_tenants_want_a_review() -> None:
     changing = hook("ops", "MutatingWebhookConfiguration")
     elsewhere = hook("ops", "MutatingWebhookConfiguration", namespaceSelector={"matchLabels": {"x": "y"}})
@@ -461,15 +481,23 @@ def test_custom_resources_want_a_review_of_their_operators() -> None:
 # --- A8 ---
 
 
-@pytest.mark.parametrize("group", ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"])
-def test_rights_of_everybody(group: str) -> None:
-    held = holding(rule("list", "configmaps"), who=f"group:{group}")
+@pytest.mark.parametrize(
+    "who",
+    [
+        "group system:authenticated",
+        "group system:unauthenticated",
+        "group system:serviceaccounts",
+        "user system:anonymous",
+    ],
+)
+def test_rights_of_everybody(who: str) -> None:
+    held = holding(rule("list", "configmaps"), who=who.replace(" ", ":", 1))
 
     claim = decide(A8, view(held))[""]
 
     assert claim.verdict is VIOLATED
     assert objects_on_path(claim) == ["ClusterRoleBinding held", "ClusterRole held"]
-    assert f"take group {group} out of ClusterRoleBinding held" in claim.fix
+    assert f"take {who} out of ClusterRoleBinding held" in claim.fix
     assert verdict(A8, view()) is PROVED
     assert verdict(A8, view(OPENSHIFT)) is PROVED
 
@@ -487,6 +515,9 @@ def test_what_one_tenant_gives_everybody_reaches_that_tenant() -> None:
     [
         pytest.param(rule("get list", "configmaps"), "ops", PROVED, id="what the platform publishes"),
         pytest.param(rule("get", "secrets"), "ops", VIOLATED, id="but no secrets"),
+        pytest.param(rule("list", "secrets"), "ops", VIOLATED, id="which listing shows as well"),
+        pytest.param(rule("watch", "secrets"), "ops", VIOLATED, id="and watching"),
+        pytest.param(rule("get", "pods/log"), "ops", VIOLATED, id="nor what pods print"),
         pytest.param(rule("create", "configmaps"), "ops", VIOLATED, id="nor writing"),
         pytest.param(
             rule("create", "selfsubjectaccessreviews", "authorization.k8s.io"), "", PROVED, id="reviews of oneself"

@@ -122,6 +122,11 @@ def exporter_policy(ingress: Body = EXPORTER_RULE) -> Body:
     return manifest("networking.k8s.io/v1", "NetworkPolicy", "exporter", OPERATOR_NAMESPACE, spec=spec)
 
 
+def runs(image: str) -> Body:
+    container = {"name": "main", "image": image}
+    return {"selector": {}, "template": {"metadata": {}, "spec": {"containers": [container]}}}
+
+
 HOLES = [
     Hole(
         "runtime class and variable",
@@ -313,6 +318,40 @@ HOLES = [
         rights("red", rule("", "pods/log", "get"), inside=OPERATOR_NAMESPACE),
         "pods/exec",
         "red-1-gpu-operator",
+    ),
+    *(
+        Hole(
+            f"right to {verb} {resource} where the operator runs",
+            "G10",
+            world(
+                cluster_policy(cdi=CDI),
+                subscription(),
+                rights("red", rule(group, resource, verb), inside=OPERATOR_NAMESPACE),
+            ),
+            rights("red", rule(group, resource, "list"), inside=OPERATOR_NAMESPACE),
+            resource,
+            "red-1-gpu-operator",
+        )
+        for verb, group, resource in [
+            ("update", "apps", "daemonsets"),
+            ("create", "batch", "cronjobs"),
+            ("patch", "", "configmaps"),
+            ("create", "", "pods/portforward"),
+        ]
+    ),
+    Hole(
+        "right to change pods where images of the operator run",
+        "G10",
+        world(
+            cluster_policy(cdi=CDI),
+            subscription(),
+            manifest("apps/v1", "DaemonSet", "plugin", "gpus", spec=runs("nvcr.io/nvidia/k8s-device-plugin:v0.17.1")),
+            namespace("gpus"),
+            rights("red", rule("", "pods", "patch"), inside="gpus"),
+        ),
+        rights("red", rule("", "pods", "get"), inside="gpus"),
+        "pods",
+        "red-1-gpus",
     ),
     Hole(
         "claims to devices in use",

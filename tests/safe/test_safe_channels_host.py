@@ -101,6 +101,25 @@ def test_without_a_right_to_run_pods_there_is_nothing_to_let_in() -> None:
     assert verdict(H1, view(space("a", ""), reader, DEBUG)) is VIOLATED
 
 
+@pytest.mark.parametrize(
+    ("verbs", "resource", "group"),
+    [
+        ("create", "pods", ""),
+        ("patch", "deployments", "apps"),
+        ("update", "cronjobs", "batch"),
+        ("create", "rayclusters", "ray.io"),
+        ("patch", "virtualmachines", "kubevirt.io"),
+    ],
+)
+def test_whoever_makes_or_changes_what_pods_are_made_from_runs_pods(verbs: str, resource: str, group: str) -> None:
+    held = [role("r", "a", rule(verbs, resource, group)), bind("r", "Role/r", "group:a", namespace="a")]
+    reads = [role("r", "a", rule("get list", resource, group)), held[1]]
+
+    assert verdict(H1, view(space("a", ""), held)) is VIOLATED
+    assert verdict(H1, view(space("a", "restricted"), held)) is PROVED
+    assert verdict(H1, view(space("a", ""), reads)) is PROVED
+
+
 @needs_cel
 def test_admission_policies_close_it_and_their_absence_opens_it_again() -> None:
     assert verdict(H1, view(space("a", ""), EDIT, DEBUG, POLICY)) is PROVED

@@ -59,6 +59,10 @@ def storage_class(name: str = "shared", **parameters: str) -> Body:
     return obj("StorageClass", name, api="storage.k8s.io/v1", provisioner="nfs.csi.k8s.io", parameters=parameters)
 
 
+def lun(number: int, **mounting: Any) -> Body:
+    return {"iscsi": {"targetPortal": "filer", "iqn": "iqn.2001-04.com.example:disks", "lun": number, **mounting}}
+
+
 NO_INLINE = guard(
     "no-inline-shares",
     "object.spec.?volumes.orValue([]).all(v, !has(v.nfs) && !has(v.csi))",
@@ -121,6 +125,14 @@ SHARING = [
         [storage_class(), volume("x", "a/x", **nfs("/data")), volume("y", "b/y", **nfs("/data/b"))],
         [volume("x", "a/x", **nfs("/data/a"))],
         "lie in one place",
+    ),
+    Hole(
+        "one disk that two tenants mount in different ways",
+        "P2",
+        [storage_class(), volume("x", "a/x", **lun(1)), volume("y", "b/y", **lun(1, readOnly=True))],
+        [volume("y", "b/y", **lun(2, readOnly=True))],
+        "iscsi",
+        "PersistentVolume x",
     ),
     Hole(
         "one handle of a driver for two tenants",

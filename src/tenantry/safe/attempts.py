@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Step, Witness
 from tenantry.model.manifest import key_of
 from tenantry.safe.devices.ruling import Outcome, admission_missing
+from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_body, about_kind
 from tenantry.safe.shapes import neutral, shapes_of
 
@@ -27,27 +28,6 @@ PROBE = "probe"
 
 # Plurals that are not the kind in lower case with an s.
 _PLURALS = {"Ingress": "ingresses", "Gateway": "gateways", "NetworkPolicy": "networkpolicies", "Endpoints": "endpoints"}
-
-POD_MAKERS = (
-    ("", "pods"),
-    ("apps", "deployments"),
-    ("apps", "statefulsets"),
-    ("apps", "daemonsets"),
-    ("apps", "replicasets"),
-    ("", "replicationcontrollers"),
-    ("batch", "jobs"),
-    ("batch", "cronjobs"),
-    ("jobset.x-k8s.io", "jobsets"),
-    ("leaderworkerset.x-k8s.io", "leaderworkersets"),
-    ("kubeflow.org", "pytorchjobs"),
-    ("kubeflow.org", "mpijobs"),
-    ("kubeflow.org", "notebooks"),
-    ("trainer.kubeflow.org", "trainjobs"),
-    ("ray.io", "rayclusters"),
-    ("ray.io", "rayjobs"),
-    ("serving.kserve.io", "inferenceservices"),
-)
-"""Kinds through which pods come into being, pods first."""
 
 _CHANGES = (("update", "UPDATE"), ("patch", "UPDATE"), ("delete", "DELETE"), ("deletecollection", "DELETE"))
 
@@ -108,6 +88,7 @@ class Attempts:
     view: View
     _rights: dict[tuple[str, str, str, str, str, str], Right | None] = field(default_factory=dict)
     _refused: dict[tuple[str, str, str], Admission] = field(default_factory=dict)
+    _pods: dict[tuple[str, str], Right | None] = field(default_factory=dict)
 
     def right(
         self, tenant: str, verb: str, group: str, resource: str, namespace: str = "", *, name: str = ""
@@ -120,8 +101,15 @@ class Attempts:
 
     def pods(self, tenant: str, namespace: str) -> Right | None:
         """Return a right by which a tenant can bring pods into being in a namespace."""
-        found = (self.right(tenant, "create", group, resource, namespace) for group, resource in POD_MAKERS)
-        return next((right for right in found if right is not None), None)
+        key = (tenant, namespace)
+        if key not in self._pods:
+            rights = (
+                self.right(tenant, verb, group, resource, namespace)
+                for group, resource, verbs in pod_makers()
+                for verb in verbs
+            )
+            self._pods[key] = next((right for right in rights if right is not None), None)
+        return self._pods[key]
 
     def writes(self, tenant: str, group: str, resource: str, namespace: str = "", name: str = "") -> Right | None:
         """Return a right to create, change or delete objects of a kind."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tenantry.safe.rbac import Rule
 
 READ = ("get", "list", "watch")
@@ -99,8 +101,33 @@ POD_MAKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("serving.knative.dev", ("services", "configurations")),
     ("tekton.dev", ("taskruns", "pipelineruns")),
     ("argoproj.io", ("workflows", "cronworkflows", "rollouts")),
+    ("sparkoperator.k8s.io", ("sparkapplications", "scheduledsparkapplications", "sparkconnects")),
+    ("flink.apache.org", ("flinkdeployments", "flinksessionjobs")),
+    ("batch.volcano.sh", ("jobs",)),
+    ("machinelearning.seldon.io", ("seldondeployments",)),
+    ("mlops.seldon.io", ("models", "servers")),
+    ("kubernetes.dask.org", ("daskclusters", "daskjobs", "daskworkergroups")),
+    ("kubevirt.io", ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancereplicasets")),
+    ("nvidia.com", ("dynamographdeployments",)),
+    ("apps.nvidia.com", ("nimservices", "nimcaches", "nimpipelines", "nemoguardrails")),
+    ("datasciencepipelinesapplications.opendatahub.io", ("datasciencepipelinesapplications",)),
+    ("workload.codeflare.dev", ("appwrappers",)),
+    ("run.ai", ("trainingworkloads", "interactiveworkloads", "inferenceworkloads", "distributedworkloads")),
 )
-"""Kinds through which pods come into being."""
+"""Kinds through which pods come into being; those of the core groups first."""
+
+_FIXED = frozenset({("", "pods"), ("", "podtemplates")})
+
+
+def pod_makers() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield every kind through which pods come into being with the verbs that are enough for it.
+
+    Whoever changes an object that pods are made from decides what they are. A pod itself keeps what it was made with.
+    """
+    for group, resources in POD_MAKERS:
+        for resource in resources:
+            yield group, resource, ("create",) if (group, resource) in _FIXED else MAKE
+
 
 POWERS: tuple[Power, ...] = (
     Power(

@@ -120,7 +120,25 @@ def _lets(view: View, danger: Danger, held: Held, namespace: str) -> Admission:
 
 _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io", "authorization.openshift.io"})
 _READS = frozenset({"get", "list", "watch"})
-_SENSITIVE = ("secrets", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "nodes/proxy", "services/proxy")
+_SENSITIVE = (
+    "secrets",
+    "pods/log",
+    "pods/exec",
+    "pods/attach",
+    "pods/portforward",
+    "pods/proxy",
+    "nodes/proxy",
+    "services/proxy",
+)
+
+
+_EVERYBODY = (*(f"group:{group}" for group in sorted(EVERYBODY)), "user:system:anonymous")
+"""Subjects that mean everybody, or everybody of a kind."""
+
+
+def _said(subject: str) -> str:
+    kind, _, name = subject.partition(":")
+    return f"{kind} {name}"
 
 
 def everybody(view: View) -> Iterator[Claim]:
@@ -140,28 +158,28 @@ def everybody(view: View) -> Iterator[Claim]:
 def _given_to_everybody(view: View) -> tuple[dict[str, Outcome], list[Missing]]:
     defaults = _default_rules()
     found: dict[str, Outcome] = {}
-    for group in sorted(EVERYBODY):
-        for grant in view.book.grants.get(f"group:{group}", ()):
+    for group in _EVERYBODY:
+        for grant in view.book.grants.get(group, ()):
             rule = next((item for item in grant.rules if not _harmless(item, grant, view, defaults)), None)
             if rule is None:
                 continue
             owner = view.tenancy.owner(grant.namespace) if grant.namespace else ""
             target = owner if owner is not None and owner in view.tenancy.by_name else ""
-            words = f"group {group} is bound to {grant.role[0]} {grant.role[2]}"
+            words = f"{_said(group)} is bound to {grant.role[0]} {grant.role[2]}"
             binding = Step(words, grant.binding, ("subjects", grant.subject))
             step = Step("everybody has the right", rule.role, rule.pointer)
             where = f"in namespace {grant.namespace}" if grant.namespace else "in the whole cluster"
             words = f"{', '.join(sorted(rule.verbs))} {', '.join(sorted(rule.resources or rule.urls))}"
-            witness = Witness((binding, step), f"everybody in {group} may {words} {where}")
-            fix = f"take group {group} out of {grant.binding}"
+            witness = Witness((binding, step), f"everybody in {_said(group)} may {words} {where}")
+            fix = f"take {_said(group)} out of {grant.binding}"
             found.setdefault(target, Outcome.broken(witness, fix))
     missing = [
         Missing(
             f"what {entry.role[0]} {entry.role[2]} allows",
-            f"add it to the manifests; {entry.binding} gives it to {group}",
+            f"add it to the manifests; {entry.binding} gives it to {_said(group)}",
         )
-        for group in sorted(EVERYBODY)
-        for entry in view.book.dangling.get(f"group:{group}", ())
+        for group in _EVERYBODY
+        for entry in view.book.dangling.get(group, ())
         if not view.snapshot.live
     ]
     return found, missing
@@ -200,6 +218,6 @@ def _harmless(rule: Rule, grant: Grant, view: View, defaults: set[tuple[object, 
         return True
     if rule.urls:
         return rule.verbs <= {"get", "head"}
-    if not rule.verbs <= _READS or any(rule.allows("get", "", name) for name in _SENSITIVE):
+    if not rule.verbs <= _READS or any(rule.allows(verb, "", name) for verb in rule.verbs for name in _SENSITIVE):
         return False
     return bool(grant.namespace) and view.tenancy.owner(grant.namespace) not in view.tenancy.by_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.safe.admission import GROUP as ADMISSION
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Manifest
+    from tenantry.model.manifest import Body, Manifest
     from tenantry.safe.view import View
 
 A5 = Ruling("A5", "webhooks and API servers answered by a tenant", Effect.WRITE, Impact.S0)
@@ -57,20 +58,28 @@ def _served(view: View) -> Iterator[tuple[Manifest, list[str | int], str]]:
     for manifest in view.snapshot.of(ADMISSION, "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         entries = manifest.body.get("webhooks")
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            service = mapping(mapping(mapping(entry).get("clientConfig")).get("service"))
-            if isinstance(service.get("namespace"), str):
-                pointer: list[str | int] = ["webhooks", index, "clientConfig", "service", "namespace"]
-                yield manifest, pointer, service["namespace"]
+            for below, namespace in _answering(mapping(mapping(entry).get("clientConfig"))):
+                yield manifest, ["webhooks", index, "clientConfig", *below], namespace
     for manifest in view.snapshot.of("apiregistration.k8s.io", "APIService"):
         service = mapping(mapping(manifest.body.get("spec")).get("service"))
         if isinstance(service.get("namespace"), str):
             yield manifest, ["spec", "service", "namespace"], service["namespace"]
     for manifest in view.snapshot.of("apiextensions.k8s.io", "CustomResourceDefinition"):
         webhook = mapping(mapping(mapping(manifest.body.get("spec")).get("conversion")).get("webhook"))
-        service = mapping(mapping(webhook.get("clientConfig")).get("service"))
-        if isinstance(service.get("namespace"), str):
-            path: list[str | int] = ["spec", "conversion", "webhook", "clientConfig", "service", "namespace"]
-            yield manifest, path, service["namespace"]
+        for below, namespace in _answering(mapping(webhook.get("clientConfig"))):
+            yield manifest, ["spec", "conversion", "webhook", "clientConfig", *below], namespace
+
+
+def _answering(client: Body) -> Iterator[tuple[list[str | int], str]]:
+    """Yield the namespace a webhook is answered from: that of its Service, or of the Service its address names."""
+    service = mapping(client.get("service"))
+    if isinstance(service.get("namespace"), str):
+        yield ["service", "namespace"], service["namespace"]
+    url = client.get("url")
+    host = (urlsplit(url).hostname or "") if isinstance(url, str) else ""
+    parts = host.removesuffix(".").split(".")
+    if "svc" in parts[2:3]:
+        yield ["url"], parts[1]
 
 
 def _reaches(view: View, manifest: Manifest) -> bool:

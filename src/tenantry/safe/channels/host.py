@@ -13,7 +13,7 @@ from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.escapes import Escape, escapes, placed
 from tenantry.safe.pod_security import BASELINE, ENFORCE, ENFORCE_VERSION, LATEST, Level, enforced, refusal
 from tenantry.safe.pods import plain_pod
-from tenantry.safe.powers import POD_MAKERS
+from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_change
 
 if TYPE_CHECKING:
@@ -38,12 +38,10 @@ KERNEL = "node.kernel-sharing-accepted"
 
 def runs_pods(view: View, tenant: str, namespace: str) -> Right | None:
     """Return a right by which a tenant brings pods into being in a namespace, or None."""
-    for group, resources in POD_MAKERS:
-        for resource in resources:
-            right = view.may(tenant, "create", group, resource, namespace)
-            if right is not None:
-                return right
-    return None
+    rights = (
+        view.may(tenant, verb, group, resource, namespace) for group, resource, verbs in pod_makers() for verb in verbs
+    )
+    return next((right for right in rights if right is not None), None)
 
 
 def debugs_pods(view: View, tenant: str, namespace: str) -> Right | None:
