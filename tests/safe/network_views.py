@@ -18,7 +18,7 @@ from tenantry.safe.labels import LabelChange
 from tenantry.safe.view import PodTemplate, Principal, Right, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Body = dict[str, Any]
 
@@ -79,7 +79,12 @@ class ListedView(View):
 
     def reach(self, tenant: str) -> Any:
         spaces = tuple(sorted({place for name, _, _, place in self.rights if name == tenant}))
-        return SimpleNamespace(rights=SimpleNamespace(namespaces=spaces))
+
+        def every(verb: str, group: str, resource: str, namespace: str) -> Iterator[Right]:
+            right = self.may(tenant, verb, group, resource, namespace)
+            yield from () if right is None else (right,)
+
+        return SimpleNamespace(rights=SimpleNamespace(namespaces=spaces, every=every))
 
     @cached_property
     def labels(self) -> Any:

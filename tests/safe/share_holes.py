@@ -97,9 +97,10 @@ def check_open(hole: Hole) -> None:
         assert hole.by in path
     submitted = dict(claim.witness.details).get("manifest")
     if submitted is not None and hole.strength is not Strength.DEPLOYED:
-        operation = dict(claim.witness.details).get("operation", "CREATE")
+        details = dict(claim.witness.details)
         envelope = seen.envelope(submitted["metadata"]["namespace"])
-        assert envelope.admits(submitted, operation=operation).admitted
+        said = envelope.admits(submitted, operation=details.get("operation", "CREATE"), old=details.get("before"))
+        assert said.admitted
 
 
 def check_closed(hole: Hole) -> None:

@@ -426,6 +426,10 @@ class Envelope:
             about, (plain, old), _Form("CREATE" if old is None else "UPDATE", subresource, "pods", None)
         )
 
+    def refuses_all(self, about: About, body: Body, *, operation: str = "CREATE") -> bool:
+        """Whether every object of which something is known is refused, whoever asks; ``body`` is one of them."""
+        return self._always(about, (body, body if operation == "UPDATE" else None), _Form(operation, "", "", None))
+
     def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
         """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
         body, old = shown

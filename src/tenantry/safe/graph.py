@@ -18,10 +18,12 @@ from tenantry.safe.crossing import Crossing
 from tenantry.safe.escalation import Gained, escalations, gained_at_home
 from tenantry.safe.identity import Held, Identity, Rights, service_account
 from tenantry.safe.implicit import OPENSHIFT_GROUPS
-from tenantry.safe.powers import RELABEL, Gain, Match, powers_of
+from tenantry.safe.others import others_of
+from tenantry.safe.powers import OPERATIONS, RELABEL, Gain, Match, powers_of
 from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
 from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +90,9 @@ class Reach:
             key = (crossing.channel, crossing.kind, crossing.target, crossing.namespace)
             if key not in found or _rank(crossing) < _rank(found[key]):
                 found[key] = crossing
-        return tuple(sorted(found.values(), key=lambda item: (_rank(item), item.channel, item.kind, item.namespace)))
+        return tuple(
+            sorted(found.values(), key=lambda item: (_rank(item), item.channel, item.impact, item.kind, item.namespace))
+        )
 
     def by_channel(self, channel: str) -> tuple[Crossing, ...]:
         """Return the crossings of one channel, with what lies behind them for tenants not reached at once."""
@@ -142,20 +146,26 @@ class Reach:
                     if match.power.group not in rule.groups and not self._served(match.power.group):
                         continue
                     yield self._crossing(held, rule, match, target)
+                for group, match in others_of(rule, inside=bool(scope), platform=bool(scope) and not target):
+                    if group in rule.groups or self._served(group):
+                        yield self._crossing(held, rule, match, target, group)
 
     def _served(self, group: str) -> bool:
         return self.view.distribution_openshift or group not in OPENSHIFT_GROUPS
 
-    def _crossing(self, held: Held, rule: Rule, match: Match, target: str) -> Crossing:
+    def _crossing(self, held: Held, rule: Rule, match: Match, target: str, group: str | None = None) -> Crossing:
         power, scope = match.power, held.grant.namespace
+        group = power.group if group is None else group
         where = f"in namespace {scope}" if scope else "in every namespace"
         names = f" named {', '.join(sorted(rule.names))}" if rule.names else ""
-        words = f"{match.verb} {match.resource}{names}" + ("" if power.cluster else f" {where}")
-        step = Step(words, rule.role, rule.pointer)
-        body = sample(power.group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
-        admission = self._admission(body, match, held.identity, rule) if body is not None else _ADMITTED
+        body = sample(group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
+        verb, admission = match.verb, _ADMITTED
+        if body is not None:
+            verb, admission = self._admission(body, match, held.identity, rule)
         if power.id == RELABEL:
             admission, body = self._relabelling(scope)
+        words = f"{verb} {match.resource}{names}" + ("" if power.cluster else f" {where}")
+        step = Step(words, rule.role, rule.pointer)
         platform = not target and bool(scope)
         impact = Impact.S0 if platform and power.effect in {Effect.EXEC, Effect.READ, Effect.WRITE} else power.impact
         return Crossing(
@@ -194,24 +204,27 @@ class Reach:
         others = [item for item in self.view.tenants if item.name != self.tenant and item.namespaces]
         return others[0].namespaces[0] if others else "kube-system"
 
-    def _admission(self, body: dict[str, object], match: Match, who: Identity, rule: Rule) -> Admission:
+    def _admission(self, body: dict[str, object], match: Match, who: Identity, rule: Rule) -> tuple[str, Admission]:
+        """Return what admission says to writing an object, by the verb it lets in if there is one."""
         metadata = body.get("metadata")
         if rule.names and isinstance(metadata, dict):
             metadata["name"] = min(rule.names)
         namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
-        operation = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE"}.get(match.verb, "DELETE")
-        old = {**body, "spec": {}} if operation == "UPDATE" else None
-        subresource = match.resource.partition("/")[2]
-        said = self.view.envelope(namespace).admits(
-            body,
-            operation=operation,
-            user=who.requester,
-            old=old,
-            subresource=subresource,
-            resource=match.resource.partition("/")[0],
-            about=about_kind(body, operation=operation),
-        )
-        return unless_failed(said)
+        resource, _, subresource = match.resource.partition("/")
+        tried = []
+        for verb in match.verbs:
+            operation = OPERATIONS[verb]
+            said = self.view.envelope(namespace).admits(
+                body,
+                operation=operation,
+                user=who.requester,
+                old=before(body) if operation == "UPDATE" else None,
+                subresource=subresource,
+                resource=resource,
+                about=about_kind(body, operation=operation, named=len(rule.names) == 1),
+            )
+            tried.append((verb, unless_failed(said)))
+        return min(tried, key=lambda item: (item[1].refused, not item[1].admitted))
 
 
 def unless_failed(said: Admission) -> Admission:

@@ -142,6 +142,8 @@ def _optional_at(operand: Any, key: Any) -> Any:
     if isinstance(operand, Fields) and isinstance(key, str):
         has = operand.has(key)
         return Optional(operand.known[key] if has else ANYTHING, has)
+    if isinstance(operand, Anything) and operand == ERROR:
+        return ERROR
     # Of a list, of what is no map, and of null it differs between evaluators whether that is an error.
     return ANYTHING
 

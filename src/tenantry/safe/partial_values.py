@@ -81,6 +81,18 @@ class Anything:
     other: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Unlike(Anything):
+    """A value of which only is known that it does not say what another one says.
+
+    Attributes:
+        lacks: what it does not say.
+    """
+
+    error: bool = False
+    lacks: Any = None
+
+
 ANYTHING = Anything()
 EITHER = Anything(error=False, other=False)
 """True or false."""
@@ -147,6 +159,9 @@ def same(left: Any, right: Any) -> bool | None:
     """Whether two values are equal; None when that is not known."""
     if isinstance(left, Optional) and isinstance(right, Optional):
         return _same_optional(left, right)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Unlike) and says(other, one.lacks):
+            return False
     if isinstance(left, Anything | Optional) or isinstance(right, Anything | Optional):
         return None
     for one, other in ((left, right), (right, left)):
@@ -165,6 +180,16 @@ def same(left: Any, right: Any) -> bool | None:
     if isinstance(left, Fields | Items) or isinstance(right, Fields | Items):
         return False
     return bool(left == right)
+
+
+def says(value: Any, part: Any) -> bool:
+    """Whether a value says for certain all that another one says."""
+    if isinstance(value, Fields) and isinstance(part, Fields):
+        return all(key in value.known and says(value.known[key], item) for key, item in part.known.items())
+    if isinstance(value, Items) and isinstance(part, Items):
+        whole = part.more or same(value, part) is True
+        return whole and all(any(says(item, one) for item in value.known) for one in part.known)
+    return not isinstance(part, Fields | Items) and same(value, part) is True
 
 
 def _same_as_some(one: Other | AtLeast, other: Any) -> bool | None:

@@ -178,9 +178,9 @@ _MISSING: Any = object()
 _MEANT_WHOLE = {"tolerations": frozenset({"key", "operator", "value", "effect"})}
 
 
-def about_kind(body: Body, *, operation: str = "CREATE") -> About:
-    """Ask about any object of a kind in a namespace, by its name where it exists already."""
-    kept = {"namespace"} if operation == "CREATE" else {"namespace", "name"}
+def about_kind(body: Body, *, operation: str = "CREATE", named: bool = False) -> About:
+    """Ask about any object of a kind in a namespace; with ``named`` about the one of its name."""
+    kept = {"namespace", "name"} if named else {"namespace"}
     metadata = Fields({key: value for key, value in mapping(body.get("metadata")).items() if key in kept})
     known = Fields({"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), "metadata": metadata})
     return About(known, known if operation == "UPDATE" else None)

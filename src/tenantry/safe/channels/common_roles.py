@@ -12,10 +12,10 @@ from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.channels.host import remaining
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.envelope import ADMITTED
-from tenantry.safe.powers import MAKE, RBAC, WRITE
+from tenantry.safe.powers import MAKE, OPERATIONS, RBAC, WRITE, one_per_operation
 from tenantry.safe.rbac import EVERYBODY, Rule, labels_of
-from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import asked, likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,19 +49,15 @@ def aggregation(view: View) -> Iterator[Claim]:
 
 
 def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
-    for verb in ("create", "update", "patch"):
-        right = view.may(tenant, verb, RBAC, "clusterroles")
-        if right is None:
-            continue
-        body = sample(RBAC, "clusterroles")
-        said = view.envelope("").admits(body, user=right.requester, about=about_kind(body))
-        if said.admitted:
-            steps = (*right.steps, Step(f"{verb} a ClusterRole with an aggregation label"))
-            summary = f"{tenant} may write ClusterRoles that are added to the roles of everybody"
-            return Outcome.broken(Witness(steps, summary), "take the right to write cluster roles away")
-        if not said.refused:
-            return Outcome.open(*said.missing)
+    body = sample(RBAC, "clusterroles")
+    way = likeliest(writings(view.reach(tenant).rights, view.envelope(""), body, (RBAC, "clusterroles"), MAKE))
+    if way is not None and way.admission.admitted:
+        steps = (*way.right.steps, Step(f"{way.right.verb} a ClusterRole with an aggregation label"))
+        summary = f"{tenant} may write ClusterRoles that are added to the roles of everybody"
+        return Outcome.broken(Witness(steps, summary), "take the right to write cluster roles away")
     unknown: list[Missing] = list(view.unknown_roles(tenant))
+    if way is not None:
+        unknown.extend(way.admission.missing)
     own = next(iter(view.tenancy.by_name[tenant].namespaces), "")
     for held in view.reach(tenant).rights.all():
         for rule in held.grant.rules:
@@ -70,7 +66,7 @@ def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
             danger = _danger(rule, inside=bool(held.grant.namespace))
             if danger is None:
                 continue
-            said = _lets(view, danger, held, held.grant.namespace or own)
+            said = _lets(view, danger, (held, rule), held.grant.namespace or own)
             if said.admitted:
                 role = view.snapshot.get(RBAC, "ClusterRole", rule.role.name)
                 label = next((key for key in labels_of(role.body) if "aggregate-to" in key), "") if role else ""
@@ -104,10 +100,10 @@ def _harmless_use(rule: Rule, entry: Danger) -> bool:
     return entry[2] == ("use",) and bool(rule.names) and all(name.startswith("restricted-v") for name in rule.names)
 
 
-def _lets(view: View, danger: Danger, held: Held, namespace: str) -> Admission:
+def _lets(view: View, danger: Danger, by: tuple[Held, Rule], namespace: str) -> Admission:
     """Say whether admission stands in the way of using a dangerous right."""
     group, resource, verbs, _ = danger
-    user = held.identity.requester
+    held, rule = by
     envelope = view.envelope(namespace)
     if "use" in verbs:
         open_door = bool(remaining(envelope.level))
@@ -115,7 +111,11 @@ def _lets(view: View, danger: Danger, held: Held, namespace: str) -> Admission:
         return ADMITTED if open_door else Admission(Answer.REFUSED, key, reason="Pod Security refuses such pods")
     written = {"escalate": "roles", "bind": "rolebindings"}.get(verbs[0], resource)
     body = sample(group, written, namespace if written != "nodes" else "")
-    return envelope.admits(body, user=user, about=about_kind(body))
+    # Rights about rights are used by whatever right to write there is.
+    about_rights = verbs[0] not in OPERATIONS
+    used = MAKE if about_rights else tuple(verb for verb in verbs if rule.allows(verb, group, resource))
+    ways = [asked(envelope, body, OPERATIONS[verb], held.identity.requester) for verb in one_per_operation(used)]
+    return min(ways, key=lambda said: (said.refused, not said.admitted))
 
 
 _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io", "authorization.openshift.io"})

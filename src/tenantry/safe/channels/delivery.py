@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
@@ -11,10 +13,11 @@ from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.implicit import BUILT_IN
 from tenantry.safe.partial_values import Fields, Other
-from tenantry.safe.powers import MAKE
+from tenantry.safe.powers import MAKE, WRITE
 from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
 from tenantry.safe.refusals import About, about_kind
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import asked, likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -190,9 +193,9 @@ def _own_namespaces(
             if project.admits(namespace) is None:
                 continue
             body = sample(group, plural, namespace)
-            for where, name in delivery.controllers:
+            for (where, name), operation in product(delivery.controllers, ("CREATE", "UPDATE")):
                 user = Requester(service_account_user(where, name), service_account_groups(where))
-                said = view.envelope(namespace).admits(body, user=user, about=about_kind(body))
+                said = asked(view.envelope(namespace), body, operation, user)
                 key = project.manifest.key
                 if said.admitted:
                     step = Step(f"it may deploy {kind}", key, missing=f"{key} does not deny {kind}")
@@ -234,19 +237,19 @@ def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Out
     namespaces = [name for name in delivery.namespaces if name not in tenant.namespaces] or ["argocd"]
     for namespace in namespaces:
         for resource in ("applications", "applicationsets", "appprojects"):
-            for verb in MAKE:
-                right = view.may(tenant.name, verb, GROUP, resource, namespace)
-                if right is None:
-                    continue
-                body = sample(GROUP, resource, namespace)
-                about = about_kind(body) if resource != "applications" else _of_another_project(body, owned)
-                said = view.envelope(namespace).admits(body, user=right.requester, about=about)
-                if said.admitted:
-                    step = Step(f"{verb} {resource} in {namespace}, of any project")
-                    summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
-                    fix = f"take the right to {verb} {resource} in {namespace} away"
-                    return Outcome.broken(Witness((*right.steps, step), summary, (("manifest", body),)), fix)
-                unknown.extend(said.missing)
+            body = sample(GROUP, resource, namespace)
+            rights = view.reach(tenant.name).rights
+            about = partial(_of_another_project, owned, resource)
+            ways = writings(rights, view.envelope(namespace), body, (GROUP, resource), WRITE, about=about)
+            way = likeliest(ways)
+            if way is not None and way.admission.admitted:
+                verb = way.right.verb
+                step = Step(f"{verb} {resource} in {namespace}, of any project")
+                summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
+                fix = f"take the right to {verb} {resource} in {namespace} away"
+                return Outcome.broken(Witness((*way.right.steps, step), summary, (("manifest", body),)), fix)
+            if way is not None:
+                unknown.extend(way.admission.missing)
     for kind, action, of_project in _POWERS:
         for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), kind, action):
             if of_project and line.object.partition("/")[0] in owned:
@@ -261,11 +264,13 @@ def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Out
     return Outcome.safe("it has no right to write applications or projects where Argo CD trusts them")
 
 
-def _of_another_project(body: Body, owned: Iterable[str]) -> About:
-    """Ask about any Application that names a project other than those that are the tenant's own."""
-    about = about_kind(body)
+def _of_another_project(owned: Iterable[str], resource: str, body: Body, operation: str) -> About:
+    """Ask about any object of a kind; of Applications about those of a project that is not the tenant's own."""
+    about = about_kind(body, operation=operation)
+    if resource != "applications":
+        return about
     spec = Fields({"project": Other(frozenset(owned))})
-    return About(Fields({**about.known.known, "spec": spec}))
+    return About(Fields({**about.known.known, "spec": spec}), about.old)
 
 
 def _own(view: View, project: Project, tenant: TenantIdentity) -> bool:

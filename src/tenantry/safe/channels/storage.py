@@ -277,7 +277,7 @@ def _classes_of_others(view: View, classes: _Classes, attempts: Attempts, tenant
             if bound is not None and not positive(bound.hard):
                 continue
             attempt = attempts.create(tenant.name, namespace, _claim(storageClassName=name))
-            if attempt is not None and attempt.admission.admitted:
+            if attempt is not None and not attempt.admission.refused:
                 summary = (
                     f"a claim of {tenant.name} in {namespace} takes storage of class {name}, which it was not granted"
                 )
@@ -448,7 +448,7 @@ def _would_grant(view: View, attempts: Attempts, tenant: TenantIdentity, tally: 
                 },
             }
             attempt = attempts.create(other.name, namespace, body)
-            if attempt is not None and attempt.admission.admitted:
+            if attempt is not None and not attempt.admission.refused:
                 summary = f"{other.name} may let claims of {tenant.name} copy its data by a ReferenceGrant"
                 fix = f"take the right to create referencegrants from {other.name}"
                 tally.add(attempt.outcome(summary, fix), other.name)

@@ -12,9 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
+from tenantry.safe.becoming import dropped, never_becomes, whole
 from tenantry.safe.devices.ruling import admission_missing
+from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
-from tenantry.safe.refusals import about_change
+from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
 from tenantry.safe.view import Admission, Answer
 
 if TYPE_CHECKING:
@@ -140,6 +142,8 @@ class Prober:
                 change(pod)
                 # A pod without what the change is about would be another one.
                 admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
+                if admission.refused and not by_itself(admission):
+                    admission = self._later(namespace, base, pod, admission)
                 if admission.admitted:
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
@@ -157,6 +161,21 @@ class Prober:
         asked = f"no pod was found that admission lets into {namespace}: {control.by or 'it'} says {control.reason}"
         missing = (Missing(f"a pod of namespace {namespace}", f"{asked}; add one that runs there to the objects"),)
         return Trial(Answer.UNKNOWN, refused.pod, control, missing)
+
+    def _later(self, namespace: str, base: Body, pod: Body, refused: Admission) -> Admission:
+        """Say whether a pod that may not be made comes about by a change of one that may."""
+        owner = self.view.tenancy.owner(namespace) or ""
+        if not any(self.view.may(owner, verb, "", "pods", namespace) for verb in CHANGE):
+            return refused
+        envelope = self.view.envelope(namespace)
+        never = whole(envelope, pod, about_change(base, pod).known)
+        if never_becomes(envelope, pod, never):
+            return refused
+        for path in never.added:
+            before = dropped(pod, path)
+            if envelope.admits(before).admitted and envelope.admits(pod, operation="UPDATE", old=before).admitted:
+                return Admission(Answer.ADMITTED, body=pod)
+        return unless_more_is_said(refused)
 
     def worst(
         self, tenant: TenantIdentity, changes: Iterable[Callable[[Body], None]], *, queued: bool = False
