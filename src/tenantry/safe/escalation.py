@@ -15,7 +15,7 @@ from tenantry.model.tenancy import TenantIdentity
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
 from tenantry.safe.identity import Held, Identity, Right, Rights, account_of
-from tenantry.safe.powers import MAKE, RBAC, Gain
+from tenantry.safe.powers import CHANGE, MAKE, RBAC, Gain
 from tenantry.safe.rbac import Grant, Rule
 from tenantry.safe.samples import sample
 from tenantry.safe.writing import Writing, likeliest, writings
@@ -23,6 +23,7 @@ from tenantry.safe.writing import Writing, likeliest, writings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.safe.envelope import Admitter
     from tenantry.safe.view import View
 
 _ALL = frozenset({"*"})
@@ -43,8 +44,14 @@ def everything(role: ManifestKey) -> Rule:
     return Rule(_ALL, _ALL, _ALL, _NONE, _NONE, role, ())
 
 
-def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
-    """Return what a tenant can give itself in its own namespaces, until nothing more is gained."""
+def gained_at_home(view: View, tenant: str, admitter: Admitter) -> tuple[Gained, ...]:
+    """Return what a tenant can give itself in its own namespaces, until nothing more is gained.
+
+    Args:
+        view: the objects and the rights bindings give.
+        tenant: name of the tenant.
+        admitter: what admission lets in, as far as that is known.
+    """
     base = view.base_rights(tenant)
     own = view.tenancy.by_name[tenant].namespaces
     if not _about_rights(base, ("bind", "escalate")):
@@ -58,7 +65,7 @@ def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
             if not _about_rights(rights, ("bind", "escalate")):
                 continue
             for namespace in own:
-                for item in _gains(view, rights, identity, namespace):
+                for item in _gains(view, admitter, rights, (identity, namespace)):
                     key = (identity.user or identity.principal.name, namespace, item.held.grant.role[2])
                     found.setdefault(key, item)
         if len(found) == before:
@@ -72,9 +79,10 @@ def _about_rights(rights: Rights, verbs: tuple[str, ...] = ("bind", "escalate", 
     )
 
 
-def _gains(view: View, rights: Rights, identity: Identity, namespace: str) -> Iterator[Gained]:
+def _gains(view: View, admitter: Admitter, rights: Rights, where: tuple[Identity, str]) -> Iterator[Gained]:
     """Yield what one identity can give itself in a namespace."""
-    writes = _written(view, rights, MAKE, "rolebindings", namespace)
+    identity, namespace = where
+    writes = _written(view, admitter, rights, ("rolebindings", namespace), MAKE)
     if writes is not None:
         for kind in ("clusterroles", "roles"):
             for right in rights.every("bind", RBAC, kind, namespace):
@@ -82,7 +90,7 @@ def _gains(view: View, rights: Rights, identity: Identity, namespace: str) -> It
                     steps = (*writes.right.steps, *right.steps[-1:])
                     yield Gained(_held(view, identity, namespace, role, steps), writes.admission)
     raises = next(rights.every("escalate", RBAC, "roles", namespace), None)
-    changes = _written(view, rights, ("update", "patch"), "roles", namespace)
+    changes = _written(view, admitter, rights, ("roles", namespace), CHANGE)
     if raises is not None and changes is not None and _bound_role(rights, namespace, changes.right):
         steps = (*changes.right.steps, *raises.steps[-1:])
         yield Gained(_held(view, identity, namespace, ("Role", namespace, "*"), steps), changes.admission)
@@ -115,11 +123,14 @@ def _held(view: View, identity: Identity, namespace: str, role: tuple[str, str, 
     return Held(reached, Grant(binding, 0, namespace, role, rules))
 
 
-def _written(view: View, rights: Rights, verbs: tuple[str, ...], resource: str, namespace: str) -> Writing | None:
+def _written(
+    view: View, admitter: Admitter, rights: Rights, what: tuple[str, str], verbs: tuple[str, ...]
+) -> Writing | None:
     """Return how bindings or roles are written in a namespace, every one for the empty name; None without a right."""
+    resource, namespace = what
     asked = namespace or ("" if resource.startswith("cluster") else _any_namespace(view))
     body = sample(RBAC, resource, asked)
-    return likeliest(writings(rights, view.envelope(asked), body, (RBAC, resource), verbs, scope=namespace))
+    return likeliest(writings(rights, admitter.envelope(asked), body, (RBAC, resource), verbs, scope=namespace))
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------
@@ -148,7 +159,7 @@ def _foreign(view: View, tenant: str, rights: Rights) -> Iterator[tuple[str, str
 def _binding(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     for scope, target in _foreign(view, tenant, rights):
         for resource in ("rolebindings", *(("clusterrolebindings",) if not scope else ())):
-            writes = _written(view, rights, MAKE, resource, scope)
+            writes = _written(view, view.admitter, rights, (resource, scope), MAKE)
             binds = next(rights.every("bind", RBAC, "clusterroles", scope), None)
             if resource == "rolebindings":
                 binds = binds or next(rights.every("bind", RBAC, "roles", scope), None)
@@ -161,7 +172,7 @@ def _binding(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
 def _raising(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     for scope, target in _foreign(view, tenant, rights):
         for resource in ("roles", *(("clusterroles",) if not scope else ())):
-            writes = _written(view, rights, MAKE, resource, scope)
+            writes = _written(view, view.admitter, rights, (resource, scope), MAKE)
             raises = next(rights.every("escalate", RBAC, resource, scope), None)
             if writes is not None and raises is not None:
                 yield _crossing(view, "escalate", (scope, target), (writes, raises), f"write any right into {resource}")

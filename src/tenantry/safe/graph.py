@@ -15,7 +15,7 @@ from tenantry.model.claim import Effect, Impact, Step
 from tenantry.model.manifest import ManifestKey
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
-from tenantry.safe.escalation import Gained, escalations, gained_at_home
+from tenantry.safe.escalation import Gained, escalations
 from tenantry.safe.identity import Held, Identity, Rights, service_account
 from tenantry.safe.implicit import OPENSHIFT_GROUPS
 from tenantry.safe.others import others_of
@@ -56,14 +56,12 @@ class Reach:
     @cached_property
     def gained(self) -> tuple[Gained, ...]:
         """Grants it can give itself within its own namespaces."""
-        return gained_at_home(self.view, self.tenant)
+        return self.view.standing.gained[self.tenant]
 
     @cached_property
     def rights(self) -> Rights:
         """Its rights, gained ones included."""
-        base = self.view.base_rights(self.tenant)
-        held = [item.held for item in self.gained if item.admission.admitted]
-        return Rights(self.view.book, base.identities, held) if held else base
+        return self.view.standing.rights(self.tenant)
 
     @cached_property
     def crossings(self) -> tuple[Crossing, ...]:

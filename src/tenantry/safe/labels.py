@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tenantry.model.snapshot import Snapshot
     from tenantry.safe.answer import Admission
     from tenantry.safe.identity import Right
+    from tenantry.safe.standing import Standing
     from tenantry.safe.view import View
 
 # Labels by which a namespace leaves a guard or takes on an identity, with a value that does so.
@@ -85,9 +86,10 @@ class LabelChange:
 class LabelRights:
     """Answers who may change which namespace, each question asked once."""
 
-    def __init__(self, view: View) -> None:
-        """Take objects, rights and admission from a view."""
+    def __init__(self, view: View, standing: Standing) -> None:
+        """Take objects from a view, and rights and admission from what is known of them."""
         self._view = view
+        self._standing = standing
         self._any: dict[str, bool] = {}
         self._changes: dict[tuple[str, str], LabelChange | None] = {}
         self._notes: dict[tuple[str, str], LabelChange | None] = {}
@@ -141,7 +143,7 @@ class LabelRights:
 
     def _has_any_right(self, tenant: str) -> bool:
         if tenant not in self._any:
-            rights = self._view.base_rights(tenant)
+            rights = self._standing.rights(tenant)
             self._any[tenant] = any(
                 rights.find(verb, "", resource, "") is not None for resource, _ in _RESOURCES for verb in _VERBS
             )
@@ -170,7 +172,7 @@ class LabelRights:
     @cached_property
     def _looked_up(self) -> tuple[str, ...]:
         """Words by which guards that look at the namespace look something up."""
-        guards = (guard for guard in self._view.admitter.guards.guards if guard.reads_namespace)
+        guards = (guard for guard in self._standing.admitter.guards.guards if guard.reads_namespace)
         return tuple(sorted({word for guard in guards for word, by in words_of(guard) if by and is_label(word)}))
 
     def _home(self, namespace: str) -> Body:
@@ -191,7 +193,7 @@ class LabelRights:
         return unknown
 
     def _rights(self, tenant: str, resource: str, namespace: str) -> Iterator[Right]:
-        rights = self._view.base_rights(tenant)
+        rights = self._standing.rights(tenant)
         seen = set()
         for verb in _VERBS:
             for right in rights.every(verb, "", resource, namespace, namespace):
@@ -211,7 +213,7 @@ class LabelRights:
         body = {**old, "metadata": {**metadata, place: entries}}
         known = Fields({} if value is None else {key: value}, absent=frozenset({key} if value is None else ()))
         about = About(_namespace(namespace, Fields({place: known})), lift(old))
-        admission = self._view.envelope("").admits(
+        admission = self._standing.admitter.envelope("").admits(
             body, operation="UPDATE", user=right.requester, old=old, subresource=subresource, about=about
         )
         return None if admission.refused else LabelChange(namespace, key, value, right, admission, body)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Claim, Missing
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
-from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS
+from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS, WHATEVER_THE_RIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -97,8 +97,28 @@ def _decided(channel: Channel, view: View) -> Iterator[Claim]:
         how = f"this is a bug in Tenantry: rule {channel.id} failed on these objects: {type(error).__name__}: {error}"
         yield from (_unknown(channel, name, "", how) for name in names)
         return
-    yield from claims
-    yield from _silent(channel, names, claims)
+    claims.extend(_silent(channel, names, claims))
+    yield from claims if channel.id in WHATEVER_THE_RIGHTS else _as_far_as_rights_are_known(view, claims)
+
+
+def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Yield claims; a proof about a tenant whose rights are not known is none.
+
+    With careless victims that holds for the rights of every other tenant, too.
+    """
+    unknown: dict[str, tuple[Missing, ...]] = {}
+    if view.strength is not Strength.DEPLOYED:
+        asked = ((tenant.name, view.unknown_roles(tenant.name)) for tenant in view.tenants)
+        unknown = {name: missing for name, missing in asked if missing}
+    for claim in claims:
+        missing = unknown.get(claim.source, ())
+        if view.strength is Strength.CARELESS:
+            others = [claim.target] if claim.target else [name for name in unknown if name != claim.source]
+            missing = tuple(dict.fromkeys((*missing, *(entry for name in others for entry in unknown.get(name, ())))))
+        if claim.verdict is Verdict.PROVED and missing:
+            yield replace(claim, verdict=Verdict.UNKNOWN, missing=missing, reason="")
+        else:
+            yield claim
 
 
 def _backed(claim: Claim) -> Claim:
