@@ -167,3 +167,22 @@ def test_what_admission_says_to_a_role_a_tenant_gives_itself_must_be_known() -> 
     assert h1(OPEN_SPACES) is Verdict.PROVED
     assert h1(OPEN_SPACES, binds) is Verdict.VIOLATED
     assert h1(OPEN_SPACES, binds, opaque) is Verdict.UNKNOWN
+
+
+def test_a_tenant_that_only_writes_custom_resources_may_run_pods_through_them() -> None:
+    writes = [
+        role("w", "a", rule("create", "widgets", "example.com")),
+        bind("w", "Role/w", "group:a", namespace="a"),
+    ]
+    pods = [role("p", "a", rule("create", "pods")), bind("p", "Role/p", "group:a", namespace="a")]
+    channels = [item for item in CHANNELS if item.id in {"H1", "A2"}]
+
+    def verdicts(*bodies: Body | list[Body], **facts: bool) -> set[Verdict]:
+        signed = {name.replace("_", "."): value for name, value in facts.items()}
+        claims = verify(cluster([space("a"), space("b")], *bodies, facts=signed), channels)
+        return {item.verdict for item in claims if item.source == "a"}
+
+    assert verdicts(writes) == {Verdict.UNKNOWN}
+    assert verdicts(writes, operators_reviewed=True) == {Verdict.PROVED}
+    assert verdicts(writes, pods) == {Verdict.PROVED}
+    assert verdicts() == {Verdict.PROVED}

@@ -15,6 +15,7 @@ from tenantry.model.manifest import key_of
 from tenantry.safe.answer import Answer
 from tenantry.safe.becoming import FIXED, dropped, never_becomes, whole
 from tenantry.safe.devices.ruling import Outcome, admission_missing
+from tenantry.safe.other_hosts import PLURALS
 from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_body, about_kind, unless_more_is_said
 from tenantry.safe.shapes import neutral, shapes_of
@@ -30,7 +31,12 @@ PROBE = "probe"
 """Name of every object that is tried."""
 
 # Plurals that are not the kind in lower case with an s.
-_PLURALS = {"Ingress": "ingresses", "Gateway": "gateways", "NetworkPolicy": "networkpolicies", "Endpoints": "endpoints"}
+_PLURALS = {
+    "Ingress": "ingresses",
+    "NetworkPolicy": "networkpolicies",
+    "Endpoints": "endpoints",
+    **PLURALS,
+}
 
 _CHANGES = (("update", "UPDATE"), ("patch", "UPDATE"), ("delete", "DELETE"), ("deletecollection", "DELETE"))
 

@@ -55,6 +55,7 @@ class Shapes:
 
     def __init__(self, view: View) -> None:
         bodies = list(_policy_bodies(view))
+        asked = frozenset(_parameter_kinds(view))
         self._words = "\n".join(map(repr, bodies))
         self._literals = sorted(_literals(bodies))
         self._special = _special_names(view)
@@ -63,18 +64,18 @@ class Shapes:
         for tenant in view.tenants:
             names = (*tenant.groups, *tenant.users)
             alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
-            marks = (alone, self._mark(tenant.name), sorted(map(self._mark, names)))
+            marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self._mark(namespace), _contents(view, namespace, self._words))
+                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words, asked))
                 self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
 
     def of(self, namespace: str) -> str:
         """Return the shape of a namespace; its own name where it belongs to no tenant."""
         return self._of.get(namespace, namespace)
 
-    def _mark(self, name: str) -> str:
-        """Return how the texts of policies compare with a name."""
+    def mark(self, name: str) -> str:
+        """Return how the texts of policies compare with a name; equal for names they cannot tell apart."""
         if name not in self._marks:
             self._marks[name] = "".join(_compared(literal, name) for literal in self._literals)
         return self._marks[name]
@@ -124,9 +125,16 @@ def policy_text(view: View) -> str:
 def _policy_bodies(view: View) -> Iterator[Any]:
     for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
         yield {key: value for key, value in manifest.body.items() if key not in {"metadata", "kind", "apiVersion"}}
-        group = text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0]
+    for group, kind in sorted(set(_parameter_kinds(view))):
+        yield from (item.body for item in view.snapshot.of(group, kind))
+
+
+def _parameter_kinds(view: View) -> Iterator[tuple[str, str]]:
+    """Yield API group and kind of the objects that policies take as parameters."""
+    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
         kind = text(manifest.body, "spec", "paramKind", "kind")
-        yield from (item.body for item in (view.snapshot.of(group, kind) if kind else ()))
+        if kind:
+            yield text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0], kind
 
 
 def _literals(bodies: Iterable[Any]) -> set[str]:
@@ -171,7 +179,7 @@ def _special_names(view: View) -> set[str]:
     return found | accounts | {name.rpartition(":")[2] for name in found if name.startswith("system:serviceaccounts:")}
 
 
-def _contents(view: View, namespace: str, words: str) -> list[object]:
+def _contents(view: View, namespace: str, words: str, parameters: frozenset[tuple[str, str]]) -> list[object]:
     home = view.snapshot.get("", "Namespace", namespace)
     body = home.body if home else None
     parts: list[object] = [
@@ -179,7 +187,7 @@ def _contents(view: View, namespace: str, words: str) -> list[object]:
         for source in (labels_of(body), annotations_of(body))
     ]
     for manifest in view.snapshot.within(namespace):
-        if manifest.key.kind in _KINDS:
+        if manifest.key.kind in _KINDS or (manifest.key.group, manifest.key.kind) in parameters:
             inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
             parts.append((manifest.key.kind, manifest.key.name, at(manifest.body, "metadata", "labels"), inside))
     return parts

@@ -14,6 +14,7 @@ from tenantry.model.claim import Claim, Missing
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS, WHATEVER_THE_RIGHTS
+from tenantry.safe.channels.extensions import unknown_makers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,7 +109,7 @@ def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator
     """
     unknown: dict[str, tuple[Missing, ...]] = {}
     if view.strength is not Strength.DEPLOYED:
-        asked = ((tenant.name, view.unknown_roles(tenant.name)) for tenant in view.tenants)
+        asked = ((item.name, (*view.unknown_roles(item.name), *unknown_makers(view, item))) for item in view.tenants)
         unknown = {name: missing for name, missing in asked if missing}
     for claim in claims:
         missing = unknown.get(claim.source, ())

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import GROUP as ADMISSION
 from tenantry.safe.admission import items, mapping, selector_of
+from tenantry.safe.channels.host import runs_pods
 from tenantry.safe.devices.ruling import Ruling
 from tenantry.safe.powers import MAKE, RBAC
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from tenantry.model.claim import Claim
     from tenantry.model.manifest import Body, Manifest
+    from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
 A5 = Ruling("A5", "webhooks and API servers answered by a tenant", Effect.WRITE, Impact.S0)
@@ -127,6 +129,17 @@ def operators(view: View) -> Iterator[Claim]:
         else:
             fact = view.missing(OPERATORS)
             yield A7.unknown(tenant.name, [replace(fact, how=f"{fact.how} (here: {', '.join(kinds)})")])
+
+
+def unknown_makers(view: View, tenant: TenantIdentity) -> tuple[Missing, ...]:
+    """Return what is missing of a tenant that makes custom resources only: operators may make pods of these."""
+    if view.signed(OPERATORS) is True or any(runs_pods(view, tenant.name, name) for name in tenant.namespaces):
+        return ()
+    kinds, _ = _custom_kinds(view, tenant.name, tenant.namespaces)
+    if not kinds:
+        return ()
+    fact = view.missing(OPERATORS)
+    return (replace(fact, how=f"{fact.how} (here: {', '.join(kinds)}, of which pods may be made)"),)
 
 
 def _custom_kinds(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
@@ -301,8 +301,26 @@ def _flood(
                 outcomes.append(found)
                 if found.witness is not None:
                     return found
+        if not view.snapshot.live and _any_kind(view, tenant.name, namespace):
+            how = f"name the kinds in the roles {tenant.name} is bound to in {namespace}, instead of a star"
+            outcomes.append(Outcome.open(Missing("which kinds the API server stores", how)))
     reason = f"quotas bound how many objects of each kind it may create in its {len(tenant.namespaces)} namespaces"
     return worst([*outcomes, Outcome.safe(reason)])
+
+
+def _any_kind(view: View, tenant: str, namespace: str) -> bool:
+    """Whether a tenant may create objects of kinds that no role names, in API groups that are not all known."""
+    rights = view.reach(tenant).rights
+    return any(
+        {"create", "*"} & rule.verbs and ("*" in rule.groups or ("*" in rule.resources and _custom(rule.groups)))
+        for scope in ("", namespace)
+        for held in rights.in_scope(scope)
+        for rule in held.grant.rules
+    )
+
+
+def _custom(groups: Iterable[str]) -> bool:
+    return any("." in group and not group.endswith(".k8s.io") for group in groups)
 
 
 def _unlimited(

@@ -136,9 +136,22 @@ def forbidding_quota(view: View, tenant: str, namespace: str, resource: str) -> 
     """
     for quota in _quotas(view, namespace):
         hard = mapping(quota.body, *quota_path(quota))
-        if units(hard.get(f"requests.{resource}")) == 0 and not _changeable(view, tenant, quota):
+        if units(hard.get(f"requests.{resource}")) != 0 or _changeable(view, tenant, quota):
+            continue
+        if not _shed(view, tenant, namespace, quota):
             return quota
     return None
+
+
+def _shed(view: View, tenant: str, namespace: str, quota: Manifest) -> bool:
+    """Whether a tenant can take a namespace out of what a quota of the cluster selects."""
+    if quota.key.namespace or view.strength is Strength.DEPLOYED:
+        return False
+    written = at(quota.body, "spec", "selector", "labels")
+    keys = {item.key for item in parse_selector(written or {}).requirements}
+    noted = bool(strings(quota.body, "spec", "selector", "annotations"))
+    kept = view.keeps_labels(tenant, [namespace], sorted(keys))
+    return not kept or (noted and view.labels.annotates(tenant, namespace) is not None)
 
 
 def granted(view: View, namespace: str, resource: str) -> float | None:
