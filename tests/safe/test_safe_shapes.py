@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from holes import BY_ID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safe_clusters import Body, bind, cluster_role, decide, guard, rule, view
-from share_holes import CHANNELS, pod, quota, space
+from share_objects import pod, quota, space
 
 from tenantry.model.finding import Verdict
 from tenantry.safe.shapes import representatives, shapes_of
@@ -74,7 +75,7 @@ def test_a_guard_for_some_names_leaves_the_others_open() -> None:
         "metadata": {"name": "n"},
         "spec": {"taints": [{"key": "pool", "value": "other", "effect": "NoSchedule"}]},
     }
-    found = decide(CHANNELS["Q8"], view(edits(), guarded, named, tainted, tenants=OWNED), "red")
+    found = decide(BY_ID["Q8"], view(edits(), guarded, named, tainted, tenants=OWNED), "red")
     assert found[""].verdict is Verdict.VIOLATED
     assert found[""].witness is not None
     assert "red-dev" in found[""].witness.summary

@@ -131,11 +131,20 @@ def operators(view: View) -> Iterator[Claim]:
             yield A7.unknown(tenant.name, [replace(fact, how=f"{fact.how} (here: {', '.join(kinds)})")])
 
 
+# Kinds, or all kinds of a group, that are known to be about something else than pods.
+_WITHOUT_PODS = (
+    *(f"{kind}.monitoring.coreos.com" for kind in ("servicemonitors", "podmonitors", "probes", "prometheusrules")),
+    *(".gateway.networking.k8s.io", ".snapshot.storage.k8s.io", ".k8s.cni.cncf.io", ".kueue.x-k8s.io"),
+    *(".scheduling.run.ai", ".k8s.ovn.org", ".networking.istio.io", ".sriovnetwork.openshift.io"),
+)
+
+
 def unknown_makers(view: View, tenant: TenantIdentity) -> tuple[Missing, ...]:
     """Return what is missing of a tenant that makes custom resources only: operators may make pods of these."""
     if view.signed(OPERATORS) is True or any(runs_pods(view, tenant.name, name) for name in tenant.namespaces):
         return ()
-    kinds, _ = _custom_kinds(view, tenant.name, tenant.namespaces)
+    written, _ = _custom_kinds(view, tenant.name, tenant.namespaces)
+    kinds = [kind for kind in written if not kind.endswith(_WITHOUT_PODS)]
     if not kinds:
         return ()
     fact = view.missing(OPERATORS)

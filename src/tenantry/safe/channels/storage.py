@@ -419,7 +419,12 @@ def _granted(
     fix = f"remove {manifest.key}"
     assumes = ("the API server has the feature CrossNamespaceVolumeDataSource",)
     if view.strength is Strength.DEPLOYED:
-        tally.add(Outcome.broken(Witness((step,), summary, (), assumes), fix), owner)
+        for claim in view.snapshot.within(namespace):
+            copied = text(claim.body, "spec", "dataSourceRef", "namespace")
+            if claim.key.kind == "PersistentVolumeClaim" and copied == manifest.key.namespace:
+                copies = Step("is filled from there", claim.key, ("spec", "dataSourceRef", "namespace"))
+                tally.add(Outcome.broken(Witness((step, copies), summary, (), assumes), fix), owner)
+                return
         return
     attempt = attempts.create(tenant.name, namespace, _foreign_claim(manifest.key.namespace))
     if attempt is None or attempt.admission.refused:
