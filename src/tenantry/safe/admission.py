@@ -18,7 +18,8 @@ from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe import cel
 from tenantry.safe.answer import Admission, Answer, Requester
 from tenantry.safe.partial import evaluate
-from tenantry.safe.rbac import labels_of, texts
+from tenantry.safe.rbac import texts
+from tenantry.safe.reading import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,11 +18,11 @@ from tenantry.safe.pods import plain_pod
 from tenantry.safe.rbac import (
     AUTHENTICATED,
     RoleBook,
-    labels_of,
     service_account_groups,
     service_account_user,
     texts,
 )
+from tenantry.safe.reading import annotations_of, labels_of
 from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
@@ -49,12 +49,6 @@ CONTROLLERS: tuple[tuple[str, str, str], ...] = (
 ADMITTED = Admission(Answer.ADMITTED)
 
 _LEVEL = (pod_security.ENFORCE, pod_security.ENFORCE_VERSION)
-
-
-def annotations_of(body: Body) -> dict[str, str]:
-    """Return the annotations of an object as strings."""
-    found = mapping(mapping(body.get("metadata")).get("annotations"))
-    return {str(key): value for key, value in found.items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True)

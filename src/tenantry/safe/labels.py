@@ -16,8 +16,7 @@ from tenantry.safe.admission import mapping
 from tenantry.safe.evasion import is_label
 from tenantry.safe.partial_values import Fields, lift
 from tenantry.safe.pod_security import ENFORCE, PRIVILEGED
-from tenantry.safe.rbac import labels_of
-from tenantry.safe.reading import annotations_of, walk
+from tenantry.safe.reading import annotations_of, labels_of, walk
 from tenantry.safe.refusals import About, words_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from tenantry.safe.channels.host import remaining
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.envelope import ADMITTED
 from tenantry.safe.powers import MAKE, OPERATIONS, RBAC, WRITE, one_per_operation
-from tenantry.safe.rbac import EVERYBODY, Rule, labels_of
+from tenantry.safe.rbac import EVERYBODY, Rule
+from tenantry.safe.reading import labels_of
 from tenantry.safe.samples import sample
 from tenantry.safe.writing import asked, likeliest, writings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.probes import plain_pod, together, with_limit
+from tenantry.safe.devices.probes import modest_pod, together, with_limit
 from tenantry.safe.devices.reading import requested
 from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.kueue_manager import kueue_manager
@@ -182,7 +182,7 @@ class _Hijack:
         if not self.queues.kai:
             return
         foreign = self._foreign(tenant)
-        template = plain_pod(namespace)
+        template = modest_pod(namespace)
         labels = {KAI_LABEL: foreign}
         inner = {"metadata": {"labels": {"app": PROBE}}, "spec": {**template["spec"], "restartPolicy": "Never"}}
         meta = {"name": PROBE, "labels": labels}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Missing
 from tenantry.safe.becoming import dropped, never_becomes, whole
 from tenantry.safe.devices.ruling import admission_missing
+from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
 from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
@@ -27,36 +28,23 @@ if TYPE_CHECKING:
     from tenantry.safe.view import View
 
 NAME = "probe"
-IMAGE = "registry.example.com/probe:1"
 MOST_QUEUES = 16
 """Queues tried per namespace; those named in annotations of the namespace come first."""
 MOST_DEPLOYED = 4
 """Deployed pods of a namespace tried as a base."""
 
 
-def plain_pod(namespace: str) -> Body:
-    """Return a pod that keeps to the restricted profile and asks for little."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": IMAGE,
-                    "imagePullPolicy": "Always",
-                    "resources": {
-                        "requests": {"cpu": "100m", "memory": "64Mi"},
-                        "limits": {"cpu": "100m", "memory": "64Mi"},
-                    },
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                }
-            ],
-        },
+def modest_pod(namespace: str) -> Body:
+    """Return a pod that the strictest Pod Security level lets in and that asks for little."""
+    pod = plain_pod(namespace)
+    little = {"cpu": "100m", "memory": "64Mi"}
+    container = {
+        **pod["spec"]["containers"][0],
+        "name": NAME,
+        "imagePullPolicy": "Always",
+        "resources": {"requests": little, "limits": dict(little)},
     }
+    return {**pod, "spec": {**pod["spec"], "automountServiceAccountToken": False, "containers": [container]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +95,9 @@ class Prober:
         return first
 
     def _candidates(self, namespace: str) -> Iterator[Body]:
-        yield plain_pod(namespace)
+        yield modest_pod(namespace)
         for dress in self.dresses(namespace)[1:]:
-            pod = plain_pod(namespace)
+            pod = modest_pod(namespace)
             dress(pod)
             yield pod
         owner = self.view.tenancy.owner(namespace)
