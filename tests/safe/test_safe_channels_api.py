@@ -104,6 +104,81 @@ def test_whoever_acts_for_the_tenant_counts(channel: Channel, held: Body, who: s
     assert given(channel, held, namespace="b", who=who)["b"].verdict is VIOLATED
 
 
+OBJECTS: list[Any] = [
+    pytest.param(rule("get", "pods/log"), Effect.READ, id="what pods print"),
+    pytest.param(rule("update", "configmaps"), Effect.WRITE, id="configuration"),
+    pytest.param(rule("delete", "persistentvolumeclaims"), Effect.WRITE, id="data"),
+    pytest.param(rule("patch", "services"), Effect.WRITE, id="where traffic goes"),
+    pytest.param(rule("create", "networkpolicies", "networking.k8s.io"), Effect.WRITE, id="network policies"),
+    pytest.param(rule("delete", "rolebindings", RBAC), Effect.WRITE, id="rights"),
+    pytest.param(rule("update", "widgets", "example.com"), Effect.WRITE, id="custom resources"),
+    pytest.param(rule("watch", "pods"), Effect.OBSERVE, id="seeing pods"),
+    pytest.param(rule("get", "*", "apps"), Effect.OBSERVE, id="seeing workloads"),
+]
+
+
+@pytest.mark.parametrize(("held", "effect"), OBJECTS)
+def test_a_right_to_any_object_of_another_reaches_it(held: Body, effect: Effect) -> None:
+    claim = given(A3, held, namespace="b")["b"]
+
+    assert claim.verdict is VIOLATED
+    assert claim.effect is effect
+    assert given(A3, held, namespace="b")["c"].verdict is PROVED
+    assert given(A3, held, namespace="a")[""].verdict is PROVED
+
+
+@pytest.mark.parametrize(
+    ("held", "namespace", "expected"),
+    [
+        pytest.param(rule("get", "configmaps"), "ops", PROVED, id="what the platform shows in a namespace"),
+        pytest.param(rule("update", "configmaps"), "ops", VIOLATED, id="but not what it writes there"),
+        pytest.param(rule("get list watch", "pods configmaps"), "", VIOLATED, id="seeing pods everywhere"),
+        pytest.param(rule("get list watch", "nodes namespaces"), "", PROVED, id="seeing what lies outside namespaces"),
+        pytest.param(rule("get", "widgets", "example.com"), "", PROVED, id="kinds nobody knows the scope of"),
+        pytest.param(rule("use", "securitycontextconstraints", "security.openshift.io"), "b", PROVED, id="other verbs"),
+    ],
+)
+def test_which_objects_count(held: Body, namespace: str, expected: Verdict) -> None:
+    seen = view(*holding(held, namespace=namespace), EDIT, tenants=THREE)
+
+    assert verdict(A3, seen) is expected
+
+
+@needs_cel
+@pytest.mark.parametrize("verbs", ["create", "update", "delete", "create update patch delete"])
+@pytest.mark.parametrize("kind", ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"])
+def test_each_way_to_write_each_kind_has_to_be_refused(verbs: str, kind: str) -> None:
+    webhooks = ADMISSION.partition("/")[0]
+    held = holding(rule(verbs, kind, webhooks))
+    everything = ["CREATE", "UPDATE", "DELETE"]
+    both = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]
+    refuses = guard("g", "false", resources=both, groups=[webhooks], operations=everything)
+
+    assert verdict(A4, view(held, refuses)) is PROVED
+    used = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "patch": "UPDATE"}
+    for operation in {used[verb] for verb in verbs.split()}:
+        left = [item for item in everything if item != operation]
+        partly = guard("g", "false", resources=both, groups=[webhooks], operations=left)
+        assert verdict(A4, view(held, partly)) is VIOLATED
+    other = guard("g", "false", resources=sorted({*both} - {kind}), groups=[webhooks], operations=everything)
+    assert verdict(A4, view(held, other)) is VIOLATED
+
+
+@needs_cel
+def test_what_one_identity_may_not_do_another_may() -> None:
+    held = [
+        *holding(rule("create", "clusterroles", RBAC)),
+        bind("robot", "ClusterRole/held", "sa:a/robot"),
+    ]
+    robots = guard(
+        "g", "request.userInfo.username == 'system:serviceaccount:a:robot'", resources=["clusterroles"], groups=[RBAC]
+    )
+    nobody = guard("g", "false", resources=["clusterroles"], groups=[RBAC])
+
+    assert verdict(A6, view(held, robots)) is VIOLATED
+    assert verdict(A6, view(held, nobody)) is PROVED
+
+
 def test_effect_and_impact_are_those_of_what_is_done() -> None:
     removes = given(A2, rule("delete", "pods"), namespace="b")["b"]
     kubelet = given(A2, rule("get", "nodes/proxy"))[""]
@@ -270,6 +345,11 @@ def test_careless_tenants_bind_strangers() -> None:
         ("", "nodes/status"),
         ("", "persistentvolumes"),
         ("", "namespaces"),
+        ("certificates.k8s.io", "certificatesigningrequests/approval"),
+        ("resource.k8s.io", "deviceclasses"),
+        ("networking.k8s.io", "ingressclasses"),
+        ("k8s.ovn.org", "egressips"),
+        ("operator.openshift.io", "networks"),
         ("storage.k8s.io", "storageclasses"),
         ("node.k8s.io", "runtimeclasses"),
         ("scheduling.k8s.io", "priorityclasses"),

@@ -16,6 +16,24 @@ from tenantry.safe.hosts import covers
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
 
 
+MAKER = right("pods", "create", "pods")
+
+
+PROXY = obj("HTTPProxy", "web", "a", "projectcontour.io/v1", spec={"virtualhost": {"fqdn": "www.example.com"}})
+
+
+def definition(group: str) -> Body:
+    return obj("CustomResourceDefinition", f"things.{group}", api="apiextensions.k8s.io/v1", spec={"group": group})
+
+
+def no_kind(plural: str, group: str) -> list[Body]:
+    return guard("no-kind", "false", groups=[group], resources=[plural])
+
+
+def nothing(name: str) -> Body:
+    return obj("Role", name, "a", api="rbac.authorization.k8s.io/v1", rules=[])
+
+
 def ingress(namespace: str, host: str, annotations: Body | None = None) -> Body:
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
@@ -106,6 +124,29 @@ HOSTS = [
         [right("gw", "create", "httproutes", "gateway.networking.k8s.io")],
         [OWN_GATEWAYS],
         "by a HTTPRoute in a",
+    ),
+    Hole(
+        "any host by a kind of a mesh",
+        "C1",
+        [MAKER, right("mesh", "create", "virtualservices", "networking.istio.io"), definition("networking.istio.io")],
+        [no_kind("virtualservices", "networking.istio.io")],
+        "by a VirtualService in a",
+        "Role mesh",
+    ),
+    Hole(
+        "any host by a kind of another ingress controller",
+        "C1",
+        [MAKER, right("proxies", "update", "httpproxies", "projectcontour.io"), PROXY],
+        [nothing("proxies")],
+        "by a HTTPProxy in a",
+        "Role proxies",
+    ),
+    Hole(
+        "a host of another made of the names of a route and its namespace",
+        "C1",
+        [OPENSHIFT, ROUTES, NO_SUBDOMAIN, route("b", "shop-a.example.com")],
+        [route("b", "shop-c.example.com")],
+        "named shop, can get shop-a.example.com of b",
     ),
     Hole(
         "one host claimed by both",
@@ -343,7 +384,6 @@ HOLES = [*HOSTS, *PROXIES, *METRICS, *LOGS]
 TestHoles = holes_checked(HOLES)
 
 
-MAKER = right("pods", "create", "pods")
 VIEWER = cluster_role("cluster-monitoring-view", rule("get", "namespaces"))
 CASES = [
     Case("nothing may be published", "C1", [ingress("b", "b.example.com")]),
@@ -351,6 +391,12 @@ CASES = [
     Case("a route needs a right of its own for a host", "C1", [OPENSHIFT, ROUTES, NO_SUBDOMAIN]),
     Case(
         "kinds of the Gateway API that nobody installed", "C1", [MAKER, right("all", "create", "things", "example.com")]
+    ),
+    Case(
+        "a kind of a mesh that nobody shows is served",
+        "C1",
+        [MAKER, right("mesh", "create", "virtualservices", "networking.istio.io")],
+        "whether virtualservices.networking.istio.io are served",
     ),
     Case("a proxy nobody shows", "C2", [INGRESSES], "ingress.annotations-harmless"),
     Case("a proxy without annotations", "C2", [OPENSHIFT, INGRESSES]),

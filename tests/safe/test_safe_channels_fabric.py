@@ -110,6 +110,18 @@ HOLES = [
         ("red-1-red",),
     ),
     Hole(
+        "a tenant that has the network operator write networks, wherever it runs",
+        "X1",
+        world(
+            namespace("network-operator"),
+            rights("red", rule("update", "sriovnetworks", "sriovnetwork.openshift.io"), inside="network-operator"),
+        ),
+        rights("red", rule("get", "sriovnetworks", "sriovnetwork.openshift.io"), inside="network-operator"),
+        "any interface of a node",
+        ("red-1-network-operator",),
+        together=True,
+    ),
+    Hole(
         "the network of another tenant, Multus told not to look",
         "X2",
         world(macvlan("blue")),
@@ -409,6 +421,15 @@ CASES = [
         "X3",
         world(sriov_network("red"), {**network_definition("blue"), "spec": {"config": "{not json"}}),
         "what carries network blue/net",
+    ),
+    Case(
+        "what a trunk carries",
+        "X3",
+        world(
+            network_definition("red", type="bridge", bridge="br", vlanTrunk=[{"minID": 1, "maxID": 4094}]),
+            network_definition("blue", type="bridge", bridge="br", vlan=7),
+        ),
+        "what carries network red/net",
     ),
     Case(
         "whether the driver checks addresses",

@@ -50,6 +50,7 @@ NO_RUNTIME_CLASS = "object.spec.?runtimeClassName.orValue('') == ''"
 NO_ANNOTATIONS = "object.metadata.?annotations.orValue({}).all(k, !k.startsWith('nvidia.cdi.k8s.io/'))"
 NO_FRACTIONS = "object.metadata.?annotations.orValue({}).all(k, !(k in ['gpu-fraction', 'gpu-memory']))"
 NO_CLAIMS = "false"
+SHARED_GPUS = "requests.nvidia.com/gpu.shared"
 MIG_CONFIG = "nvidia.com/mig.config"
 PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
 
@@ -763,3 +764,12 @@ def test_a_quota_with_scopes_counts_some_pods_only() -> None:
     scoped = no("blue", "nvidia.com/gpu.shared")
     scoped["spec"]["scopes"] = ["BestEffort"]
     assert of_red("G4", view(world(SHARING, plugin_config(plain=SLICED), scoped))).verdict is Verdict.VIOLATED
+
+
+def test_a_quota_over_several_namespaces_counts_while_the_labels_it_selects_by_stay() -> None:
+    spec = {"selector": {"labels": {"matchLabels": {"tenant": "blue"}}}, "quota": {"hard": {SHARED_GPUS: "0"}}}
+    limit = manifest("quota.openshift.io/v1", "ClusterResourceQuota", "blue", spec=spec)
+    objects = world(SHARING, plugin_config(plain=SLICED), limit)
+    relabels = rights("blue", rule("patch", "namespaces"), rule("create", "pods"))
+    assert of_red("G4", view(objects)).verdict is Verdict.PROVED
+    assert of_red("G4", view([*objects, *relabels])).verdict is Verdict.VIOLATED

@@ -275,6 +275,12 @@ TestHoles = holes_checked(HOLES)
 
 
 CASES = [
+    Case(
+        "kinds that a star names",
+        "Q7",
+        [right("all", "create", "*", "example.com"), right("pods", "create", "pods"), quota(pods="5")],
+        "which kinds the API server stores",
+    ),
     Case("nothing shows what nodes offer", "Q1", [EDITORS, full()], "nodes.extended-resources-listed"),
     Case(
         "a MIG configuration nobody shows",

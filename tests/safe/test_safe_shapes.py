@@ -6,7 +6,7 @@ import pytest
 from holes import BY_ID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safe_clusters import Body, bind, cluster_role, decide, guard, rule, view
+from safe_clusters import Body, bind, cluster_role, decide, guard, obj, rule, view
 from share_objects import pod, quota, space
 
 from tenantry.model.finding import Verdict
@@ -54,6 +54,20 @@ def test_words_for_people_make_no_difference_unless_a_policy_reads_them() -> Non
     )
     reads = guard("reads", "namespaceObject.metadata.?annotations[?'openshift.io/description'].orValue('') == ''")
     seen = view(edits(), told, reads, tenants=OWNED)
+    assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
+
+
+def test_what_policies_take_as_parameters_from_a_namespace_makes_a_difference() -> None:
+    policy = guard(
+        "limits",
+        "object.spec.?priority.orValue(0) <= int(params.data.most)",
+        binding={"paramRef": {"name": "limits", "parameterNotFoundAction": "Deny"}},
+        paramKind={"apiVersion": "v1", "kind": "ConfigMap"},
+    )
+    limits = [
+        obj("ConfigMap", "limits", name, data={"most": most}) for name, most in (("red-dev", "1"), ("red-prod", "9"))
+    ]
+    seen = view(edits(), policy, limits, tenants=OWNED)
     assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
 
 

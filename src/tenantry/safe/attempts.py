@@ -19,6 +19,7 @@ from tenantry.safe.other_hosts import PLURALS
 from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_body, about_kind, unless_more_is_said
 from tenantry.safe.shapes import neutral, shapes_of
+from tenantry.safe.writing import before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,7 +192,7 @@ class Attempts:
         there = [item.body for item in self.view.snapshot.within(namespace) if item.key.kind == key.kind]
         named = [item for item in there if not right.names or item["metadata"]["name"] in right.names]
         name = right.names[0] if right.names else key.name
-        made_up = [_called(dropped(body, path), name) for path in parts]
+        made_up = [_called(dropped(body, path), name) for path in parts] or [_called(before(body), name)]
         for old in (*(() if key.kind in FIXED else named[:MOST_EXISTING]), *made_up):
             change = _called(body, old["metadata"]["name"])
             found = self._attempt(namespace, change, "UPDATE", right, old=old)

@@ -55,7 +55,6 @@ class Shapes:
 
     def __init__(self, view: View) -> None:
         bodies = list(_policy_bodies(view))
-        asked = frozenset(_parameter_kinds(view))
         self._words = "\n".join(map(repr, bodies))
         self._literals = sorted(_literals(bodies))
         self._special = _special_names(view)
@@ -67,7 +66,7 @@ class Shapes:
             marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words, asked))
+                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words))
                 self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
 
     def of(self, namespace: str) -> str:
@@ -179,7 +178,7 @@ def _special_names(view: View) -> set[str]:
     return found | accounts | {name.rpartition(":")[2] for name in found if name.startswith("system:serviceaccounts:")}
 
 
-def _contents(view: View, namespace: str, words: str, parameters: frozenset[tuple[str, str]]) -> list[object]:
+def _contents(view: View, namespace: str, words: str) -> list[object]:
     home = view.snapshot.get("", "Namespace", namespace)
     body = home.body if home else None
     parts: list[object] = [
@@ -187,7 +186,7 @@ def _contents(view: View, namespace: str, words: str, parameters: frozenset[tupl
         for source in (labels_of(body), annotations_of(body))
     ]
     for manifest in view.snapshot.within(namespace):
-        if manifest.key.kind in _KINDS or (manifest.key.group, manifest.key.kind) in parameters:
+        if manifest.key.kind in _KINDS:
             inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
             parts.append((manifest.key.kind, manifest.key.name, at(manifest.body, "metadata", "labels"), inside))
     return parts

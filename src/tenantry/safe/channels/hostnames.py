@@ -162,7 +162,7 @@ class _Collisions:
                 continue
             if self.view.snapshot.live and not is_served(self.view.snapshot, group):
                 continue
-            if attempt.admission.admitted and is_served(self.view.snapshot, group):
+            if not attempt.admission.admitted or is_served(self.view.snapshot, group):
                 summary = f"{tenant} may publish {host} by a {body['kind']} in {namespace}"
                 for other in others or [""]:
                     tally.add(attempt.outcome(summary, FIX), other)
