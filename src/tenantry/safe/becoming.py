@@ -106,11 +106,12 @@ def _leaves(known: Fields, above: Path = ()) -> Iterator[Path]:
 
 
 def _without(known: Fields, path: Path) -> Fields:
+    """Return what is known without one part, and without what held nothing else."""
     rest = {key: value for key, value in known.known.items() if key != path[0]}
     below = known.known[path[0]]
     if len(path) > 1 and isinstance(below, Fields):
         inner = _without(below, path[1:])
-        if inner.known or inner.absent or path[0] == "metadata":
+        if inner.known or inner.absent:
             rest[path[0]] = inner
     return Fields(rest, known.absent)
 
