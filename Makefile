@@ -53,6 +53,8 @@ demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/d
 bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/compile.py --json benchmarks/results/compile.json
 	$(BIN)/python benchmarks/verify.py --json benchmarks/results/verify.json
+	$(BIN)/python benchmarks/traces.py --json benchmarks/results/traces.json
+	$(BIN)/python benchmarks/packing.py --json benchmarks/results/packing.json
 
 layers: $(STAMP)  ## Prove that imports go down
 	$(BIN)/lint-imports

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
     "verify": "Prove that no tenant can act on another, or show how it can",
     "connectivity": "List who may connect to whom under the network policies of a folder",
+    "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",

@@ -1,0 +1,5 @@
+"""Processes: the only place that starts any.
+
+Spreads work that is a function of its arguments over cores and gives results back in the order of the work. What may
+not live here: what the work is about.
+"""

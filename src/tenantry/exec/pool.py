@@ -1,0 +1,87 @@
+"""Spreads work over processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenantry.errors import TenantryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Common = TypeVar("Common")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_common: Any = None
+
+
+def cores() -> int:
+    """Return how many cores this process may use, 1 at least."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def spread(
+    function: Callable[[Common, Task], Result],
+    common: Common,
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    done: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Call a function for each task.
+
+    Args:
+        function: what to call; found by its module and name in each process.
+        common: its first argument for all tasks; sent to each process once.
+        tasks: its second argument.
+        workers: how many processes at most; with one, or for one task, everything happens in this process.
+        done: told how many tasks are done each time one is.
+
+    Returns:
+        The results in the order of the tasks, whatever the number of processes.
+
+    Raises:
+        TenantryError: if a process ends before its work does.
+    """
+    workers = min(workers, len(tasks))
+    if workers <= 1:
+        results = []
+        for task in tasks:
+            results.append(function(common, task))
+            if done is not None:
+                done(len(results))
+        return results
+    # Fresh processes: a copy of one that has threads may wait for ever for what they held.
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (common,))
+    try:
+        futures = [pool.submit(_call, function, task) for task in tasks]
+        for number, future in enumerate(as_completed(futures), 1):
+            future.result()  # what went wrong in one ends all
+            if done is not None:
+                done(number)
+        return [future.result() for future in futures]
+    except BrokenProcessPool as error:
+        raise TenantryError(
+            f"one of {workers} worker processes ended before its work did; if memory ran out, fewer of them need less"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(common: Any) -> None:
+    """Prepare a process: keep what all tasks share, and leave interrupts to the process that waits."""
+    global _common  # noqa: PLW0603 - a process has one pool
+    _common = common
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _call(function: Callable[[Any, Any], Any], task: Any) -> Any:
+    return function(_common, task)

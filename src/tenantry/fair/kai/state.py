@@ -1,0 +1,462 @@
+"""Jobs during a cycle: their pods, their tree of groups, and how much of a gang is there.
+
+A task is one object whatever looks at it. A part of a job (a probe of the search, the rest of a victim) is a job of its
+own over the same tasks whose counts stay as they were when it was made; changes of status go to the job of the session.
+
+Source: pkg/scheduler/api/podgroup_info (job_info.go, subgroup_info/podset.go, subgroup_info/subgroupset.go).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.fair.kai.asks import CPU, GPU, MEMORY, Ask, Axes
+from tenantry.model.job import ACTIVE_ALLOCATED, ACTIVE_USED, ALIVE, ALLOCATED, DEFAULT_SUBGROUP, PodStatus, Subgroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tenantry.model.job import Job as ModelJob
+    from tenantry.model.job import Pod, TopologyConstraint
+
+PENDING, GATED, RELEASING, SUCCEEDED = (
+    int(PodStatus.PENDING), int(PodStatus.GATED), int(PodStatus.RELEASING), int(PodStatus.SUCCEEDED),
+)  # fmt: skip
+IS_ALLOCATED, IS_ACTIVE, IS_USED, IS_ALIVE = int(ALLOCATED), int(ACTIVE_ALLOCATED), int(ACTIVE_USED), int(ALIVE)
+
+Vector = tuple[float, ...]
+
+
+class Task:
+    """A pod during a cycle.
+
+    Attributes:
+        uid: identifier.
+        job: identifier of its job.
+        pod: as the moment has it.
+        ask: what it asks for.
+        subgroup: name of its leaf group.
+        status: where it stands.
+        node: node it is on, or promised.
+        groups: shared GPUs it holds parts of.
+        virtual: whether its status is only supposed, inside an undecided search.
+        accepted: amounts it is charged with on its node.
+        accepted_gpus: GPUs it is charged with, MIG instances by their slices.
+        shares_gpu: whether it holds parts of GPUs.
+        order: key among the pods of its job.
+    """
+
+    __slots__ = (
+        "accepted", "accepted_gpus", "ask", "groups", "job", "node", "order", "pod", "shares_gpu", "status", "subgroup",
+        "uid", "virtual",
+    )  # fmt: skip
+
+    def __init__(self, pod: Pod, job: str, axes: Axes) -> None:
+        self.uid, self.job, self.pod = pod.name, job, pod
+        self.ask = Ask(pod, axes)
+        self.subgroup = pod.subgroup or DEFAULT_SUBGROUP
+        self.status = int(pod.status)
+        self.node, self.groups = pod.node, pod.groups
+        self.virtual = False
+        self.accepted: Vector = (0.0,) * axes.size
+        self.accepted_gpus = 0.0
+        self.shares_gpu = False
+        # Leaders, heads and explicit order come first (plugins kubeflow, ray, taskorder), then age and name.
+        explicit = (0, -pod.order) if pod.order is not None else (1, 0)
+        self.order = (not pod.leader, not pod.head, *explicit, pod.created, pod.name)
+
+    def wanted(self, *, real: bool) -> bool:
+        """Whether it needs a place: pending or, inside a search, supposed to be evicted."""
+        return self.status == PENDING or (not real and self.virtual and self.status == RELEASING)
+
+    def __repr__(self) -> str:
+        return f"Task({self.uid}, {PodStatus(self.status).word}, {self.node or '-'})"
+
+
+class PodSet:
+    """A leaf group: pods of which a minimum must run together."""
+
+    __slots__ = ("active", "alive", "constraint", "gated", "minimum", "name", "parent", "tasks", "used")
+
+    def __init__(self, name: str, minimum: int, constraint: TopologyConstraint | None) -> None:
+        self.name, self.minimum, self.constraint = name, minimum, constraint
+        self.parent: GroupSet | None = None
+        self.tasks: dict[str, Task] = {}
+        self.active = self.used = self.alive = self.gated = 0
+
+    def count(self, status: int, by: int) -> None:
+        """Add or remove a pod of this status from the counts."""
+        if status & IS_ACTIVE:
+            self.active += by
+        if status & IS_USED:
+            self.used += by
+        if status & IS_ALIVE:
+            self.alive += by
+        if status == GATED:
+            self.gated += by
+
+    def add(self, task: Task) -> None:
+        """Take a pod in."""
+        self.tasks[task.uid] = task
+        self.count(task.status, 1)
+
+    @property
+    def members(self) -> int:
+        """Active pods."""
+        return self.active
+
+    @property
+    def needed(self) -> int:
+        """Active pods it needs."""
+        return self.minimum
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether enough pods are active."""
+        return self.active >= self.minimum
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough pods exist to be considered."""
+        return self.alive - self.gated >= self.minimum
+
+    def leaves(self) -> Iterator[PodSet]:
+        """Yield itself."""
+        yield self
+
+
+class GroupSet:
+    """An inner group: subgroups of which a minimum must be satisfied together."""
+
+    __slots__ = ("children", "constraint", "minimum", "name", "parent")
+
+    def __init__(self, name: str, minimum: int | None, constraint: TopologyConstraint | None) -> None:
+        self.name, self.minimum, self.constraint = name, minimum, constraint
+        self.parent: GroupSet | None = None
+        self.children: list[GroupSet | PodSet] = []
+
+    def add(self, child: GroupSet | PodSet) -> None:
+        """Take a subgroup in."""
+        child.parent = self
+        self.children.append(child)
+
+    @property
+    def members(self) -> int:
+        """Direct subgroups that are satisfied."""
+        return sum(child.satisfied for child in self.children)
+
+    @property
+    def needed(self) -> int:
+        """Direct subgroups it needs."""
+        return len(self.children) if self.minimum is None else self.minimum
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether enough direct subgroups are satisfied."""
+        return self.members >= self.needed
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough direct subgroups are ready."""
+        return sum(child.ready for child in self.children) >= self.needed
+
+    def leaves(self) -> Iterator[PodSet]:
+        """Yield the leaf groups below, in order."""
+        for child in self.children:
+            yield from child.leaves()
+
+    def copy(self) -> GroupSet:
+        """Return the same tree without pods."""
+        twin = GroupSet(self.name, self.minimum, self.constraint)
+        for child in self.children:
+            twin.add(
+                child.copy() if isinstance(child, GroupSet) else PodSet(child.name, child.minimum, child.constraint)
+            )
+        return twin
+
+
+Group = GroupSet | PodSet
+
+
+class Job:
+    """A gang during a cycle, or a part of one."""
+
+    __slots__ = (
+        "_chunk",
+        "_request",
+        "active",
+        "allocated",
+        "axes",
+        "created",
+        "delay_until",
+        "errors",
+        "evicted",
+        "grace",
+        "leaf_sets",
+        "model",
+        "name",
+        "namespace",
+        "pending",
+        "preemptible",
+        "priority",
+        "queue",
+        "root",
+        "signature",
+        "stale",
+        "stale_since",
+        "started",
+        "strays",
+        "succeeded",
+        "tasks",
+        "uid",
+    )  # fmt: skip
+
+    def __init__(self, model: ModelJob, axes: Axes, root: GroupSet) -> None:
+        self.model, self.axes, self.root = model, axes, root
+        self.uid = self.name = model.name
+        self.namespace, self.queue, self.priority = model.namespace, model.queue, model.priority
+        self.preemptible, self.created = model.may_be_evicted, model.created
+        self.started, self.evicted = model.started, model.evicted
+        self.stale_since, self.stale = model.stale_since, model.stale_since is not None
+        self.leaf_sets = {leaf.name: leaf for leaf in root.leaves()}
+        self.tasks: dict[str, Task] = {}
+        self.strays: list[str] = []
+        self.allocated = [0.0] * axes.size
+        self.active = self.pending = self.succeeded = 0
+        self.signature: tuple[object, ...] | None = None
+        self._chunk: list[Task] | None = None
+        self._request: Vector | None = None
+
+    def add(self, task: Task) -> None:
+        """Take a pod in; one whose subgroup does not exist is set aside."""
+        leaf = self.leaf_sets.get(task.subgroup)
+        if leaf is None:
+            self.strays.append(task.uid)
+            return
+        leaf.add(task)
+        self.tasks[task.uid] = task
+        self._count(task, 1)
+
+    def _count(self, task: Task, by: int) -> None:
+        status = task.status
+        if status & IS_ACTIVE:
+            self.active += by
+        if status == PENDING:
+            self.pending += by
+        elif status == SUCCEEDED:
+            self.succeeded += by
+        if status & IS_ALLOCATED:
+            allocated = self.allocated
+            if by > 0:
+                for position, amount in enumerate(task.ask.vector):
+                    allocated[position] += amount
+            else:
+                for position, amount in enumerate(task.ask.vector):
+                    allocated[position] -= amount
+        self._chunk = self._request = None
+
+    def set_status(self, task: Task, status: int) -> None:
+        """Move one of its pods to another status."""
+        leaf = self.leaf_sets[task.subgroup]
+        self._count(task, -1)
+        leaf.count(task.status, -1)
+        task.status = status
+        leaf.count(status, 1)
+        self._count(task, 1)
+
+    def part(self, tasks: Iterable[Task]) -> Job:
+        """Return a job of some of its pods, with counts as they are now."""
+        twin = Job(self.model, self.axes, self.root.copy())
+        for task in tasks:
+            twin.add(task)
+        return twin
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough of its pods exist to be considered."""
+        return self.root.ready
+
+    @property
+    def elastic(self) -> bool:
+        """Whether it has more pods than it needs."""
+        return any(leaf.minimum < len(leaf.tasks) for leaf in self.leaf_sets.values())
+
+    @property
+    def used(self) -> int:
+        """Pods that occupy nodes."""
+        return sum(leaf.used for leaf in self.leaf_sets.values())
+
+    @property
+    def gang_satisfied(self) -> bool:
+        """Whether every leaf group has enough pods on nodes or promised one."""
+        return all(leaf.used >= leaf.minimum for leaf in self.leaf_sets.values())
+
+    @property
+    def elastic_state(self) -> int:
+        """0 below the minimum of some leaf, 1 exactly at every minimum, 2 above (plugins/elastic/elastic.go)."""
+        state = 1
+        for leaf in self.leaf_sets.values():
+            if leaf.active < leaf.minimum:
+                return 0
+            if leaf.active > leaf.minimum:
+                state = 2
+        return state
+
+    @property
+    def order(self) -> tuple[int, int, int, str]:
+        """Key among jobs of one queue: priority, elastic state, age, name (framework/session_plugins.go)."""
+        return (-self.priority, self.elastic_state, self.created, self.uid)
+
+    def must_wait_whole(self) -> bool:
+        """Whether part of a gang was only promised a place, so that none of it may start (ShouldPipelineJob)."""
+        for leaf in self.leaf_sets.values():
+            promised = running = 0
+            for task in leaf.tasks.values():
+                if task.status == PodStatus.PIPELINED:
+                    promised += 1
+                elif task.status & IS_ACTIVE:
+                    running += 1
+            if promised and running < leaf.minimum:
+                return True
+        return False
+
+    def chunk(self, *, real: bool) -> list[Task]:
+        """Tasks it asks places for now: what its gang misses or, once that is there, one more pod.
+
+        The answer is kept until a pod changes status, whoever asks (a quirk of the original).
+        """
+        if self._chunk is None:
+            self._chunk = _collect(self.root, real=real)
+        return self._chunk
+
+    def request(self, smallest_gpu: int | None, *, real: bool) -> Vector:
+        """Amounts of :meth:`chunk`; memory of GPUs counts by the smallest GPU of the cluster."""
+        if self._request is None:
+            total = [0.0] * self.axes.size
+            for task in self.chunk(real=real):
+                if task.wanted(real=real):
+                    for position, amount in enumerate(task.ask.vector):
+                        total[position] += amount
+                    if task.ask.memory and smallest_gpu is not None:
+                        total[GPU] += task.ask.memory_as_gpus(smallest_gpu)
+            self._request = tuple(total)
+        return self._request
+
+
+def build_job(model: ModelJob, axes: Axes, *, allows_no_minimum: bool = True) -> Job:
+    """Return the state of a job at the start of a cycle."""
+    root = model.root
+    if root is None:
+        root = Subgroup("", None, (Subgroup(DEFAULT_SUBGROUP, len(model.pods)),), leaf=False)
+    tree = GroupSet(root.name, root.minimum, root.constraint)
+    for child in root.children:
+        tree.add(_tree(child))
+    if not tree.children:
+        tree.add(PodSet(DEFAULT_SUBGROUP, len(model.pods), None))
+    if not allows_no_minimum and len(tree.children) == 1 and tree.children[0].name == DEFAULT_SUBGROUP:
+        leaf = tree.children[0]
+        leaf.minimum = max(leaf.minimum or 0, 1)
+    job = Job(model, axes, tree)
+    for pod in model.pods:
+        job.add(Task(pod, model.name, axes))
+    return job
+
+
+def _tree(group: Subgroup) -> Group:
+    if group.leaf:
+        return PodSet(group.name, group.minimum or 0, group.constraint)
+    inner = GroupSet(group.name, group.minimum, group.constraint)
+    for child in group.children:
+        inner.add(_tree(child))
+    return inner
+
+
+def group_order(group: Group) -> tuple[object, ...]:
+    """Key of a subgroup among its siblings: unsatisfied first, then those with a minimum, by how full they are.
+
+    Source: plugins/subgrouporder/subgroup_order.go; the name decides at last.
+    """
+    members, needed = group.members, group.needed
+    if members < needed:
+        return (0, 0.0, group.name)
+    if needed:
+        return (1, members / needed, group.name)
+    return (2, float(members), group.name)
+
+
+def _collect(group: GroupSet, *, real: bool) -> list[Task]:
+    """Tasks a group asks for (api/podgroup_info/allocation_info.go)."""
+    children = sorted(group.children, key=group_order)
+    if not group.satisfied:
+        tasks: list[Task] = []
+        for child in children[: group.needed]:
+            if not child.satisfied:
+                tasks += _from_child(child, real=real)
+        return tasks
+    for child in children:
+        found = _from_child(child, real=real)
+        if found:
+            return found
+    return []
+
+
+def _from_child(child: Group, *, real: bool) -> list[Task]:
+    if isinstance(child, GroupSet):
+        return _collect(child, real=real)
+    wanted = sorted((task for task in child.tasks.values() if task.wanted(real=real)), key=lambda task: task.order)
+    return wanted[: 1 if child.satisfied else child.minimum - child.active]
+
+
+def evictable(job: Job) -> tuple[list[Task], bool]:
+    """Pods of a victim to evict next, and whether it keeps active pods after that.
+
+    First one pod above a minimum, from the deepest and fullest group; then one whole group above a minimum; then all.
+
+    Source: api/podgroup_info/eviction_info.go.
+    """
+    tasks = _surplus(job.root) or _all_active(job.root)
+    return tasks, len(tasks) < job.active
+
+
+def _surplus(group: GroupSet) -> list[Task]:
+    satisfied = group.members
+    if not satisfied:
+        return []
+    children = sorted(group.children, key=group_order, reverse=True)
+    if _has_surplus(group):
+        for child in children:
+            tasks = _surplus(child) if isinstance(child, GroupSet) else _last_above_minimum(child)
+            if tasks:
+                return tasks
+    if group.needed < satisfied:
+        for child in children:
+            tasks = _all_active(child)
+            if tasks:
+                return tasks
+    return []
+
+
+def _has_surplus(group: Group) -> bool:
+    if isinstance(group, PodSet):
+        return group.active > group.minimum
+    return group.members > group.needed or any(_has_surplus(child) for child in group.children)
+
+
+def _last_above_minimum(leaf: PodSet) -> list[Task]:
+    return _active(leaf)[:1] if leaf.active > leaf.minimum else []
+
+
+def _all_active(group: Group) -> list[Task]:
+    return [task for leaf in group.leaves() for task in _active(leaf)]
+
+
+def _active(leaf: PodSet) -> list[Task]:
+    """Active pods of a leaf group, the least wanted first."""
+    return sorted(
+        (task for task in leaf.tasks.values() if task.status & IS_ACTIVE), key=lambda task: task.order, reverse=True
+    )
+
+
+def plain(vector: Vector | list[float]) -> tuple[float, float, float]:
+    """CPU, memory and plain GPUs of a vector, MIG instances aside."""
+    return (vector[CPU], vector[MEMORY], vector[GPU])

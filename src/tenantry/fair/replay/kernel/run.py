@@ -1,0 +1,89 @@
+"""Runs the fast replay and takes its log away."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from tenantry.fair.replay.kernel import memory as at
+from tenantry.fair.replay.kernel.clock import advance
+from tenantry.fair.replay.kernel.compiled import compiled_functions
+from tenantry.fair.replay.kernel.layout import lay_out
+from tenantry.fair.replay.log import NOBODY, Log
+from tenantry.fair.replay.work import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tenantry.fair.replay.setup import Setup
+    from tenantry.fair.scheduler import Scheduler
+    from tenantry.model.job_table import JobTable
+
+ROWS = 1 << 16
+"""Rows the log has room for before they are taken away."""
+PAUSE = 1 << 14
+"""Jobs that end between two reports of progress."""
+
+
+def replay_fast(
+    setup: Setup,
+    table: JobTable,
+    scheduler: Scheduler,
+    *,
+    compiled: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Log:
+    """Replay a trace, where :func:`~.coverage.not_covered` finds nothing against it; return what happened.
+
+    Args:
+        setup: the cluster and how jobs behave.
+        table: the jobs.
+        scheduler: decides.
+        compiled: whether to run compiled where that is possible; the log is the same.
+        progress: told from time to time how many jobs have ended.
+    """
+    kept = [index for index in range(len(table)) if refusal(table, index, setup) is None]
+    layout = lay_out(setup, table, scheduler, kept, ROWS)
+    m: Any = layout.m
+    f: Any = layout.f
+    run: Callable[..., int] = advance
+    functions = compiled_functions() if compiled else None
+    if functions is not None:
+        import numpy as np
+
+        m, f, run = np.array(m, np.int64), np.array(f, np.float64), functions["advance"]
+    log = Log()
+    while (ended := run(m, f, PAUSE)) != at.DONE or m[at.ROW]:
+        idle = not m[at.ROW] and m[at.ROOM_FOR_ROWS]
+        _take_rows(m, log, layout.origin)
+        if progress is not None:
+            progress(int(m[at.FINISHED]))
+        if ended == at.DONE:
+            break
+        if idle:
+            m = _with_more_rows(m)
+    log.end, log.cycles, log.stuck = int(m[at.NOW]), int(m[at.CYCLES]), bool(m[at.STUCK])
+    return log
+
+
+def _take_rows(m: Any, log: Log, origin: Sequence[int] | None) -> None:
+    start, end = int(m[at.ROWS_AT]), int(m[at.ROWS_AT] + m[at.ROW] * at.ROWS)
+    m[at.ROW] = 0
+    for number, name in enumerate(("time", "happening", "job", "gpus", "cause", "detail")):
+        column: array[int] = getattr(log, name)
+        values = m[start + number : end : at.ROWS]
+        numbers: list[int] = values if isinstance(values, list) else values.tolist()
+        if origin is not None and name in {"job", "cause"}:
+            numbers = [NOBODY if job == NOBODY else origin[job] for job in numbers]
+        column.extend(array(column.typecode, numbers))
+
+
+def _with_more_rows(m: Any) -> Any:
+    """Return a memory that has room for twice as many rows; they come last in it."""
+    rows = int(m[at.ROOM_FOR_ROWS])
+    m[at.ROOM_FOR_ROWS] = 2 * rows
+    if isinstance(m, list):
+        return m + [0] * (rows * at.ROWS)
+    import numpy as np
+
+    return np.concatenate((m, np.zeros(rows * at.ROWS, np.int64)))

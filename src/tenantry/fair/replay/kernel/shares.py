@@ -1,0 +1,196 @@
+"""Fair shares of GPUs, as :mod:`tenantry.fair.kai.division` divides them, and charges along the queue tree."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING
+
+from tenantry.fair.replay.kernel.memory import (
+    CYCLE,
+    DIVIDED,
+    DOWNWARDS,
+    FIRST_QUEUE,
+    HIGHEST,
+    K_VALUE,
+    NONE,
+    QUEUE,
+    QUEUE_ABLE,
+    QUEUE_ALLOCATED,
+    QUEUE_ASKED,
+    QUEUE_CHILD_COUNT,
+    QUEUE_CHILDREN,
+    QUEUE_FACTOR,
+    QUEUE_FAIR,
+    QUEUE_LASTING,
+    QUEUE_LIMIT,
+    QUEUE_PARENT,
+    QUEUE_PRIORITY,
+    QUEUE_QUOTA,
+    QUEUE_REST,
+    QUEUE_WEIGHT,
+    ROOT,
+    TOTAL,
+    UNBOUNDED,
+    UNEVEN,
+)
+
+if TYPE_CHECKING:
+    from tenantry.fair.replay.kernel.memory import Floats, Ints
+
+
+def charge(m: Ints, field: int, leaf: int, gpus: int) -> None:
+    """Add GPUs to a field of a leaf and of all queues above."""
+    queue, root = leaf, m[ROOT]
+    while queue != root:
+        m[queue + field] += gpus
+        queue = m[queue + QUEUE_PARENT]
+
+
+def is_refused(m: Ints, f: Floats, leaf: int, asked: int, preemptible: int) -> bool:
+    """Whether GPUs would take a queue above its limit or, for a job that may not be evicted, its quota."""
+    queue, root = leaf, m[ROOT]
+    while queue != root:
+        limit, quota = f[queue + QUEUE_LIMIT], f[queue + QUEUE_QUOTA]
+        if limit != UNBOUNDED and limit < m[queue + QUEUE_ALLOCATED] + asked:
+            return True
+        if preemptible == 0 and quota != UNBOUNDED and quota < m[queue + QUEUE_LASTING] + asked:
+            return True
+        queue = m[queue + QUEUE_PARENT]
+    return False
+
+
+def share_out(m: Ints, f: Floats) -> None:
+    """Set what every queue is due as the cycle begins, if what anybody asks for has changed since the last time."""
+    if m[DIVIDED] == m[CYCLE]:
+        return
+    m[DIVIDED] = m[CYCLE]
+    if m[UNEVEN] == 0:
+        return
+    m[UNEVEN] = 0
+    queues = (m[ROOT] - m[FIRST_QUEUE]) // QUEUE + 1
+    for place in range(m[DOWNWARDS], m[DOWNWARDS] + queues):
+        parent = m[place]
+        first = m[parent + QUEUE_CHILDREN]
+        last = first + m[parent + QUEUE_CHILD_COUNT]
+        if first == last:
+            continue
+        divide_gpus(m, f, first, last, float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR])
+        for child in range(first, last):
+            queue = m[child]
+            limit, quota = f[queue + QUEUE_LIMIT], f[queue + QUEUE_QUOTA]
+            if quota == UNBOUNDED:
+                f[queue + QUEUE_ABLE] = limit
+            else:
+                able = max(quota, f[queue + QUEUE_FAIR])
+                f[queue + QUEUE_ABLE] = able if limit == UNBOUNDED else min(limit, able)
+
+
+def requestable(m: Ints, f: Floats, queue: int) -> float:
+    """GPUs a queue asks for within its limit."""
+    asked, limit = float(m[queue + QUEUE_ASKED]), f[queue + QUEUE_LIMIT]
+    return asked if limit == UNBOUNDED else min(limit, asked)
+
+
+def satisfied(m: Ints, f: Floats, queue: int) -> bool:
+    """Whether a queue is due all it asks for, or all its limit allows."""
+    fair, limit = f[queue + QUEUE_FAIR], f[queue + QUEUE_LIMIT]
+    return m[queue + QUEUE_ASKED] <= fair or (limit != UNBOUNDED and limit <= fair)
+
+
+def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None:
+    """Split GPUs among sibling queues: quotas, then whole units by priority and weight, then single remainders."""
+    left = total
+    for child in range(first, last):
+        queue = m[child]
+        quota = f[queue + QUEUE_QUOTA]
+        amount = min(total if quota == UNBOUNDED else quota, requestable(m, f, queue))
+        f[queue + QUEUE_FAIR] = amount
+        f[queue + QUEUE_REST] = -1.0
+        left -= amount
+    if left <= 0:
+        return
+    priority = next_priority(m, first, last, HIGHEST)
+    while priority != -HIGHEST:
+        left = by_weight(m, f, first, last, priority, left)
+        priority = next_priority(m, first, last, priority)
+    priority = next_priority(m, first, last, HIGHEST)
+    while priority != -HIGHEST:
+        best = largest_rest(m, f, first, last, priority)
+        while best != NONE:
+            if left <= 0:
+                return
+            unit = min(1.0, left)
+            f[best + QUEUE_FAIR] += unit
+            f[best + QUEUE_REST] = -1.0
+            left -= unit
+            best = largest_rest(m, f, first, last, priority)
+        priority = next_priority(m, first, last, priority)
+
+
+def next_priority(m: Ints, first: int, last: int, above: int) -> int:
+    """Highest priority of siblings below another one."""
+    found = -HIGHEST
+    for child in range(first, last):
+        priority = m[m[child] + QUEUE_PRIORITY]
+        if found < priority < above:
+            found = priority
+    return found
+
+
+def largest_rest(m: Ints, f: Floats, first: int, last: int, priority: int) -> int:
+    """The queue of a priority with the largest remainder, -1 for none."""
+    best = NONE
+    for child in range(first, last):
+        queue = m[child]
+        rest = f[queue + QUEUE_REST]
+        if m[queue + QUEUE_PRIORITY] == priority and rest > 0 and (best == NONE or rest > f[best + QUEUE_REST]):
+            best = queue
+    return best
+
+
+def by_weight(m: Ints, f: Floats, first: int, last: int, priority: int, left: float) -> float:  # noqa: PLR0917
+    """Serve one priority in rounds, until a round satisfies nobody; return what is left."""
+    while True:
+        total = weigh(m, f, first, last, priority)
+        if total == 0:
+            return left
+        start, again = left, False
+        for child in range(first, last):
+            if left == 0:
+                break
+            queue = m[child]
+            if m[queue + QUEUE_PRIORITY] != priority or satisfied(m, f, queue) or f[queue + QUEUE_WEIGHT] == 0:
+                continue
+            missing = max(0.0, requestable(m, f, queue) - f[queue + QUEUE_FAIR])
+            offer = start * (f[queue + QUEUE_FACTOR] / total)
+            given = missing if missing <= offer else max(0.0, float(floor(offer)))
+            if missing <= offer:
+                f[queue + QUEUE_REST] = -1.0
+            elif offer - given > 0:
+                f[queue + QUEUE_REST] = offer - given
+            if given == 0:
+                continue
+            f[queue + QUEUE_FAIR] += given
+            left -= given
+            again = again or missing < offer
+        if not again or left == 0:
+            return left
+
+
+def weigh(m: Ints, f: Floats, first: int, last: int, priority: int) -> float:
+    """Set the weights of a round; return their sum, 0 when nobody lacks anything."""
+    unmet = 0.0
+    for child in range(first, last):
+        queue = m[child]
+        if m[queue + QUEUE_PRIORITY] == priority and requestable(m, f, queue) - f[queue + QUEUE_FAIR] > 0:
+            unmet += f[queue + QUEUE_WEIGHT]
+    if unmet == 0:
+        return 0.0
+    total = 0.0
+    for child in range(first, last):
+        queue = m[child]
+        if m[queue + QUEUE_PRIORITY] == priority and not satisfied(m, f, queue):
+            part = f[queue + QUEUE_WEIGHT] / unmet
+            f[queue + QUEUE_FACTOR] = max(0.0, part + f[K_VALUE] * part)
+            total += f[queue + QUEUE_FACTOR]
+    return total

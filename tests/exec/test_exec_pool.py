@@ -1,0 +1,53 @@
+"""Work spread over processes gives what it gives in one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tenantry.errors import TenantryError
+from tenantry.exec.pool import cores, spread
+
+
+def times(factor: int, number: int) -> tuple[int, int]:
+    return factor * number, os.getpid()
+
+
+def refuse(reason: str, number: int) -> int:
+    if number == 2:
+        raise TenantryError(reason)
+    return number
+
+
+def vanish(code: int, number: int) -> int:
+    os._exit(code + number)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
+    told: list[int] = []
+    results = spread(times, 3, [5, 1, 4], workers=workers, done=told.append)
+    assert [value for value, _ in results] == [15, 3, 12]
+    assert told == [1, 2, 3]
+    assert (os.getpid() in {process for _, process in results}) == (workers == 1)
+
+
+def test_nothing_to_do_starts_nothing() -> None:
+    assert spread(times, 3, [], workers=8) == []
+    assert spread(times, 3, [7], workers=8) == [(21, os.getpid())]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_goes_wrong_in_a_process_goes_wrong_here(workers: int) -> None:
+    with pytest.raises(TenantryError, match=r"^no twos$"):
+        spread(refuse, "no twos", [1, 2, 3], workers=workers)
+
+
+def test_a_process_that_ends_early_is_named() -> None:
+    with pytest.raises(TenantryError, match="one of 2 worker processes ended before its work did"):
+        spread(vanish, 1, [1, 2], workers=2)
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert cores() >= 1
