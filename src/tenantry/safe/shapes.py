@@ -9,6 +9,7 @@ security context constraints of the whole cluster are never taken for one anothe
 from __future__ import annotations
 
 import re
+import warnings
 from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,10 @@ def _compared(literal: str, name: str) -> str:
         # Lists joined in one text, such as parameters, name it among others.
         return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
     try:
-        return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+        with warnings.catch_warnings():
+            # Most literals are no patterns, and Python warns about some that only look like one.
+            warnings.simplefilter("ignore", FutureWarning)
+            return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
     except re.error:
         return "."
 

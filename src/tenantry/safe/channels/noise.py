@@ -287,7 +287,8 @@ def _shared(view: View, shared: list[str], gpus: tuple[str, ...], *, whole: bool
     for fact, name, fix in needed:
         if view.signed(fact) is False:
             step = Step(f"tenants share nodes that offer {name}", missing=f"fact {fact} says nothing bounds them")
-            return Outcome.broken(Witness((step,), f"load on {name} of a node slows that of others on it"), fix)
+            summary = f"load on {name} of a node slows that of others on it"
+            return Outcome.broken(Witness((step,), summary, (("resource", name),)), fix)
     missing = [view.missing(fact) for fact, _, _ in needed if view.signed(fact) is None]
     return Outcome.open(*missing) if missing else Outcome.safe("what they share is bounded")
 

@@ -6,7 +6,7 @@ Source: Kubernetes documentation, "Resource Quotas" (only ``requests.<name>`` is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
@@ -334,9 +334,13 @@ def _unlimited(
     fix = f"add to a ResourceQuota of namespace {namespace}: {keys}"
     none = Step("no quota", missing=f"no quota of namespace {namespace} bounds {key}")
     summary = f"{tenant} may create any number of {kind.plural} in {namespace} and fill the API server's store"
+    listed = ("unbounded", ((namespace, tuple(sorted(quota_keys(item)[0] for item in loose))),))
     if kind.kind:
         attempt = attempts.create(tenant, namespace, kind.body())
         if attempt is None or attempt.admission.refused:
             return None
-        return attempt.outcome(summary, fix, (none,))
-    return Outcome.broken(Witness((*right.steps, none), summary, (("kind", kind.plural),)), fix)
+        found = attempt.outcome(summary, fix, (none,))
+        if found.witness is None:
+            return found
+        return replace(found, witness=replace(found.witness, details=(*found.witness.details, listed)))
+    return Outcome.broken(Witness((*right.steps, none), summary, (("kind", kind.plural), listed)), fix)
