@@ -14,6 +14,8 @@ from tenantry.model.tenancy import Strength
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tenantry.app.fix_edits import Edit
+    from tenantry.model.change import Fix
     from tenantry.model.claim import Claim, Effect
     from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
@@ -42,6 +44,8 @@ class SafeFinding:
         places: file and line per step of the witness, None for a step that is an absence or was not read from a file.
         waiver: the waiver that accepts it, expired or not.
         waived: whether a waiver accepts it today.
+        repair: changes of objects that close it, tried on the objects; None when none was found, or none looked for.
+        edits: the same as edits of files; empty where the objects were not read from files.
     """
 
     id: str
@@ -50,6 +54,8 @@ class SafeFinding:
     places: tuple[Location | None, ...] = ()
     waiver: Waiver | None = None
     waived: bool = False
+    repair: Fix | None = None
+    edits: tuple[Edit, ...] = ()
 
     @property
     def rule(self) -> str:

@@ -55,6 +55,12 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--today", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day on which signatures must hold."
 )
+@click.option(
+    "--fixes/--no-fixes",
+    default=True,
+    show_default=True,
+    help="Look for changes of objects that close a violation, and try each before it is shown.",
+)
 @click.option("--explain", default="", metavar="FINDING", help="Print one finding in full.")
 @output_option("text", "json", "md", "sarif", "junit", "html")
 def command(
@@ -72,6 +78,7 @@ def command(
     tenant: str,
     threshold: str,
     today: datetime | None,
+    fixes: bool,
     explain: str,
     outputs: tuple[Output, ...],
 ) -> int:
@@ -96,6 +103,7 @@ def command(
         tenant=tenant,
         threshold=Impact[threshold],
         today=today.date() if today else None,
+        fixes=fixes,
     )
     with step("verifying"):
         report = verify_subject(subject, question)

@@ -7,8 +7,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tenantry.app.verification import STRENGTH_WORDS
+from tenantry.cli.render.fixes import fix_lines, fix_words, pointer
 from tenantry.cli.render.matrix import markdown_matrix, text_matrix
 from tenantry.io.yaml_write import dump
+from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from tenantry.app.verification import Gap, SafeFinding, VerifyReport
     from tenantry.model.claim import Step
-    from tenantry.model.problem import DocPath, Location
+    from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
     from tenantry.model.tenancy import Permission
     from tenantry.safe.benchmark18 import Check
@@ -28,11 +30,6 @@ TITLE = 60
 """Length at which titles of channels are cut."""
 GROUPS = 60
 """Groups of violations a terminal shows in full."""
-
-
-def pointer(path: DocPath) -> str:
-    """Write a path inside an object as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def step_words(step: Step) -> str:
@@ -120,8 +117,7 @@ def finding_lines(finding: SafeFinding) -> list[str]:
     lines = [f"{state} {claim.impact.name} {finding.subject}: {finding.title} ({claim.effect})  [{finding.id}]"]
     lines.append(_wrap(f"    {finding.message}"))
     lines += [f"    {line}" for line in _path(finding)]
-    if claim.fix:
-        lines.append(_wrap(f"    fix: {claim.fix}", "      "))
+    lines += [_wrap(f"    {line}", "        ") for line in fix_lines(finding)]
     if finding.waiver is not None:
         lines.append(_wrap(f"    {_waiver(finding.waiver, expired=not finding.waived)}", "      "))
     return lines
@@ -259,6 +255,10 @@ def explain(finding: SafeFinding) -> str:
                 lines += [f"    {name}: {value}"]
         if witness.assumes:
             lines += ["", "    taken for granted:", *(f"      {item}" for item in witness.assumes)]
+    for change in finding.repair.changes if finding.repair is not None else ():
+        if change.op is Op.CREATE:
+            made = dump(change.value).rstrip().splitlines()
+            lines += ["", f"    {change.key}, as the fix makes it:", *(f"      {line}" for line in made)]
     for item in finding.claim.missing:
         lines.append(_wrap(f"    missing: {item.fact or 'nothing that can be signed'}", "      "))
     return printable("\n".join(lines))
@@ -306,7 +306,7 @@ def _row(group: Sequence[SafeFinding]) -> str:
     path = "<br>".join(f"{number}. {cell(step_line(step))}" for number, step in enumerate(steps, 1))
     state = " (waived)" if first.waived else ""
     what = f"{first.claim.impact.name} {cell(first.title)}{state}: {cell(first.message)}"
-    return f"| {who} | {what} | {path} | {cell(first.claim.fix)} | {first.id} |"
+    return f"| {who} | {what} | {path} | {cell(fix_words(first))} | {first.id} |"
 
 
 def cell(value: str) -> str:

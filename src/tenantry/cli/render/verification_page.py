@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from tenantry.app.verification import STRENGTH_WORDS
 from tenantry.cli.render.matrix import LEGEND, SELF, mark, worst_first
 from tenantry.cli.render.page import page
-from tenantry.cli.render.verification import groups, permission_ports, pointer, short_way
+from tenantry.cli.render.fixes import NOT_TRIED, change_line, outcome, pointer
+from tenantry.cli.render.verification import groups, permission_ports, short_way
+from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
@@ -224,11 +226,10 @@ def _who(item: SafeFinding) -> str:
 
 def _group(group: Sequence[SafeFinding]) -> str:
     first, *others = group
-    claim = first.claim
-    fix = f"<p><b>Fix:</b> {escape(claim.fix)}</p>" if claim.fix else ""
+    claim, fix = first.claim, _fix(first)
     same = ""
     if others:
-        items = "".join(_likewise(item, claim.fix) for item in others)
+        items = "".join(_likewise(item, fix) for item in others)
         same = f"<details><summary>likewise for {len(others)} more</summary>{items}</details>"
     waiver = ""
     if first.waiver is not None:
@@ -242,10 +243,27 @@ def _group(group: Sequence[SafeFinding]) -> str:
 
 
 def _likewise(item: SafeFinding, fix: str) -> str:
-    own = f"<p><b>Fix:</b> {escape(item.claim.fix)}</p>" if item.claim.fix != fix else ""
+    own = _fix(item)
+    own = "" if own == fix else own
     return (
         f'<div class=same id="{item.id}"><b>{_who(item)}</b> <span class=id>{item.id}</span>{_chain(item)}{own}</div>'
     )
+
+
+def _fix(item: SafeFinding) -> str:
+    """Write the changes that close a hole, and that they were tried; words where no change was found."""
+    if item.repair is None:
+        words = item.claim.fix
+        return f"<p><b>Fix</b> ({NOT_TRIED}): {escape(words)}</p>" if words else ""
+    from tenantry.io.yaml_write import dump
+
+    lines = []
+    for change in item.repair.changes:
+        made = ""
+        if change.op is Op.CREATE:
+            made = f"<details><summary>manifest</summary><pre>{escape(dump(change.value))}</pre></details>"
+        lines.append(f"<li>{escape(change_line(change))}{made}</li>")
+    return f"<p><b>Fix</b> ({escape(outcome(item.repair))}):</p><ul>{''.join(lines)}</ul>"
 
 
 def _chain(item: SafeFinding) -> str:

@@ -266,9 +266,9 @@ class _Guarantees:
                 continue
             steps = tuple(Step("is promised", queue.manifest.key, ("spec", "resourceGroups")) for queue, _ in entries)
             summary = f"{total:g} {resource} of flavor {flavor} are promised and {capacity:g} exist"
-            outcome = Outcome.broken(
-                Witness(steps, summary), f"lower nominalQuota of {resource} to {capacity:g} in all"
-            )
+            details = (("flavor", flavor), ("resource", resource), ("promised", total), ("capacity", capacity))
+            fix = f"lower nominalQuota of {resource} to {capacity:g} in all"
+            outcome = Outcome.broken(Witness(steps, summary, details), fix)
             for left, _ in entries:
                 for right, _ in entries:
                     for source in users[left.name] if left is not right else ():
@@ -330,7 +330,9 @@ class _Guarantees:
             summary = (
                 f"queue {item.name} is guaranteed {gpu:g} GPUs and the queues below it {promised:g}: others reclaim"
             )
-            return Outcome.broken(Witness((step, below), summary), f"raise spec.resources.gpu.quota of {item.name}")
+            details = () if promised == float("inf") else (("below", promised),)
+            fix = f"raise spec.resources.gpu.quota of {item.name}"
+            return Outcome.broken(Witness((step, below), summary, details), fix)
         for kind in ("cpu", "memory"):
             if item.quota(kind) == 0 and gpu != 0:
                 path = ("spec", "resources", kind, "quota")

@@ -11,13 +11,13 @@ from tenantry.model.manifest import ManifestKey
 from tenantry.model.tenancy import Strength
 from tenantry.safe.kueue_manager import kueue_manager
 from tenantry.safe.queueing import KAI_SCHEDULER
-from tenantry.safe.reading import at, from_json, items, labels_of, mapping, number, text, texts
+from tenantry.safe.reading import amount, at, from_json, items, labels_of, mapping, number, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Manifest
+    from tenantry.model.manifest import Body, Manifest
     from tenantry.safe.fixes.steps import Proposal
     from tenantry.safe.view import View
 
@@ -298,6 +298,7 @@ def _preemption(view: View, claim: Claim) -> Iterator[Proposal]:
             yield (_set(manifest, "Never", "spec", "preemption", "borrowWithinCohort", "policy"),)
         yield (_set(manifest, "Never", "spec", "preemption", "withinClusterQueue"),)
     yield from _entry(view, claim)
+    yield from _promised(view, claim)
     for manifest in _on_path(view, claim, "Queue"):
         for kind in ("cpu", "memory"):
             if number(at(manifest.body, "spec", "resources", kind, "quota")) != -1:
@@ -321,6 +322,37 @@ def _managed(view: View, claim: Claim) -> Iterator[Proposal]:
     steps = claim.witness.steps if claim.witness else ()
     if view.strength is Strength.DEPLOYED and len(steps) == 1 and steps[0].by is not None:
         yield (Change(Op.SET, steps[0].by, (*steps[0].pointer, "schedulerName"), KAI_SCHEDULER),)
+
+
+def _promised(view: View, claim: Claim) -> Iterator[Proposal]:
+    """Promise no more than there is: shares in proportion; or guarantee a department what its tenants are."""
+    details = dict(claim.witness.details) if claim.witness else {}
+    note = "the share is to be chosen"
+    if "below" in details:
+        for manifest in _on_path(view, claim, "Queue")[:1]:
+            yield (_set(manifest, details["below"], "spec", "resources", "gpu", "quota", note=note),)
+    if "capacity" not in details or not details["promised"]:
+        return
+    changes = []
+    for manifest in _on_path(view, claim, "ClusterQueue"):
+        for pointer, nominal in _nominal(manifest.body, details["flavor"], details["resource"]):
+            value = int(nominal * details["capacity"] / details["promised"])
+            changes.append(_set(manifest, value, *pointer, note=note))
+    if changes:
+        yield tuple(changes)
+
+
+def _nominal(body: Body, flavor: str, resource: str) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """Yield where a ClusterQueue promises a resource of a flavor, and how much."""
+    for group, entry in enumerate(items(body, "spec", "resourceGroups")):
+        for number_of, offered in enumerate(items(entry, "flavors")):
+            if text(offered, "name") != flavor:
+                continue
+            for index, item in enumerate(items(offered, "resources")):
+                nominal = amount(at(item, "nominalQuota"))
+                if text(item, "name") == resource and nominal is not None:
+                    path = ("spec", "resourceGroups", group, "flavors", number_of, "resources", index, "nominalQuota")
+                    yield path, float(nominal.value)
 
 
 def _with_pods(frameworks: list[str], pod: str) -> list[str]:
@@ -368,14 +400,31 @@ def _reserved(view: View, claim: Claim) -> Iterator[Proposal]:
             yield (Change(Op.REMOVE, manifest.key, ("spec", "volumeName")),)
 
 
+_PLACE: Final = "the place is to be chosen, and the data moved there"
+_SHARES: Final = frozenset({"share", "source", "path", "subDir", "volumePath", "shareName", "bucket"})
+
+
 def _folders(view: View, claim: Claim) -> Iterator[Proposal]:
     """Give a volume a place of its own, or have a class of folders name the namespace and the claim."""
     for manifest in _on_path(view, claim, "PersistentVolume")[:1]:
         for pointer in (("spec", "nfs", "path"), ("spec", "csi", "volumeHandle")):
             place = at(manifest.body, *pointer)
             if isinstance(place, str):
-                note = "the place is to be chosen, and the data moved there"
-                yield (_set(manifest, f"{place.rstrip('/')}-of-{claim.source}", *pointer, note=note),)
+                yield (_set(manifest, f"{place.rstrip('/')}-of-{claim.source}", *pointer, note=_PLACE),)
+        lun = number(at(manifest.body, "spec", "iscsi", "lun"))
+        if lun is not None:
+            yield (_set(manifest, int(lun) + 100, "spec", "iscsi", "lun", note=_PLACE),)
+        shares = mapping(at(manifest.body, "spec", "csi", "volumeAttributes"))
+        named = sorted(name for name in shares if str(name) in _SHARES and isinstance(shares[name], str))
+        yield tuple(
+            _set(
+                manifest,
+                f"{shares[name]}-of-{claim.source}",
+                *("spec", "csi", "volumeAttributes", name),
+                note=_PLACE,
+            )
+            for name in named
+        )
     name = "${pvc.metadata.namespace}/${pvc.metadata.name}"
     for manifest in _on_path(view, claim, "StorageClass"):
         for parameter in ("subDir", "pathPattern"):
@@ -409,7 +458,10 @@ def _lines(view: View, claim: Claim) -> Iterator[Proposal]:
 
 
 def _grants(line: str, who: set[str]) -> bool:
+    """Whether a line of Argo CD's rules lets somebody do more than look, or puts somebody into a role."""
     cells = [cell.strip() for cell in line.split(",")]
+    if len(cells) == 3 and cells[0] == "g":
+        return cells[1] in who
     return len(cells) >= 6 and cells[0] == "p" and cells[1] in who and cells[5] == "allow" and cells[3] != "get"
 
 
@@ -421,8 +473,11 @@ def _own_host(view: View, claim: Claim) -> Iterator[Proposal]:
             continue
         host = at(manifest.body, *step.pointer)
         if isinstance(host, str) and host:
-            own = f"{claim.source}-{host.removeprefix('*.')}"
-            yield (_set(manifest, own, *step.pointer, note="the host is to be chosen"),)
+            own = _set(
+                manifest, f"{claim.source}-{host.removeprefix('*.')}", *step.pointer, note="the host is to be chosen"
+            )
+            wild = at(manifest.body, "spec", "wildcardPolicy") is not None
+            yield (own, Change(Op.REMOVE, manifest.key, ("spec", "wildcardPolicy"))) if wild else (own,)
 
 
 def _project(view: View, claim: Claim) -> Iterator[Proposal]:
@@ -484,6 +539,14 @@ def _processes(view: View, claim: Claim) -> Iterator[Proposal]:
             )
 
 
+def _own_quota(view: View, claim: Claim) -> Iterator[Proposal]:
+    """Have a quota over several namespaces bound those of the tenant that acts only."""
+    spaces = list(view.tenancy.by_name[claim.source].namespaces)
+    entry = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": spaces}
+    for manifest in _on_path(view, claim, "ClusterResourceQuota"):
+        yield (_set(manifest, {"labels": {"matchExpressions": [entry]}}, "spec", "selector"),)
+
+
 _RULES: Final[dict[str, "Callable[[View, Claim], Iterator[Proposal]]"]] = {
     "N1": _default_deny,
     "N7": _services,
@@ -499,6 +562,7 @@ _RULES: Final[dict[str, "Callable[[View, Claim], Iterator[Proposal]]"]] = {
     "G9": _version,
     "G11": _admin_access,
     "G12": _exporter,
+    "Q1": _own_quota,
     "Q2": _classes,
     "Q3": _entry,
     "Q4": _preemption,

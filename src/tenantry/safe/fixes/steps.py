@@ -79,6 +79,8 @@ def _of_step(view: View, claim: Claim, step: Step, manifest: Manifest) -> Iterat
         yield (Change(Op.REMOVE, key, label),)
     if value is not None and (isinstance(pointer[-1], int) or pointer[-1] in _TAKEN):
         yield (Change(Op.REMOVE, key, pointer),)
+    if key.kind in _GRANTS:
+        yield (Change(Op.DELETE, key),)
 
 
 def _labels_on(pointer: tuple[str | int, ...], value: Any, step: Step) -> Iterator[tuple[str | int, ...]]:
