@@ -13,11 +13,13 @@ import pytest
 from safe_clusters import Body, resolve, view, well_formed
 
 from tenantry.catalog.facts import fact_definitions
+from tenantry.model.change import changed
 from tenantry.model.claim import Claim
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import key_of
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels import CHANNELS
+from tenantry.safe.fixes.search import Fixer
 from tenantry.safe.verify import verify
 from tenantry.safe.view import View
 
@@ -70,6 +72,7 @@ class Hole:
         stays: whether what closes it is about what cannot change once it is made, so that guarding creation is enough.
         together: whether what closes it is one change of several objects, no part of which is needed alone.
         world: the tenants.
+        words: whether only facts close it, so that no change of objects does.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Hole:
     stays: bool = False
     together: bool = False
     world: World = AB
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,28 @@ def check_reopened(hole: Hole) -> None:
         kept = [item for item in closing if key_of(item) != key_of(body)]
         claim = _closed(hole, [*hole.objects, *kept])
         assert claim.verdict is Verdict.VIOLATED, (key_of(body), claim)
+
+
+def check_fixed(hole: Hole) -> None:
+    """The fix that is found closes it, however often it is asked; there is none where only a fact does."""
+    seen, claim = _asked(hole, hole.objects)
+    fix = Fixer(seen, BY_ID).fix(claim)
+    if hole.words:
+        assert fix is None
+        return
+    assert fix is not None
+    assert fix.changes
+    assert fix.leaves is not Verdict.VIOLATED, fix
+    after = changed(seen.given, fix.changes)
+    assert after is not None
+    names = {name: fact.value for name, fact in seen.declared.facts.items()}
+    known = hole.world.view([item.body for item in after], facts=names, strength=hole.strength, live=hole.live)
+    assert worst(known, hole.channel, hole.world).verdict is fix.leaves
+    if fix.leaves is Verdict.UNKNOWN:
+        # What is left is for somebody to sign.
+        signed = {**names, **hole.closing}
+        settled = hole.world.view([item.body for item in after], facts=signed, strength=hole.strength, live=hole.live)
+        assert worst(settled, hole.channel, hole.world).verdict is Verdict.PROVED
 
 
 # Lets in what says something no reader of the policy would think of.
@@ -293,6 +319,10 @@ def holes_checked(holes: list[Hole]) -> type:
         @pytest.mark.parametrize("hole", holes, ids=_named)
         def test_is_closed_by_its_guard(self, hole: Hole) -> None:
             check_closed(hole)
+
+        @pytest.mark.parametrize("hole", holes, ids=_named)
+        def test_is_closed_by_the_fix_that_is_found(self, hole: Hole) -> None:
+            check_fixed(hole)
 
         @pytest.mark.parametrize("hole", closed, ids=_named)
         def test_opens_again_when_any_part_of_its_guard_is_removed(self, hole: Hole) -> None:

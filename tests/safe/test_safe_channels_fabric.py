@@ -219,6 +219,7 @@ HOLES = [
         ("red-fast", "blue-fast"),
         {"fabric.switch-partitioning": "none"},
         SWITCHES,
+        words=True,
     ),
     Hole(
         "trusted VFs",
@@ -344,6 +345,7 @@ HOLES = [
         ("red-ib", "blue-ib"),
         {"fabric.default-partition-limited": False, "fabric.subnet-manager": "opensm"},
         {"fabric.default-partition-limited": True},
+        words=True,
     ),
     Hole(
         "a subnet anyone may manage",
@@ -354,6 +356,7 @@ HOLES = [
         ("red-ib",),
         {"fabric.management-keys": False},
         {"fabric.management-keys": True},
+        words=True,
     ),
     Hole(
         "VFs that pods drive themselves, without an IOMMU",

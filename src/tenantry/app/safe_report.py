@@ -173,7 +173,9 @@ def _placed(findings: Sequence[SafeFinding], snapshot: Snapshot, *, on_disk: boo
     for step, manifest in sorted(found.items(), key=lambda item: (item[1].location, item[1].document, str(item[0]))):
         places[step] = locate(manifest, step.pointer) if on_disk else manifest.location
     return [
-        replace(item, places=tuple(places.get(step) for step in item.claim.witness.steps)) if item.claim.witness else item
+        replace(item, places=tuple(places.get(step) for step in item.claim.witness.steps))
+        if item.claim.witness
+        else item
         for item in findings
     ]
 

@@ -88,7 +88,9 @@ def changed(snapshot: Snapshot, changes: Iterable[Change]) -> Snapshot | None:
             if not _edit(body, change):
                 return None
             bodies[identity] = Manifest(body, before.location, before.document, before.pointer)
-    gone = [ManifestKey(f"{group}/", kind, space, name) for (group, kind, space, name), item in bodies.items() if not item]
+    gone = [
+        ManifestKey(f"{group}/", kind, space, name) for (group, kind, space, name), item in bodies.items() if not item
+    ]
     return snapshot.minus(gone).plus(item for item in bodies.values() if item is not None)
 
 

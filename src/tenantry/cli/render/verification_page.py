@@ -9,9 +9,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tenantry.app.verification import STRENGTH_WORDS
+from tenantry.cli.render.fixes import NOT_TRIED, change_line, outcome, pointer
 from tenantry.cli.render.matrix import LEGEND, SELF, mark, worst_first
 from tenantry.cli.render.page import page
-from tenantry.cli.render.fixes import NOT_TRIED, change_line, outcome, pointer
 from tenantry.cli.render.verification import groups, permission_ports, short_way
 from tenantry.model.change import Op
 from tenantry.model.finding import Verdict

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.model.change import Change, Op
 from tenantry.model.manifest import ManifestKey
+from tenantry.safe.fixes.objects import details_of
 from tenantry.safe.reading import at, items, mapping, positive, text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SHARED: Final = frozenset({"G4", "G5", "G6", "G8", "X7", "X8", "X12", "R2", "X11
 
 def of_amounts(view: View, claim: Claim) -> Iterator[Proposal]:
     """Yield quotas with the keys a witness says are missing, and quotas of zero for shared devices."""
-    details = dict(claim.witness.details) if claim.witness else {}
+    details = details_of(claim)
     unbounded = [(namespace, dict.fromkeys(keys)) for namespace, keys in details.get("unbounded", ())]
     if unbounded:
         yield tuple(change for namespace, hard in unbounded for change in _bounded(view, namespace, hard))
@@ -89,7 +90,9 @@ def _bounded(view: View, namespace: str, hard: dict[str, str | None], note: str 
     quotas = [
         item
         for item in view.given.within(namespace)
-        if item.key.kind == "ResourceQuota" and not _scoped(item.body) and isinstance(at(item.body, "spec", "hard"), dict)
+        if item.key.kind == "ResourceQuota"
+        and not _scoped(item.body)
+        and isinstance(at(item.body, "spec", "hard"), dict)
     ]
     if quotas:
         key = quotas[0].key

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 _API = "admissionregistration.k8s.io/v1"
 WRITES = ("CREATE", "UPDATE")
 CONTAINERS = (
-    "(object.spec.containers + object.spec.?initContainers.orValue([]) + "
-    "object.spec.?ephemeralContainers.orValue([]))"
+    "(object.spec.containers + object.spec.?initContainers.orValue([]) + object.spec.?ephemeralContainers.orValue([]))"
 )
 ANNOTATIONS = "object.metadata.?annotations.orValue({})"
 LABELS = "object.metadata.?labels.orValue({})"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tenantry.model.manifest import key_of
 from tenantry.safe.attempts import plural
 from tenantry.safe.fixes.guards import ANNOTATIONS, WRITES, guard, literal
+from tenantry.safe.fixes.objects import details_of
 from tenantry.safe.hosts import claimed_hosts
 from tenantry.safe.reading import labels_of, mapping
 
@@ -72,7 +73,7 @@ _HOSTS: Final = {
 
 def of_kinds(view: View, claim: Claim) -> Iterator[Proposal]:
     """Yield guards about the object a witness shows somebody write."""
-    details = dict(claim.witness.details) if claim.witness else {}
+    details = details_of(claim)
     body = next((details[name] for name in ("manifest", "claim", "definition") if mapping(details.get(name))), None)
     if body is None:
         return

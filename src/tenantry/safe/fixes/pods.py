@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tenantry.model.change import Change, Op
 from tenantry.model.manifest import ManifestKey
 from tenantry.safe.fixes.guards import ANNOTATIONS, CONTAINERS, LABELS, guard, literal, quoted
+from tenantry.safe.fixes.objects import details_of, given, steps_of
 from tenantry.safe.pod_security import ENFORCE
 from tenantry.safe.queueing import KAI_SCHEDULER
 from tenantry.safe.reading import at, items, labels_of, mapping, text
@@ -53,9 +54,7 @@ REFUSED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "G1": (("object.spec.?runtimeClassName.orValue('') == ''", "runtime classes are refused"),),
-    "G2": (
-        (f"{ANNOTATIONS}.all(k, !k.startsWith('nvidia.cdi.k8s.io/'))", "GPUs are asked for by limits only"),
-    ),
+    "G2": ((f"{ANNOTATIONS}.all(k, !k.startsWith('nvidia.cdi.k8s.io/'))", "GPUs are asked for by limits only"),),
     "G3": ((f"{_VOLUMES}.all(v, !has(v.hostPath))", "folders of the host are refused"),),
     "G7": (
         (
@@ -63,21 +62,14 @@ REFUSED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "fractions of GPUs are refused",
         ),
         (
-            f"{ANNOTATIONS}.all(k, !(k in ['gpu-fraction', 'gpu-memory'])) && {LABELS}.all(k, "
-            "!k.startsWith('runai/'))",
+            f"{ANNOTATIONS}.all(k, !(k in ['gpu-fraction', 'gpu-memory'])) && {LABELS}.all(k, !k.startsWith('runai/'))",
             "fractions of GPUs are refused",
         ),
     ),
     "P2": ((f"{_VOLUMES}.all(v, !has(v.nfs) && !has(v.csi))", "shares are mounted by claims only"),),
-    "P4": (
-        (f"{CONTAINERS}.all(c, c.?imagePullPolicy.orValue('') == 'Always')", "imagePullPolicy has to be Always"),
-    ),
-    "Q5": (
-        ("object.spec.?nodeName.orValue('') == ''", "pods do not name their node"),
-    ),
-    "R1": (
-        ("object.spec.?terminationGracePeriodSeconds.orValue(30) <= 3600", "pods end within an hour"),
-    ),
+    "P4": ((f"{CONTAINERS}.all(c, c.?imagePullPolicy.orValue('') == 'Always')", "imagePullPolicy has to be Always"),),
+    "Q5": (("object.spec.?nodeName.orValue('') == ''", "pods do not name their node"),),
+    "R1": (("object.spec.?terminationGracePeriodSeconds.orValue(30) <= 3600", "pods end within an hour"),),
 }
 """What a guard of pods refuses, per channel: CEL that is true for what is let in, and what who is refused reads."""
 
@@ -100,6 +92,8 @@ def of_pods(view: View, claim: Claim) -> Iterator[Proposal]:
         yield _enforced(view, namespaces, level)
     for number, (expression, message) in enumerate(REFUSED.get(claim.channel, ()), 1):
         yield guard(_name(claim, number), namespaces, expression, message)
+    if claim.channel == "H1":
+        yield from _taken_out(view, claim)
     if claim.channel == "Q2":
         yield from _class(claim, namespaces)
     elif claim.channel == "Q8":
@@ -129,8 +123,37 @@ def _enforced(view: View, namespaces: tuple[str, ...], level: str) -> Proposal:
 
 
 def _detail(claim: Claim, *names: str) -> Any:
-    details = dict(claim.witness.details) if claim.witness else {}
+    details = details_of(claim)
     return next((details[name] for name in names if name in details), None)
+
+
+_HOST: Final = ("hostPID", "hostIPC", "hostNetwork")
+
+
+def _taken_out(view: View, claim: Claim) -> Iterator[Proposal]:
+    """Take out of a deployed pod what Pod Security baseline refuses."""
+    for step in steps_of(claim):
+        manifest = given(view, step)
+        spec = mapping(at(manifest.body, *step.pointer)) if manifest is not None else {}
+        if manifest is None or "containers" not in spec:
+            continue
+        gone: list[tuple[str | int, ...]] = [(name,) for name in _HOST if spec.get(name)]
+        for part in ("containers", "initContainers"):
+            for index, container in enumerate(items(spec, part)):
+                context = mapping(at(container, "securityContext"))
+                wrong = [name for name in ("privileged", "capabilities", "procMount") if context.get(name)]
+                gone += [(part, index, "securityContext", name) for name in wrong]
+        host = [index for index, volume in enumerate(items(spec, "volumes")) if "hostPath" in mapping(volume)]
+        changes = [Change(Op.REMOVE, manifest.key, (*step.pointer, *path)) for path in gone]
+        # A volume stays under its name, so that what mounts it still does.
+        for index in host:
+            place = (*step.pointer, "volumes", index)
+            changes += [
+                Change(Op.REMOVE, manifest.key, (*place, "hostPath")),
+                Change(Op.SET, manifest.key, (*place, "emptyDir"), {}),
+            ]
+        if changes:
+            yield tuple(changes)
 
 
 def _class(claim: Claim, namespaces: tuple[str, ...]) -> Iterator[Proposal]:
@@ -169,9 +192,7 @@ def _tolerations(view: View, claim: Claim, namespaces: tuple[str, ...]) -> Itera
         for item in items(template.body, "spec", "tolerations")
         if text(item, "key")
     }
-    others = {
-        text(item, "key") for node in view.snapshot.of("", "Node") for item in items(node.body, "spec", "taints")
-    }
+    others = {text(item, "key") for node in view.snapshot.of("", "Node") for item in items(node.body, "spec", "taints")}
     fine = [
         f"(t.?key.orValue('') == {quoted(key)} && t.?operator.orValue('Equal') == {quoted(how)} && "
         f"t.?value.orValue('') == {quoted(value)})"

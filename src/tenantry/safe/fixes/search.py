@@ -15,7 +15,7 @@ from tenantry.model.finding import Verdict
 from tenantry.safe.fixes.recipes import proposed
 from tenantry.safe.fixes.steps import Proposal, from_steps
 from tenantry.safe.reading import at
-from tenantry.safe.verify import verify
+from tenantry.safe.verify import pairs_of, verify
 from tenantry.safe.view import View
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ MOST_CHAINED: Final = 6
 MOST_PROPOSALS: Final = 16
 """Proposals that are tried per hole."""
 EFFORT: Final = 60_000
-"""Objects looked at again in all; a trial looks at every object, so that large clusters get few trials. Measured: the 94
-objects and 70 violations of examples/leaky-cluster need 13 000, which takes 2 seconds."""
+"""Objects looked at again in all; a trial looks at every object, so that large clusters get few trials.
+
+Measured: the 94 objects and 70 violations of examples/leaky-cluster need 13 000, which takes 2 seconds.
+"""
 _GOOD: Final = {Verdict.PROVED: 0, Verdict.VIOLATED: 1, Verdict.UNKNOWN: 2}
 
 
@@ -100,7 +102,7 @@ class Fixer:
                 continue
             left = self._left(channel, claim, after)
             violated = {_hole(after[0], item) for item in left if item.verdict is Verdict.VIOLATED}
-            if violated & seen or any(not _meets(item, claim) for item in left if item.verdict is Verdict.VIOLATED):
+            if violated & seen or self._newly_violated(channel, after[1]):
                 continue
             leaves = _worst(left)
             trial = _Trial((*before, *proposal), leaves, left, after[0])
@@ -111,7 +113,7 @@ class Fixer:
         return found
 
     def _left(self, channel: Channel, claim: Claim, after: tuple[View, tuple[Claim, ...]]) -> tuple[Claim, ...]:
-        """Return what is claimed of the tenants of a claim afterwards, and every hole of others that is new.
+        """Return what is claimed of the tenants of a claim afterwards.
 
         Other holes between the same tenants that were there before are findings with fixes of their own.
         """
@@ -119,7 +121,15 @@ class Fixer:
         own = _hole(self.view, claim)
         known = {_hole(self.view, item) for item in self._before(channel)} - {own}
         fresh = [item for item in claims if item.verdict is not Verdict.VIOLATED or _hole(view, item) not in known]
-        return tuple(item for item in fresh if _meets(item, claim) or item.verdict is Verdict.VIOLATED)
+        return tuple(item for item in fresh if _meets(item, claim))
+
+    def _newly_violated(self, channel: Channel, claims: tuple[Claim, ...]) -> bool:
+        """Whether a tenant can now act on one it could not act on before."""
+        names = [tenant.name for tenant in self.view.tenants]
+        before = {pair for item in self._before(channel) for pair in pairs_of(item, names)}
+        return any(
+            pair not in before for item in claims if item.verdict is Verdict.VIOLATED for pair in pairs_of(item, names)
+        )
 
     def _before(self, channel: Channel) -> tuple[Claim, ...]:
         if channel.id not in self._violated:
@@ -167,8 +177,8 @@ def _meets(item: Claim, claim: Claim) -> bool:
 def _hole(view: View, claim: Claim) -> tuple[object, ...]:
     """Return what tells one hole from another: whom it is about, and what its path rests on.
 
-    Words are left out, as they name values, and a hole that stays open with another value is the same one. Items of lists
-    count by what they hold, as their places move.
+    Words are left out, as they name values, and a hole that stays open with another value is the same one. Items of
+    lists count by what they hold, as their places move.
     """
     steps = claim.witness.steps if claim.witness else ()
     return (claim.source, claim.target, *((step.by, _place(view, step), step.missing) for step in steps))

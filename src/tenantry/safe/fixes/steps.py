@@ -43,7 +43,9 @@ def from_steps(view: View, claim: Claim) -> Iterator[Proposal]:
     """Yield what can be taken away or turned on the path of a witness, from its end to its start; subjects first."""
     steps = claim.witness.steps if claim.witness else ()
     seen: set[tuple[object, ...]] = set()
-    for step in sorted(reversed(steps), key=lambda item: item.by is None or item.by.kind not in _BINDINGS):
+    backwards = [step for step in reversed(steps) if step.by is not None]
+    bound = [step for step in backwards if step.by is not None and step.by.kind in _BINDINGS]
+    for step in (*bound, *(item for item in backwards if item not in bound)):
         if step.by is None:
             continue
         key = step.by

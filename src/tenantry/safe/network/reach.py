@@ -300,13 +300,6 @@ class PodNetwork:
             self._exact[key] = self._decide(source, target, start, end)
         return self._exact[key]
 
-    def between(self, pair: tuple[str, str], policies: tuple[NetworkRules, ...]) -> Way | None:
-        """Return the way between two tenants that there would be with other network policies."""
-        other = PodNetwork(self.view, policies=policies, only=pair)
-        other.openings = self.openings
-        other.population.deployed = {name: self.population.deployed[name] for name in pair}
-        return other.ways.get(pair)
-
     def connections(self, start: int, end: int) -> ConnectionSet:
         """Return all that surely passes between two units, in the order of names where the API leaves it open."""
         source, target = self.sources.units[start], self.targets.units[end]
