@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.app.fix_edits import edits
+from tenantry.app.strengths import columns
 from tenantry.app.tenancy import matches
 from tenantry.app.verification import ChannelResult, Gap, SafeFinding, VerifyReport, pairs_of
 from tenantry.io.manifests import locate
@@ -38,7 +39,7 @@ def build_report(
     question: Question,
     declared: Declared,
     channels: Sequence[Channel],
-    claims: Iterable[Claim],
+    claims: Sequence[Claim],
     *,
     known: int,
     view: View,
@@ -80,6 +81,7 @@ def build_report(
         objects=len(subject.snapshot),
         tenant=question.tenant,
         threshold=question.threshold,
+        strengths=columns(view, channels, claims, question) if question.every_strength else (),
     )
 
 

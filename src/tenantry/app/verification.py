@@ -138,6 +138,25 @@ class Cell:
     findings: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StrengthColumn:
+    """What is found at one strength, where several are compared.
+
+    Attributes:
+        strength: what the proofs quantify over.
+        verdicts: the worst verdict per channel, in the order of channels.
+        violated: ordered pairs of tenants with a violation.
+        unknown: ordered pairs without one of which something is not known.
+        pairs: ordered pairs that were looked at.
+    """
+
+    strength: Strength
+    verdicts: Mapping[str, Verdict]
+    violated: int
+    unknown: int
+    pairs: int
+
+
 PROVED_CELL = Cell(Verdict.PROVED, None, ())
 
 
@@ -164,6 +183,7 @@ class VerifyReport:
         objects: number of objects read.
         tenant: the only tenant looked at; empty for all.
         threshold: findings of less impact do not change the exit code.
+        strengths: what is found at every strength, the weakest first; empty when one only was asked for.
     """
 
     name: str
@@ -184,6 +204,7 @@ class VerifyReport:
     objects: int = 0
     tenant: str = ""
     threshold: Impact = Impact.S3
+    strengths: tuple[StrengthColumn, ...] = ()
 
     @property
     def partial(self) -> bool:

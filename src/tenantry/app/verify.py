@@ -78,6 +78,7 @@ class Question:
         tenant: the only tenant of interest; empty for all.
         threshold: findings of less impact do not change the exit code.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
+        every_strength: whether the other strengths are looked at as well, to be compared.
         fixes: whether changes that close violations are looked for, which takes longer than finding them.
     """
 
@@ -86,6 +87,7 @@ class Question:
     tenant: str = ""
     threshold: Impact = Impact.S3
     today: date | None = None
+    every_strength: bool = False
     fixes: bool = True
 
 

@@ -80,6 +80,7 @@ def text(report: VerifyReport) -> str:
     lines += _missing(report)
     lines += _declared(report)
     lines += _channels(report)
+    lines += _strengths(report)
     matrix = text_matrix(report)
     lines += [*matrix, ""] if matrix else []
     lines += _benchmark(report)
@@ -225,6 +226,35 @@ def _channels(report: VerifyReport) -> list[str]:
     return lines
 
 
+def strength_rows(report: VerifyReport) -> list[list[str]]:
+    """Return the table that compares strengths: a head, a row per channel open at one of them, and the pairs."""
+    if not report.strengths:
+        return []
+    open_ids = [
+        item.id
+        for item in report.channels
+        if any(column.verdicts.get(item.id) is not Verdict.PROVED for column in report.strengths)
+    ]
+    rows = [["channel", *(STRENGTH_WORDS[column.strength] for column in report.strengths)]]
+    rows += [[name, *(_said(column.verdicts[name]) for column in report.strengths)] for name in open_ids]
+    for word, count in (("violated", "violated"), ("unknown", "unknown")):
+        rows.append([f"pairs {word}", *(f"{getattr(column, count)} of {column.pairs}" for column in report.strengths)])
+    return rows
+
+
+def _said(verdict: Verdict) -> str:
+    return "proved" if verdict is Verdict.PROVED else verdict.value
+
+
+def _strengths(report: VerifyReport) -> list[str]:
+    rows = strength_rows(report)
+    if not rows:
+        return []
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, ""]
+
+
 def _benchmark(report: VerifyReport) -> list[str]:
     if not report.benchmark:
         return []
@@ -272,6 +302,10 @@ def markdown(report: VerifyReport) -> str:
     lines = [f"**{report.headline}**", "", f"{report.name}: {len(report.names)} tenants, {report.objects} objects, "]
     lines[-1] += f"{report.looked_at}; strength: {STRENGTH_WORDS[report.strength]}."
     lines += ["", *markdown_matrix(report)]
+    rows = strength_rows(report)
+    if rows:
+        head, *others = rows
+        lines += [_cells(head), "|---" * len(head) + "|", *map(_cells, others), ""]
     violated = [item for item in report.findings if item.claim.verdict is Verdict.VIOLATED]
     if violated:
         lines += ["| who | what | path | fix | finding |", "|---|---|---|---|---|"]
@@ -296,6 +330,10 @@ def markdown(report: VerifyReport) -> str:
     lines += [f"- not read: {cell(item)}" for item in report.unread]
     lines += [f"- {cell(line)}" for line in _benchmark(report) if line]
     return printable("\n".join(lines).rstrip()) + "\n"
+
+
+def _cells(row: Sequence[str]) -> str:
+    return f"| {' | '.join(map(cell, row))} |"
 
 
 def _row(group: Sequence[SafeFinding]) -> str:

@@ -43,6 +43,18 @@ def as_json(report: VerifyReport) -> str:
         "tenants": [_tenant(report, name) for name in report.names],
         "matrix": [_cell(report, pair) for pair in report.cells],
         "channels": [_channel(item) for item in report.channels],
+        "strengths": [
+            {
+                "strength": column.strength.name.lower(),
+                "channels": {name: verdict.value for name, verdict in column.verdicts.items()},
+                "pairs": {
+                    "VIOLATED": column.violated,
+                    "UNKNOWN": column.unknown,
+                    "PROVED": column.pairs - column.violated - column.unknown,
+                },
+            }
+            for column in report.strengths
+        ],
         "findings": [_finding(item) for item in report.findings],
         "missing": [
             {

@@ -12,7 +12,7 @@ from tenantry.app.verification import STRENGTH_WORDS
 from tenantry.cli.render.fixes import NOT_TRIED, change_line, outcome, pointer
 from tenantry.cli.render.matrix import LEGEND, SELF, mark, worst_first
 from tenantry.cli.render.page import page
-from tenantry.cli.render.verification import groups, permission_ports, short_way
+from tenantry.cli.render.verification import groups, permission_ports, short_way, strength_rows
 from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
 
@@ -95,6 +95,7 @@ def verification_page(report: VerifyReport) -> str:
         _gaps(report),
         _unread(report),
         _channels(report),
+        _strengths(report),
         _tenants(report),
         _contract(report),
         _facts(report),
@@ -107,6 +108,17 @@ def verification_page(report: VerifyReport) -> str:
 def html(report: VerifyReport) -> str:
     """Write a verification as a self-contained page."""
     return verification_page(report)
+
+
+def _strengths(report: VerifyReport) -> str:
+    rows = strength_rows(report)
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    said = "What is open today, what a tenant could do, and what other tenants could let it do to their own harm."
+    table = f"<div class=scroll><table><tr>{head}</tr>{lines}</table></div>"
+    return f"<h2>How strong a proof</h2><p class=dim>{said}</p>{table}"
 
 
 # Matrix --------------------------------------------------------------------------------------------------------------
