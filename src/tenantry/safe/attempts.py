@@ -14,10 +14,10 @@ from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.manifest import key_of
 from tenantry.safe.answer import Answer
 from tenantry.safe.becoming import FIXED, dropped, never_becomes, whole
-from tenantry.safe.devices.ruling import Outcome, admission_missing
 from tenantry.safe.other_hosts import PLURALS
 from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_body, about_kind, unless_more_is_said
+from tenantry.safe.ruling import Outcome, admission_missing
 from tenantry.safe.shapes import neutral, shapes_of
 from tenantry.safe.writing import before
 

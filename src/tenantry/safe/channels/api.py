@@ -10,8 +10,8 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.common_roles import A6, A8, aggregation, everybody
 from tenantry.safe.channels.extensions import A5, A7, operators, webhooks
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.powers import MAKE, RBAC
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.samples import sample
 from tenantry.safe.writing import likeliest, writings
 

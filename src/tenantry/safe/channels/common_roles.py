@@ -10,11 +10,11 @@ from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import mapping
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.channels.host import remaining
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.envelope import ADMITTED
 from tenantry.safe.powers import MAKE, OPERATIONS, RBAC, WRITE, one_per_operation
 from tenantry.safe.rbac import EVERYBODY, Rule
 from tenantry.safe.reading import labels_of
+from tenantry.safe.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.samples import sample
 from tenantry.safe.writing import asked, likeliest, writings
 

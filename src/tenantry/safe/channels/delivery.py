@@ -10,12 +10,12 @@ from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.answer import Requester
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.implicit import BUILT_IN
 from tenantry.safe.partial_values import Fields, Other
 from tenantry.safe.powers import MAKE, WRITE
 from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
 from tenantry.safe.refusals import About, about_kind
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.samples import sample
 from tenantry.safe.writing import asked, likeliest, writings
 

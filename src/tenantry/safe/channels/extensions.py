@@ -10,8 +10,8 @@ from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import GROUP as ADMISSION
 from tenantry.safe.admission import items, mapping, selector_of
 from tenantry.safe.channels.host import runs_pods
-from tenantry.safe.devices.ruling import Ruling
 from tenantry.safe.powers import MAKE, RBAC
+from tenantry.safe.ruling import Ruling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

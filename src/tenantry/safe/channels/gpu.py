@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Missing
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, pod_witness
 from tenantry.safe.gpu.ground import NO_GPUS, Ground, ground_of, outcomes
 from tenantry.safe.gpu.requests import (
     admin_outcome,
@@ -28,6 +27,7 @@ from tenantry.safe.gpu.shares import (
 from tenantry.safe.gpu.sharing import Mode, Offer
 from tenantry.safe.gpu.surroundings import operator_outcome, telemetry_outcome
 from tenantry.safe.gpu.versions import version_outcome
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, pod_witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,12 +9,12 @@ from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.answer import Answer
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.escapes import Escape, escapes, placed
 from tenantry.safe.pod_security import BASELINE, ENFORCE, ENFORCE_VERSION, LATEST, Level, enforced, refusal
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import pod_makers
 from tenantry.safe.refusals import about_change
+from tenantry.safe.ruling import Outcome, Ruling, worst
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts, plural
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.hosts import GATEWAY, GATEWAY_ROUTES, Claimed, claimed_hosts, covers
 from tenantry.safe.other_hosts import is_served, other_claims
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, text, texts
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 

@@ -13,12 +13,12 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.network_services import SERVICE_CHANNELS
 from tenantry.safe.devices.probes import Prober
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.network.ground import OVN
 from tenantry.safe.network.reach import PodNetwork, Way
 from tenantry.safe.network.rules import Action, Direction, PodPeer, Rule
 from tenantry.safe.network.walk import Opening
 from tenantry.safe.reading import at, items, labels_of, strings, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tenantry.model.selector import Selector, parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts, most
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import at, items, labels_of, text
 from tenantry.safe.refusals import about_body, about_change
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,9 +13,9 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.nodes import Taint, read_nodes
 from tenantry.safe.devices.probes import with_tolerations
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, labels_of, mapping, strings, text
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials

@@ -15,10 +15,10 @@ from tenantry.safe.channels.channel import Channel
 from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
 from tenantry.safe.devices.reading import containers
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import SHARED_SUFFIX, read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, items, mapping, number, positive, text
+from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.queueing import UNLIMITED, Candidates, Queues, covered_resources
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, mapping, number, strings, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer

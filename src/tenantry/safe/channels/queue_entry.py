@@ -13,7 +13,6 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.probes import modest_pod, together, with_limit
 from tenantry.safe.devices.reading import requested
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.kueue_manager import kueue_manager
 from tenantry.safe.offers import GPU, read_offers
 from tenantry.safe.queueing import (
@@ -32,6 +31,7 @@ from tenantry.safe.queueing import (
 )
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer

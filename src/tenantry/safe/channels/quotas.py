@@ -15,11 +15,11 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.probes import with_limit
 from tenantry.safe.devices.reading import requested
-from tenantry.safe.devices.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.flood import Countable, countables, quota_keys
 from tenantry.safe.offers import read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, text
+from tenantry.safe.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 

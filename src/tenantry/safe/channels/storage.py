@@ -15,9 +15,9 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.images import P4, cached_images
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, positive, text, texts
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials

@@ -11,9 +11,9 @@ from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.probes import Prober, together, with_limit, with_tolerations
 from tenantry.safe.devices.reading import requested, units
-from tenantry.safe.devices.ruling import lacking
 from tenantry.safe.reading import at, mapping, strings, text
 from tenantry.safe.refusals import about_kind
+from tenantry.safe.ruling import lacking
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:

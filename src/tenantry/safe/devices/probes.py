@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
 from tenantry.safe.becoming import dropped, never_becomes, whole
-from tenantry.safe.devices.ruling import admission_missing
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
 from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
+from tenantry.safe.ruling import admission_missing
 from tenantry.safe.view import Admission, Answer
 
 if TYPE_CHECKING:

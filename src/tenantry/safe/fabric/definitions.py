@@ -16,10 +16,10 @@ from tenantry.model.claim import Step, Witness
 from tenantry.model.tenancy import PLATFORM, Strength
 from tenantry.safe.devices.probes import with_annotation
 from tenantry.safe.devices.reading import parsed
-from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
 from tenantry.safe.powers import MAKE
 from tenantry.safe.reading import items, strings, text
+from tenantry.safe.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.samples import sample
 from tenantry.safe.shapes import policy_text, shapes_of
 from tenantry.safe.view import Answer

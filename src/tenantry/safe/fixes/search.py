@@ -69,7 +69,7 @@ class Fixer:
         hole of the channel shows between the same tenants.
         """
         channel = self.channels.get(claim.channel)
-        if channel is None or claim.witness is None:
+        if channel is None or claim.witness is None or self.effort < len(self.view.snapshot):
             return None
         first: _Trial | None = None
         changes: Proposal = ()

@@ -22,11 +22,11 @@ from tenantry.safe.devices.probes import (
     with_variable,
 )
 from tenantry.safe.devices.reading import containers, environment, requested
-from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, worst
 from tenantry.safe.gpu.ground import Ground, Trick
 from tenantry.safe.gpu.stack import PREFIX, RUNTIME_CLASS, chart_values, charts
 from tenantry.safe.reading import at, items, strings, text
 from tenantry.safe.refusals import about_body
+from tenantry.safe.ruling import Outcome, admission_missing, lacking, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

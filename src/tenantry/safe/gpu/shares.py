@@ -16,11 +16,11 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.access import users_reason
 from tenantry.safe.devices.nodes import read_nodes
 from tenantry.safe.devices.reading import units
-from tenantry.safe.devices.ruling import Outcome
 from tenantry.safe.gpu.ground import NODES
 from tenantry.safe.gpu.sharing import GPU, Group, Mode, Offer, divides_instances, unchosen
 from tenantry.safe.gpu.stack import PREFIX
 from tenantry.safe.reading import mapping, strings, text
+from tenantry.safe.ruling import Outcome
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:

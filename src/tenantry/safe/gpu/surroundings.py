@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
-from tenantry.safe.devices.ruling import Outcome, worst
 from tenantry.safe.gpu.exporter import open_rule
 from tenantry.safe.powers import pod_makers
 from tenantry.safe.reading import at, text
+from tenantry.safe.ruling import Outcome, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tenantry.catalog.software import cves, cves_known_as_of, operators
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.software import VersionNumber
-from tenantry.safe.devices.ruling import Outcome, worst
 from tenantry.safe.gpu.stack import OPERATOR
 from tenantry.safe.reading import at
+from tenantry.safe.ruling import Outcome, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
