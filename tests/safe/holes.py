@@ -208,17 +208,20 @@ def check_fixed(hole: Hole) -> None:
 
 
 # Lets in what says something no reader of the policy would think of.
-_BACK_DOOR = "object.metadata.?annotations[?'note'].orValue('').matches('^[0-9]{12}$')"
+_BACK_DOORS = (
+    "object.metadata.?annotations[?'note'].orValue('').matches('^[0-9]{12}$')",
+    "object.metadata.?name.orValue('').matches('^[a-f]{17}$')",
+    "object.metadata.?finalizers.orValue([]).size() > 4",
+)
 
 
-def with_back_door(bodies: list[Body]) -> list[Body]:
-    """Return objects whose admission policies all let in what carries a certain note."""
+def with_back_door(bodies: list[Body], door: str) -> list[Body]:
+    """Return objects whose admission policies all let in what meets a condition as well."""
     found = []
     for body in bodies:
         if body["kind"] == "ValidatingAdmissionPolicy":
             validations = [
-                {**item, "expression": f"({item['expression']}) || {_BACK_DOOR}"}
-                for item in body["spec"]["validations"]
+                {**item, "expression": f"({item['expression']}) || {door}"} for item in body["spec"]["validations"]
             ]
             body = {**body, "spec": {**body["spec"], "validations": validations}}  # noqa: PLW2901 - with the door
         found.append(body)
@@ -227,8 +230,29 @@ def with_back_door(bodies: list[Body]) -> list[Body]:
 
 def check_no_back_door(hole: Hole) -> None:
     """What closes it is no evidence when its guards let in what nobody would try."""
-    claim = _closed(hole, [*hole.objects, *with_back_door(flat(hole.closed_by))])
-    assert claim.verdict is not Verdict.PROVED, claim
+    for door in _BACK_DOORS if "CREATE" in _operations(hole) else _BACK_DOORS[:1]:
+        claim = _closed(hole, [*hole.objects, *with_back_door(flat(hole.closed_by), door)])
+        assert claim.verdict is not Verdict.PROVED, (door, claim)
+
+
+def of_some_names(bodies: list[Body]) -> list[Body]:
+    """Return objects whose admission policies look at nothing but objects of the name that is tried."""
+    found = []
+    for body in bodies:
+        if body["kind"] == "ValidatingAdmissionPolicy":
+            constraints = body["spec"]["matchConstraints"]
+            rules = [{**item, "resourceNames": ["probe", "tenantry-probe"]} for item in constraints["resourceRules"]]
+            matched = {**constraints, "resourceRules": rules}
+            body = {**body, "spec": {**body["spec"], "matchConstraints": matched}}  # noqa: PLW2901 - of some names
+        found.append(body)
+    return found
+
+
+def check_no_name(hole: Hole) -> None:
+    """A guard of objects of some names refuses none, as whoever makes one chooses its name."""
+    if "CREATE" in _operations(hole):
+        claim = _closed(hole, [*hole.objects, *of_some_names(flat(hole.closed_by))])
+        assert claim.verdict is not Verdict.PROVED, claim
 
 
 def of_creations(bodies: list[Body]) -> list[Body]:
@@ -331,6 +355,7 @@ def holes_checked(holes: list[Hole]) -> type:
         @pytest.mark.parametrize("hole", guarded, ids=_named)
         def test_is_not_closed_by_a_guard_with_a_back_door(self, hole: Hole) -> None:
             check_no_back_door(hole)
+            check_no_name(hole)
 
         @pytest.mark.parametrize("hole", created, ids=_named)
         def test_is_closed_by_a_guard_of_creations_only_where_nothing_changes(self, hole: Hole) -> None:

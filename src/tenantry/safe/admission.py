@@ -259,6 +259,14 @@ class Guard:
         """Names of objects it does not look at, sorted; whoever makes an object chooses its name."""
         return tuple(sorted({name for item in self._constraints for rule in item.excluded for name in rule.names}))
 
+    def rests_on_name(self, request: Request) -> bool:
+        """Whether it looks at a request only because of the name of the object, which is the requester's to choose."""
+        return any(
+            all(rule.names for rule in item.rules if rule.matches(request, exact=item.exact))
+            for item in self._constraints
+            if item.rules
+        )
+
     @cached_property
     def _constraints(self) -> tuple[_Constraints, ...]:
         own = _Constraints.of(mapping(self.spec.get("matchConstraints")))

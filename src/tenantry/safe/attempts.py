@@ -141,7 +141,9 @@ class Attempts:
                 return found
         return None
 
-    def create(self, tenant: str, namespace: str, body: Body, *, exact: bool = False) -> Attempt | None:
+    def create(
+        self, tenant: str, namespace: str, body: Body, *, exact: bool = False, named: bool = False
+    ) -> Attempt | None:
         """Try to create an object, or to change one into it where that is refused; None without the right to.
 
         Its namespace is filled in.
@@ -151,13 +153,14 @@ class Attempts:
             namespace: where.
             body: the object.
             exact: whether it means something by what its spec leaves out.
+            named: whether it means something by its name.
         """
         key = key_of(body)
         if (key.group, key.kind) == ("", "Pod"):
             right = self.pods(tenant, namespace)
         else:
             right = self.right(tenant, "create", key.group, plural(body), namespace)
-        made = None if right is None else self._attempt(namespace, body, "CREATE", right, exact=exact)
+        made = None if right is None else self._attempt(namespace, body, "CREATE", right, exact=exact, named=named)
         if made is not None and not made.admission.refused:
             return made
         return most(
@@ -240,17 +243,18 @@ class Attempts:
         right: Right,
         *,
         exact: bool = False,
+        named: bool = False,
         old: Body | None = None,
     ) -> Attempt:
         placed = {**body, "metadata": {**body.get("metadata", {}), "namespace": namespace}}
         # What is refused in one namespace is refused in every other of its shape.
         owner = self.view.tenancy.owner(namespace) or ""
         told = neutral(repr((placed, old)), owner, namespace)
-        key = (shapes_of(self.view).of(namespace), operation, f"{told}{exact}")
+        key = (shapes_of(self.view).of(namespace), operation, f"{told}{exact}{named}")
         admission = self._refused.get(key)
         if admission is None:
             if operation == "CREATE":
-                about = partial(about_body, placed, exact=exact)
+                about = partial(about_body, placed, exact=exact, named=named)
             elif old is not None:
                 about = None
             else:

@@ -39,6 +39,13 @@ class About:
     old: Fields | None = None
 
     @property
+    def name(self) -> str | None:
+        """Name of the object; None when it may have any."""
+        metadata = self.known.known.get("metadata")
+        name = metadata.known.get("name") if isinstance(metadata, Fields) else None
+        return name if isinstance(name, str) else None
+
+    @property
     def labels(self) -> Mapping[str, object]:
         """Labels the object has for certain."""
         metadata = self.known.known.get("metadata")
@@ -57,6 +64,8 @@ def refuses(book: GuardBook, guard: Guard, request: Request, about: About, names
         namespace_open: whether the tenant may change labels or annotations of the namespace.
     """
     if guard.spec.get("failurePolicy", "Fail") == "Ignore" or guard.excused_names:
+        return False
+    if guard.rests_on_name(request) and about.name is None:
         return False
     if not all(_selected(selector, about.labels) for selector in guard.object_selectors):
         return False
@@ -186,18 +195,20 @@ def about_kind(body: Body, *, operation: str = "CREATE", named: bool = False) ->
     return About(known, known if operation == "UPDATE" else None)
 
 
-def about_body(body: Body, *, exact: bool = False) -> About:
+def about_body(body: Body, *, exact: bool = False, named: bool = False) -> About:
     """Ask about any object that says what this one says, under whatever name, and whatever else it says.
 
     Args:
         body: the object.
-        exact: whether it means something by what its spec leaves out; then only labels and annotations are left open.
+        exact: whether it means something by what its spec leaves out; then only metadata is left open.
+        named: whether it means something by its name; then that is known, too.
     """
     metadata = Fields({key: opened(value) for key, value in mapping(body.get("metadata")).items() if key != "name"})
+    if named:
+        metadata = Fields({**metadata.known, "name": mapping(body.get("metadata")).get("name")})
     if exact:
         fixed = {key: lift(value) for key, value in body.items() if key != "metadata"}
-        named = Fields({**metadata.known, "name": mapping(body.get("metadata")).get("name")})
-        return About(Fields({**fixed, "metadata": named}, more=False))
+        return About(Fields({**fixed, "metadata": metadata}, more=False))
     return About(Fields({**{key: opened(value, key) for key, value in body.items()}, "metadata": metadata}))
 
 

@@ -207,7 +207,8 @@ class _Collisions:
                     continue
                 longer, shorter = (namespace, other) if len(namespace) > len(other) else (other, namespace)
                 name = PROBE if namespace == longer else f"{PROBE}-{prefix}"
-                attempt = self.attempts.create(tenant.name, namespace, _route({}, name), exact=True)
+                route, ends_so = _route({}, name), namespace != longer
+                attempt = self.attempts.create(tenant.name, namespace, route, exact=True, named=ends_so)
                 if attempt is None or attempt.admission.refused:
                     continue
                 summary = f"a route of {namespace} without a host can get the host of a route of {other} of {target}"
@@ -224,7 +225,8 @@ class _Collisions:
             others = sorted(owners - {tenant.name})
             if not others or not label.endswith(ending) or label == ending:
                 continue
-            attempt = self.attempts.create(tenant.name, namespace, _route({}, label.removesuffix(ending)), exact=True)
+            route = _route({}, label.removesuffix(ending))
+            attempt = self.attempts.create(tenant.name, namespace, route, exact=True, named=True)
             if attempt is None or attempt.admission.refused:
                 continue
             summary = f"a route of {namespace} without a host, named {label.removesuffix(ending)}, can get {host}"
