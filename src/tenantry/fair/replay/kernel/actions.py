@@ -214,7 +214,7 @@ def enter_flagged(m: Ints) -> None:
 
 
 def allocate_in_turn(m: Ints) -> None:
-    """Place jobs strictly in order of submission until one has to wait; those too large for the cluster do not count."""
+    """Place jobs in order of submission until one has to wait; those too large for the cluster do not count."""
     job, last = m[FIFO_FIRST], m[FIRST_JOB] + m[NEXT_JOB] * JOB
     while job < last:
         if m[job + JOB_PENDING] > 0 and m[job + JOB_POSSIBLE] == 1:

@@ -118,7 +118,7 @@ def take(m: Ints, f: Floats, own: int, leaf: int, asked: int, gone: int) -> bool
 
 
 def overtakes(m: Ints, f: Floats, asked: int) -> bool:
-    """Whether the queue of the job or one above it would be fuller than a sibling it takes from, or exceed its quota."""
+    """Whether the queue of the job or one above would be fuller than a sibling it takes from, or exceed its quota."""
     seeker = m[SEEKER]
     queue = m[seeker + JOB_LEAF]
     while queue != m[ROOT]:

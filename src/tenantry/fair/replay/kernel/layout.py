@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from tenantry.model.job import PREEMPTIBLE_BELOW
 from tenantry.model.trace import MILLI
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tenantry.fair.kai.rules import Settings
     from tenantry.fair.replay.setup import Setup
@@ -40,21 +41,21 @@ class Layout:
         origin: position in the table of every job, where some are left out; None where none is.
     """
 
-    m: list[int]
-    f: list[float]
+    m: array[int]
+    f: array[float]
     origin: Sequence[int] | None
 
 
 class Asks(NamedTuple):
     """What the jobs that are replayed ask for, as columns; leaves are numbers of queues."""
 
-    submit: list[int]
-    work: list[int]
-    pods: list[int]
-    gpus: list[int]
-    leaf: list[int]
-    priority: list[int]
-    preemptible: list[int]
+    submit: array[int]
+    work: array[int]
+    pods: array[int]
+    gpus: array[int]
+    leaf: array[int]
+    priority: array[int]
+    preemptible: array[int]
 
 
 def lay_out(setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[int], rows: int) -> Layout:
@@ -86,39 +87,43 @@ def lay_out(setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[
 
 def _asks(setup: Setup, table: JobTable, kept: Sequence[int], number: Mapping[str, int]) -> Asks:
     leaf_of = [number.get(setup.queue_of.get(tenant, ""), at.NONE) for tenant in table.tenants]
-    priority = [setup.priority if (value := table.priority(index)) is None else value for index in kept]
+    priority = _column(setup.priority if (value := table.priority(index)) is None else value for index in kept)
     return Asks(
-        submit=[table.submit[index] for index in kept],
-        work=[table.duration[index] for index in kept],
-        pods=[table.pods[index] for index in kept],
-        gpus=[table.gpus[index] // MILLI for index in kept],
-        leaf=[leaf_of[table.tenant[index]] for index in kept],
+        submit=_column(table.submit[index] for index in kept),
+        work=_column(table.duration[index] for index in kept),
+        pods=_column(table.pods[index] for index in kept),
+        gpus=_column(table.gpus[index] // MILLI for index in kept),
+        leaf=_column(leaf_of[table.tenant[index]] for index in kept),
         priority=priority,
-        preemptible=[
-            int(value < PREEMPTIBLE_BELOW if (own := table.preemptible(index)) is None else own)
+        preemptible=_column(
+            value < PREEMPTIBLE_BELOW if (own := table.preemptible(index)) is None else own
             for value, index in zip(priority, kept, strict=True)
-        ],
+        ),
     )
+
+
+def _column(numbers: Iterable[int]) -> array[int]:
+    return array("q", numbers)
 
 
 class _Memory:
     """A memory while it is laid out."""
 
     def __init__(self) -> None:
-        self.m = [0] * at.SCALARS
-        self.f: list[float] = []
+        self.m = _column([0]) * at.SCALARS
+        self.f = array("d")
         self.first_class: dict[tuple[int, ...], int] = {}
 
     def room(self, length: int, value: int = 0) -> int:
         """Add so many numbers; return where they begin."""
         start = len(self.m)
-        self.m += [value] * length
+        self.m.extend(_column([value]) * length)
         return start
 
     def copy(self, numbers: Sequence[int]) -> int:
         """Add numbers; return where they begin."""
         start = len(self.m)
-        self.m += numbers
+        self.m.extend(numbers)
         return start
 
     def tree(self, count: int) -> int:
@@ -155,7 +160,7 @@ class _Memory:
         for scalar in (at.DUE, at.LAST_CYCLE, at.PARTIAL, at.FIRST_SHAPE):
             m[scalar] = at.NONE
         m[at.UNEVEN] = m[at.STAMP] = 1
-        self.f = [0.0] * at.SCALARS
+        self.f = array("d", [0.0]) * at.SCALARS
         self.f[at.SATURATION], self.f[at.K_VALUE] = max(1.0, settings.saturation_multiplier), max(0.0, settings.k_value)
 
     def queues(self, queues: Sequence[Queue]) -> None:
@@ -163,7 +168,7 @@ class _Memory:
         m, count = self.m, len(queues)
         m[at.FIRST_QUEUE] = self.room((count + 1) * at.QUEUE)
         m[at.ROOT] = self.queue(count)
-        self.f += [0.0] * ((count + 1) * at.QUEUE)
+        self.f.extend(array("d", [0.0]) * ((count + 1) * at.QUEUE))
         number = {queue.name: position for position, queue in enumerate(queues)}
         below: list[list[int]] = [[] for _ in range(count + 1)]
         for position, queue in enumerate(queues):
@@ -198,7 +203,7 @@ class _Memory:
         m[at.FIRST_NODE] = self.room(count * at.NODE)
         m[at.NODES_END] = len(m)
         m[at.NODE_TREE] = self.tree(count)
-        m[at.WITH_FREE] = self.room(most + 1)
+        m[at.WITH_FREE], m[at.NEED_AT] = self.room(most + 1), self.room(most + 1)
         m[at.BUCKET] = self.room((most + 1) ** 2)
         length = tree_length(m, m[at.NODE_TREE])
         m[at.BUCKET_BITS] = self.room((most + 1) ** 2 * length)
@@ -226,10 +231,10 @@ class _Memory:
             self.first_class[leaf, priority, pods, gpus, preemptible] = len(m)
             for lack in range(1, pods + 1):
                 own = self.room(at.CLASS)
-                m[own : own + at.CLASS_HEAD] = [
+                m[own : own + at.CLASS_HEAD] = _column((
                     self.queue(leaf), priority, lack, gpus, lack * gpus, preemptible, sizes[priority, lack],
                     shapes[lack, gpus],
-                ]  # fmt: skip
+                ))  # fmt: skip
                 for field in (at.CLASS_HEAD, at.CLASS_TAIL, at.CLASS_AFTER, at.CLASS_PRIOR):
                     m[own + field] = at.NONE
             count += pods
@@ -263,11 +268,11 @@ class _Memory:
                 int(room[gpus] >= pods), pod, end, self.first_class[leaf, priority, pods, gpus, preemptible],
             ]  # fmt: skip
             record[at.JOB_LEFT] = work
-            m += record
+            m.extend(record)
             pod = end
         empty = [0] * at.POD
         empty[at.POD_NODE] = empty[at.POD_PROMISE] = at.NONE
-        m += empty * sum(asks.pods)
+        m.extend(_column(empty) * sum(asks.pods))
 
     def lists(self, asks: Asks) -> None:
         """Make room for the lists of a search and of a cycle."""

@@ -3,8 +3,8 @@
 Everything is a record in ``m``, known by the address it begins at, and a field of a record is at that address plus the
 number of the field: ``m[job + JOB_GPUS]``. Records of a kind lie one after the other, so that addresses sort as what
 they stand for does: jobs by submission and name, nodes and queues by name. Scalars come first, at fixed addresses.
-GPUs are whole and times are seconds. A plain list runs as it stands; an array of 64-bit numbers runs compiled, where one
-sequence is also much quicker to compile for than many.
+GPUs are whole and times are seconds. A plain list is what runs quickest as it stands; an array of 64-bit numbers runs
+compiled, where one sequence is also much quicker to compile for than many.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ WAKE_LINKS = 59  # by minimum run time and job: the one before, -2 for none at a
 APPLIES = 60  # by leaf and minimum: 1 where it may protect jobs
 RECLAIM_MINIMUM = 61  # by reclaiming leaf and leaf of the victim: seconds
 ROWS_AT = 62  # the log, as far as it was not taken away
+NEED_AT = 63  # by GPUs: pods of a scenario that have to have a place
 
 # --- scalars that change ----------------------------------------------------------------------------------------------
 
@@ -101,12 +102,13 @@ SCALARS = WALKS + 3 * WALK
 
 (
     QUEUE_NUMBER, QUEUE_PARENT, QUEUE_CHILDREN, QUEUE_CHILD_COUNT, QUEUE_DEPTH, QUEUE_PRIORITY, QUEUE_PREEMPT_MINIMUM,
-    QUEUE_ALLOCATED, QUEUE_LASTING, QUEUE_ASKED,  # GPUs held or promised; by jobs that may not be evicted; and waited for
+    QUEUE_ALLOCATED, QUEUE_LASTING, QUEUE_ASKED,  # GPUs held or promised; by jobs not to be evicted; and waited for
     QUEUE_PROMISED, QUEUE_PROMISED_LASTING, QUEUE_TOUCHED,  # those that count in this cycle only, and which that is
     QUEUE_BEFORE, QUEUE_LEFT, QUEUE_JUDGED,  # GPUs held when a search began; left in a scenario, if 1 is behind
     QUEUE_FIRST_CLASS, QUEUE_WAITING, QUEUE_HELD, QUEUE_FLAG,  # classes and jobs that wait; possible victims; selection
+    QUEUE_KEEPS,  # 1 if nobody there may lose its place in the present probe
     QUEUE_WALKS,
-) = range(21)  # fmt: skip
+) = range(22)  # fmt: skip
 # Children that take part, as a heap, and how many; whether the next job has changed since it was put in its place; the
 # next job and its GPUs; the last one that was passed; GPUs of victims taken.
 (WALK_HEAP, WALK_SIZE, WALK_MOVED, WALK_HEAD, WALK_REQUEST, WALK_PRIORITY, WALK_CURSOR, WALK_TAKEN) = range(
@@ -128,7 +130,7 @@ SATURATION, K_VALUE = 0, 1
     JOB_RUNNING, JOB_ACTIVE, JOB_PENDING, JOB_WANTS,  # pods that run, run or are promised, wait; GPUs in a scenario
     JOB_CLASS, JOB_AFTER, JOB_PRIOR,  # class it waits in, and its neighbours there
     JOB_LIST, JOB_LATER, JOB_EARLIER,  # list of possible victims it is in, and its neighbours there
-    JOB_IN_PARTIAL, JOB_NEXT_PARTIAL, JOB_UNREADY,  # 1 if pods may be missing, the next such; 1 if any is on its way out
+    JOB_IN_PARTIAL, JOB_NEXT_PARTIAL, JOB_UNREADY,  # 1 if pods may be missing, the next such; 1 if any leaves
     JOB_TOUCHED, JOB_MARK, JOB_RECORDED, JOB_PICKED,  # cycle, scenario, probe and selection it last took part in
     JOB,
 ) = range(36)  # fmt: skip
@@ -156,7 +158,8 @@ TAKEN_BACK = -2
 # --- kinds of waiting jobs --------------------------------------------------------------------------------------------
 
 # Of one leaf, priority and preemptibility, with as many pods of one size missing. Size is the number of the pair of
-# priority and pods, shape the address of that of pods and GPUs. Two pointers: first job behind the cursor, and the walk.
+# priority and pods, shape the address of that of pods and GPUs. Two pointers: first job behind the cursor, and which
+# walk that is.
 (
     CLASS_LEAF, CLASS_PRIORITY, CLASS_PODS, CLASS_GPUS, CLASS_REQUEST, CLASS_PREEMPTIBLE, CLASS_SIZE, CLASS_SHAPE,
     CLASS_HEAD, CLASS_TAIL, CLASS_AFTER, CLASS_PRIOR, CLASS_FLAG, CLASS_POINTER, CLASS_POINTED,

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 # --- sets of numbers --------------------------------------------------------------------------------------------------
 
-# A set is a tree of 32-bit words, each bit of which says whether the word below has any. The shape of a tree is how many
-# levels it has, where each of them begins, the widest first, and its length.
+# A set is a tree of 32-bit words, each bit of which says whether the word below has any. The shape of a tree is how
+# many levels it has, where each of them begins, the widest first, and its length.
 
 
 def set_bit(m: Ints, base: int, tree: int, member: int) -> None:

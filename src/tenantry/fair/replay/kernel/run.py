@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.fair.replay.kernel import memory as at
 from tenantry.fair.replay.kernel.clock import advance
-from tenantry.fair.replay.kernel.compiled import compiled_functions
+from tenantry.fair.replay.kernel.compiled import compiled_advance
 from tenantry.fair.replay.kernel.layout import lay_out
 from tenantry.fair.replay.log import NOBODY, Log
 from tenantry.fair.replay.work import refusal
@@ -46,12 +46,9 @@ def replay_fast(
     layout = lay_out(setup, table, scheduler, kept, ROWS)
     m: Any = layout.m
     f: Any = layout.f
-    run: Callable[..., int] = advance
-    functions = compiled_functions() if compiled else None
-    if functions is not None:
-        import numpy as np
-
-        m, f, run = np.array(m, np.int64), np.array(f, np.float64), functions["advance"]
+    run = compiled_advance() if compiled else None
+    if run is None:
+        m, f, run = m.tolist(), f.tolist(), advance
     log = Log()
     while (ended := run(m, f, PAUSE)) != at.DONE or m[at.ROW]:
         idle = not m[at.ROW] and m[at.ROOM_FOR_ROWS]
@@ -61,7 +58,7 @@ def replay_fast(
         if ended == at.DONE:
             break
         if idle:
-            m = _with_more_rows(m)
+            _make_more_room(m)
     log.end, log.cycles, log.stuck = int(m[at.NOW]), int(m[at.CYCLES]), bool(m[at.STUCK])
     return log
 
@@ -72,18 +69,14 @@ def _take_rows(m: Any, log: Log, origin: Sequence[int] | None) -> None:
     for number, name in enumerate(("time", "happening", "job", "gpus", "cause", "detail")):
         column: array[int] = getattr(log, name)
         values = m[start + number : end : at.ROWS]
-        numbers: list[int] = values if isinstance(values, list) else values.tolist()
+        numbers: Sequence[int] = values
         if origin is not None and name in {"job", "cause"}:
             numbers = [NOBODY if job == NOBODY else origin[job] for job in numbers]
         column.extend(array(column.typecode, numbers))
 
 
-def _with_more_rows(m: Any) -> Any:
-    """Return a memory that has room for twice as many rows; they come last in it."""
+def _make_more_room(m: Any) -> None:
+    """Make room for twice as many rows; they come last in the memory."""
     rows = int(m[at.ROOM_FOR_ROWS])
     m[at.ROOM_FOR_ROWS] = 2 * rows
-    if isinstance(m, list):
-        return m + [0] * (rows * at.ROWS)
-    import numpy as np
-
-    return np.concatenate((m, np.zeros(rows * at.ROWS, np.int64)))
+    m.extend([0] * (rows * at.ROWS))

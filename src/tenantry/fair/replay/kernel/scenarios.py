@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.fair.replay.kernel.bounds import note_keepers, seat_of
 from tenantry.fair.replay.kernel.memory import (
     CHOSEN,
     CHOSEN_AT,
@@ -61,7 +62,7 @@ from tenantry.fair.replay.kernel.memory import (
     USABLE,
 )
 from tenantry.fair.replay.kernel.rooms import fitting, places, usable
-from tenantry.fair.replay.kernel.search import seat_of, simulate, undo_scenario
+from tenantry.fair.replay.kernel.search import simulate, undo_scenario
 from tenantry.fair.replay.kernel.victims import begin_victims, next_victim
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ def solve(m: Ints, f: Floats, mode: int, job: int) -> bool:
     m[MODE], m[SEEKER] = mode, job
     for queue in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
         m[queue + QUEUE_BEFORE] = m[queue + QUEUE_ALLOCATED]
-    for over_nodes in range(1 - m[PORTFOLIO], 2):
-        if solve_with(m, f, over_nodes):
-            return True
-    return False
+    if m[PORTFOLIO] == 1 and solve_with(m, f, 0):
+        return True
+    return solve_with(m, f, 1)
 
 
 def solve_with(m: Ints, f: Floats, over_nodes: int) -> bool:
@@ -133,6 +133,7 @@ def probe(m: Ints, f: Floats, count: int, over_nodes: int) -> bool:
     """Take victims one after the other and try the scenarios each makes possible, for so many pods of the job."""
     m[STAMP] += 1
     m[PROBE] = m[STAMP]
+    note_keepers(m, f, count * m[m[SEEKER] + JOB_GPUS])
     m[POTENTIAL] = m[ENTRIES] = m[SEEN] = 0
     fit = places(m, m[m[SEEKER] + JOB_GPUS])
     for place in range(m[RECORDED_AT], m[RECORDED_AT] + m[RECORDED]):
@@ -243,10 +244,9 @@ def corners_of(m: Ints, job: int) -> int:
     corner, count = m[CORNER_AT], 0
     for pod in range(m[job + JOB_POD], m[job + JOB_PODS_END], POD):
         promise = m[pod + POD_PROMISE]
-        if promise == NONE:
-            node = m[pod + POD_NODE]
-        else:
-            node = promise if promise >= 0 else TAKEN_BACK - promise
+        node = m[pod + POD_NODE] if promise == NONE else promise
+        if promise <= TAKEN_BACK:
+            node = TAKEN_BACK - promise
         if node == NONE:
             continue
         place = corner + count - 1

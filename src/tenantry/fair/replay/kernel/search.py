@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.fair.replay.kernel.bounds import may_settle, seat_of, would_fit
 from tenantry.fair.replay.kernel.judging import is_fair
 from tenantry.fair.replay.kernel.memory import (
     CHARGE,
@@ -27,9 +28,6 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_PREEMPTIBLE,
     JOB_WANTS,
     KEPT,
-    NODE_EXTRA,
-    NODE_EXTRA_AT,
-    NODE_FREE,
     NODE_USABLE,
     NONE,
     POD,
@@ -47,7 +45,6 @@ from tenantry.fair.replay.kernel.memory import (
     RELEVANT,
     RELEVANT_AT,
     ROOT,
-    RUNS,
     SCENARIO,
     SEEKER,
     SHIFTS,
@@ -56,48 +53,16 @@ from tenantry.fair.replay.kernel.memory import (
     WALK_HEAD,
 )
 from tenantry.fair.replay.kernel.order import begin_walk, enter, next_job, place_branches
-from tenantry.fair.replay.kernel.rooms import choose, fitting, places, shift_back, try_shift
+from tenantry.fair.replay.kernel.rooms import choose, shift_back, try_shift
 from tenantry.fair.replay.kernel.shares import charge, is_refused
 
 if TYPE_CHECKING:
     from tenantry.fair.replay.kernel.memory import Floats, Ints
 
 
-def seat_of(m: Ints, pod: int) -> int:
-    """Node of a pod that runs or is promised a place, -1 of any other."""
-    promise = m[pod + POD_PROMISE]
-    if promise >= 0:
-        return promise
-    return m[pod + POD_NODE] if promise == NONE and m[pod + POD_STATE] == RUNS else NONE
-
-
-def would_fit(m: Ints, count: int) -> bool:
-    """Whether so many pods would fit with the chosen victims gone, all others aside."""
-    gpus = m[m[SEEKER] + JOB_GPUS]
-    missing = count - places(m, gpus)
-    if missing <= 0:
-        return True
-    m[STAMP] += 1
-    stamp = m[STAMP]
-    for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
-        victim = m[place]
-        for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
-            node = seat_of(m, pod)
-            if node == NONE:
-                continue
-            if m[node + NODE_EXTRA_AT] != stamp:
-                m[node + NODE_EXTRA_AT], m[node + NODE_EXTRA] = stamp, 0
-            before = fitting(m[node + NODE_FREE] + m[node + NODE_EXTRA], gpus)
-            m[node + NODE_EXTRA] += m[victim + JOB_GPUS]
-            missing -= fitting(m[node + NODE_FREE] + m[node + NODE_EXTRA], gpus) - before
-            if missing <= 0:
-                return True
-    return False
-
-
 def simulate(m: Ints, f: Floats, count: int) -> bool:
     """Try a scenario: the chosen victims, for so many pods of the job. What works stays done; else all is undone."""
-    if m[CHOSEN] == 0 or not would_fit(m, count):
+    if m[CHOSEN] == 0 or not would_fit(m, m[m[SEEKER] + JOB_GPUS], count) or not may_settle(m, count):
         return False
     m[STAMP] += 1
     m[SCENARIO] = m[STAMP]
