@@ -65,7 +65,7 @@ def refuses(book: GuardBook, guard: Guard, request: Request, about: About, names
     """
     if guard.spec.get("failurePolicy", "Fail") == "Ignore" or guard.excused_names:
         return False
-    if guard.rests_on_name(request) and about.name is None:
+    if guard.rests_on_name(request) and (request.operation == "CREATE" or about.name is None):
         return False
     if not all(_selected(selector, about.labels) for selector in guard.object_selectors):
         return False

@@ -126,8 +126,9 @@ class _Collisions:
         shown = host if others else next((name for name, of in self.owners.items() if of - {tenant}), host)
         wildcard = f"*.{shown.partition('.')[2]}"
         for body in (*self._bodies(host), *self._bodies(wildcard, wildcard=True)):
-            # The host of a route may be admitted by its name.
-            attempt = self.attempts.create(tenant, namespace, body, exact=body["kind"] == "Route")
+            # The host of a route may be admitted by its name, so that it has to be known.
+            route = body["kind"] == "Route"
+            attempt = self.attempts.create(tenant, namespace, body, exact=route, named=route)
             if attempt is None or attempt.admission.refused or not self._host_settable(tenant, namespace, body):
                 continue
             kind = body["kind"]
