@@ -164,7 +164,11 @@ class Attempts:
         if made is not None and not made.admission.refused:
             return made
         return most(
-            [item for item in (made, *self._becoming(tenant, namespace, body, exact=exact)) if item is not None]
+            [
+                item
+                for item in (made, *self._becoming(tenant, namespace, body, exact=exact, named=named))
+                if item is not None
+            ]
         )
 
     def change(self, tenant: str, namespace: str, body: Body) -> Attempt | None:
@@ -184,37 +188,37 @@ class Attempts:
                 tried.append(self._attempt(namespace, body, operation, right))
         return most(tried)
 
-    def _becoming(self, tenant: str, namespace: str, body: Body, *, exact: bool) -> Iterator[Attempt]:
+    def _becoming(self, tenant: str, namespace: str, body: Body, *, exact: bool, named: bool) -> Iterator[Attempt]:
         """Yield attempts to change an object that is there, or one that may be made, into what may not be made."""
         key = key_of(body)
         rights = (self.right(tenant, verb, key.group, plural(body), namespace) for verb in ("update", "patch"))
         right = next((item for item in rights if item is not None), None)
-        parts = () if right is None else self._parts_to_add(namespace, body, exact=exact)
+        parts = () if right is None else self._parts_to_add(namespace, body, exact=exact, named=named)
         if right is None or parts is None:
             return
         there = [item.body for item in self.view.snapshot.within(namespace) if item.key.kind == key.kind]
-        named = [item for item in there if not right.names or item["metadata"]["name"] in right.names]
+        meant = [item for item in there if not right.names or item["metadata"]["name"] in right.names]
         name = right.names[0] if right.names else key.name
         made_up = [_called(dropped(body, path), name) for path in parts] or [_called(before(body), name)]
-        for old in (*(() if key.kind in FIXED else named[:MOST_EXISTING]), *made_up):
+        for old in (*(() if key.kind in FIXED else meant[:MOST_EXISTING]), *made_up):
             change = _called(body, old["metadata"]["name"])
             found = self._attempt(namespace, change, "UPDATE", right, old=old)
             if found.admission.refused:
                 found = replace(found, admission=unless_more_is_said(found.admission))
-            elif found.admission.admitted and old not in named and not self._can_be_there(tenant, namespace, old):
+            elif found.admission.admitted and old not in meant and not self._can_be_there(tenant, namespace, old):
                 how = f"let admission refuse changes of {plural(body)} as it refuses them being made"
                 missing = (Missing(f"which {plural(body)} there are in {namespace}", how),)
                 found = replace(found, admission=replace(found.admission, answer=Answer.UNKNOWN, missing=missing))
             yield found
 
-    def _parts_to_add(self, namespace: str, body: Body, *, exact: bool) -> tuple[Path, ...] | None:
+    def _parts_to_add(self, namespace: str, body: Body, *, exact: bool, named: bool) -> tuple[Path, ...] | None:
         """Return parts of an object that a change may bring in; None where it is known that none does."""
         owner = self.view.tenancy.owner(namespace) or ""
-        key = (shapes_of(self.view).of(namespace), f"{neutral(repr(body), owner, namespace)}{exact}")
+        key = (shapes_of(self.view).of(namespace), f"{neutral(repr(body), owner, namespace)}{exact}{named}")
         if key not in self._parts:
             envelope = self.view.envelope(namespace)
             placed = _called({**body, "metadata": {**body.get("metadata", {}), "namespace": namespace}}, PROBE)
-            refused = whole(envelope, placed, about_body(placed, exact=exact).known)
+            refused = whole(envelope, placed, about_body(placed, exact=exact, named=named).known)
             self._parts[key] = None if never_becomes(envelope, placed, refused) else refused.added
         return self._parts[key]
 
