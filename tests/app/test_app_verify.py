@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tenantry.app.tenancy import found_tenancy, matches
 from tenantry.app.verification import VerifyReport
 from tenantry.app.verify import Question, Subject, declare, spec_subject, tree_subject, verify_subject
 from tenantry.errors import ExitCode, InputError, SpecError
+from tenantry.model.change import changed
 from tenantry.model.claim import Claim, Effect, Impact, Missing, Step, Witness
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest, ManifestKey
@@ -596,3 +598,52 @@ def test_questions_name_what_there_is(question: dict[str, Any], said: str) -> No
 
 def test_channels_are_named_with_or_without_the_prefix_of_their_rule() -> None:
     assert [item.id for item in run(channel("T1", proved), violates(), channels=("safe-t3",)).channels] == ["T3"]
+
+
+# Strengths and fixes -------------------------------------------------------------------------------------------------
+
+
+def leaky() -> Subject:
+    folder = Path(__file__).parents[2] / "examples/leaky-cluster"
+    return tree_subject([folder / "manifests"], tenancy=folder / "tenancy.yaml")
+
+
+def test_a_stronger_proof_finds_what_a_weaker_one_does() -> None:
+    question = Question(today=TODAY, every_strength=True, fixes=False)
+
+    deployed, adversarial, careless = verify_subject(leaky(), question).strengths
+
+    for weaker, stronger in ((deployed, adversarial), (adversarial, careless)):
+        violated = {name for name, verdict in weaker.verdicts.items() if verdict is Verdict.VIOLATED}
+        assert violated < {name for name, verdict in stronger.verdicts.items() if verdict is Verdict.VIOLATED}
+    assert (deployed.violated, deployed.unknown, deployed.pairs) == (2, 0, 2)
+
+
+def test_every_violation_of_the_example_has_a_fix_that_closes_it() -> None:
+    subject = leaky()
+    report = verify_subject(subject, Question(today=TODAY))
+    fixes = [item for item in report.findings if item.repair is not None]
+    assert {item.claim.channel for item in report.findings if item.claim.verdict is Verdict.VIOLATED} == {
+        item.claim.channel for item in fixes
+    }
+
+    for item in fixes:
+        assert item.repair is not None
+        after = changed(subject.snapshot, item.repair.changes)
+        assert after is not None
+        only = Question(today=TODAY, channels=(item.claim.channel,), fixes=False)
+        left = verify_subject(replace(subject, snapshot=after), only)
+        same = [other for other in left.findings if other.subject == item.subject and other.message == item.message]
+        assert same == [], item.id
+
+
+def test_edits_of_files_that_hold_several_objects_are_of_one_document() -> None:
+    report = verify_subject(leaky(), Question(today=TODAY, channels=("X4",)))
+
+    (edit,) = next(item.edits for item in report.findings if item.claim.source == "red")
+
+    lines = Path(edit.file).read_text().splitlines()
+    assert lines[edit.first - 1].startswith("apiVersion: ")
+    assert lines[edit.last] == "---"
+    assert 'trust: "off"' in edit.text
+    assert "name: red-rail0" in edit.text

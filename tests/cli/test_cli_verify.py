@@ -49,8 +49,12 @@ def connects(view: View) -> Iterable[Claim]:
     )
     details = (("pod", {"kind": "Pod", "metadata": {"labels": {"a": NASTY}}}), ("port", "TCP 5432"))
     witness = Witness(steps, f"pod red/x may connect to blue {NASTY}", details, ("cni enforces policies",))
-    common = ("N1", "red", "blue", Verdict.VIOLATED, Effect.WRITE, Impact.S1)
-    yield Claim(*common, witness=witness, fix="remove /spec/ingress/0/from/0")
+    found = view.snapshot.get(policy.group, policy.kind, policy.name, policy.namespace)
+    if found is not None and found.body["spec"]["ingress"][0]["from"]:
+        common = ("N1", "red", "blue", Verdict.VIOLATED, Effect.WRITE, Impact.S1)
+        yield Claim(*common, witness=witness, fix="close it")
+    else:
+        yield Claim("N1", "red", "blue", Verdict.PROVED, Effect.WRITE, Impact.S1, reason="blue is closed")
     yield Claim("N1", "blue", "red", Verdict.PROVED, Effect.WRITE, Impact.S1, reason="red is closed")
 
 
@@ -101,7 +105,7 @@ def test_text_shows_the_path_the_fix_and_what_is_missing(tree: Path, capsys: pyt
     # The policy begins in line 9; the peer of its rule stands in line 16.
     assert "NetworkPolicy blue/open /spec/ingress/0/from/0" in out
     assert "all.yaml:16" in out
-    assert "fix: remove /spec/ingress/0/from/0" in out
+    assert "fix: remove /spec/ingress/0/from/0 of NetworkPolicy blue/open\n         tried: proved afterwards\n" in out
     assert "    - id: rdma.namespace-mode\n      value: exclusive\n" in out
     assert out.splitlines()[-1].startswith("not proved safe: 1 of 2 pairs violated")
     assert "blast radius 0" not in out
@@ -161,6 +165,73 @@ def test_json_holds_everything(tree: Path, capsys: pytest.CaptureFixture[str]) -
     assert [cell["verdict"] for cell in body["matrix"]] == ["UNKNOWN", "VIOLATED"]
     assert body["channels"][0]["reasons"] == ["red is closed"]
     assert body["missing"][0]["fact"] == "rdma.namespace-mode"
+    assert violated["fix"] == "close it"
+    assert violated["changes"] == {
+        "changes": [
+            {
+                "op": "remove",
+                "object": {
+                    "apiVersion": "networking.k8s.io/v1",
+                    "kind": "NetworkPolicy",
+                    "namespace": "blue",
+                    "name": "open",
+                },
+                "pointer": "/spec/ingress/0/from/0",
+            }
+        ],
+        "verified": True,
+        "leaves": "PROVED",
+        "rest": "",
+    }
+    assert body["findings"][1]["changes"] is None
+
+
+def test_words_that_were_not_tried_say_so(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(tree, "--no-fixes") == 3
+    assert "fix (not tried): close it" in capsys.readouterr().out
+
+    verify(tree, "--no-fixes", "-o", "sarif")
+    result = json.loads(capsys.readouterr().out)["runs"][0]["results"][0]
+    assert "fixes" not in result
+    assert "close it (not tried)" in result["message"]["text"]
+
+
+def test_the_edits_of_sarif_close_it(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verify(tree, "-o", "sarif")
+    (fix,) = json.loads(capsys.readouterr().out)["runs"][0]["results"][0]["fixes"]
+    assert fix["description"]["text"] == "tried: proved afterwards"
+    (change,) = fix["artifactChanges"]
+    (edit,) = change["replacements"]
+    file = Path(change["artifactLocation"]["uri"])
+    lines = file.read_text().splitlines(keepends=True)
+    region = edit["deletedRegion"]
+    # The third document, up to the end of the file.
+    assert (lines[region["startLine"] - 2], region["endLine"]) == ("---\n", len(lines))
+
+    lines[region["startLine"] - 1 : region["endLine"]] = [edit["insertedContent"]["text"]]
+    file.write_text("".join(lines))
+
+    assert verify(tree, "--channel", "N1") == 0
+
+
+def test_strengths_are_compared_in_one_table(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, markdown = tmp_path / "page.html", tmp_path / "page.md"
+    assert verify(tree, "--strength", "all", "-o", "text", "-o", f"html={page}", "-o", f"md={markdown}") == 3
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["N1", "VIOLATED", "VIOLATED", "VIOLATED"] in lines
+    assert ["X7", "UNKNOWN", "UNKNOWN", "UNKNOWN"] in lines
+    assert ["pairs", "violated", "1", "of", "2", "1", "of", "2", "1", "of", "2"] in lines
+    assert "| N1 | VIOLATED | VIOLATED | VIOLATED |" in markdown.read_text()
+    assert "<th>as deployed</th>" in page.read_text()
+
+    verify(tree, "--strength", "all", "-o", "json")
+    deployed, *_ = json.loads(capsys.readouterr().out)["strengths"]
+    assert deployed == {
+        "strength": "deployed",
+        "channels": {"N1": "VIOLATED", "X7": "UNKNOWN"},
+        "pairs": {"VIOLATED": 1, "UNKNOWN": 1, "PROVED": 0},
+    }
 
 
 def test_sarif_points_at_the_object_that_lets_the_tenant_in(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +300,7 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere(tree: Path, tmp_pat
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
     assert page.open == []
     assert NASTY not in text
+    assert "<li>remove /spec/ingress/0/from/0 of NetworkPolicy blue/open</li>" in text
     assert "no network policy selects pods of namespace red" in text
 
 

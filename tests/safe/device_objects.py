@@ -1,6 +1,4 @@
-"""Small clusters of two tenants, red and blue, for tests of the channels of GPUs and of secondary networks.
-
->>> verdict("G1", world(cluster_policy()))
+"""Objects of GPUs and secondary networks, in clusters of two tenants, red and blue.
 
 Everything is a plain manifest; rights, admission and analyses are the real ones.
 """
@@ -8,62 +6,57 @@ Everything is a plain manifest; rights, admission and analyses are the real ones
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenantry.model.finding import Verdict
-from tenantry.model.manifest import Manifest, key_of
-from tenantry.model.problem import Location
-from tenantry.model.snapshot import Snapshot
-from tenantry.model.tenancy import Declared, SignedFact, Strength, Tenancy, TenantIdentity
-from tenantry.safe.channels import fabric, gpu
+import safe_clusters
+from holes import RED_BLUE, Case, Hole, worst
+from safe_clusters import Body, bind, obj, role, rule
+from share_objects import quota
+
+from tenantry.model.manifest import key_of
+from tenantry.model.tenancy import Strength
+from tenantry.safe.channels import CHANNELS
 from tenantry.safe.verify import verify
 from tenantry.safe.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from tenantry.model.claim import Claim
 
-Body = dict[str, Any]
-
 TENANTS = ("blue", "red")
-CHANNELS = {channel.id: channel for channel in (*gpu.CHANNELS, *fabric.CHANNELS)}
 OPERATOR_NAMESPACE = "gpu-operator"
 SRIOV_NAMESPACE = "sriov"
 
 
 def manifest(api_version: str, kind: str, name: str, namespace: str = "", **fields: Any) -> Body:
-    metadata: Body = {"name": name, **({"namespace": namespace} if namespace else {})}
-    metadata.update({key: fields.pop(key) for key in ("labels", "annotations") if key in fields})
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+    metadata = {key: fields.pop(key) for key in ("labels", "annotations") if key in fields}
+    return obj(kind, name, namespace, api_version, metadata=metadata, **fields)
+
+
+Told = TypeVar("Told", Hole, Case)
+
+
+def in_red_and_blue(table: list[Told]) -> list[Told]:
+    """Return a table about red, which acts, and blue."""
+    return [replace(item, world=RED_BLUE) for item in table]
 
 
 # --- tenants ----------------------------------------------------------------------------------------------------------
 
-POD_RIGHTS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "delete"]}
+POD_RIGHTS = rule("create get list delete", "pods")
 
 
 def namespace(name: str, profile: str = "", **labels: str) -> Body:
     owned = {"tenant": name} if name in TENANTS else {}
-    enforced = {"pod-security.kubernetes.io/enforce": profile} if profile else {}
-    return manifest("v1", "Namespace", name, labels={**owned, **enforced, **labels})
+    return safe_clusters.space(name, profile, **owned, **labels)
 
 
 def rights(tenant: str, *rules: Body, inside: str = "") -> list[Body]:
     """A role of a tenant's group in a namespace (its own when not named)."""
     home = inside or tenant
     name = f"{tenant}-{len(rules)}-{home}"
-    subject = {"kind": "Group", "name": f"{tenant}-team", "apiGroup": "rbac.authorization.k8s.io"}
-    reference = {"kind": "Role", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
-    api = "rbac.authorization.k8s.io/v1"
-    return [
-        manifest(api, "Role", name, home, rules=list(rules)),
-        manifest(api, "RoleBinding", name, home, roleRef=reference, subjects=[subject]),
-    ]
-
-
-def rule(group: str, resource: str, *verbs: str) -> Body:
-    return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+    return [role(name, home, *rules), bind(name, f"Role/{name}", f"group:{tenant}", namespace=home)]
 
 
 def world(*objects: Body | list[Body], profile: str = "") -> list[Body]:
@@ -78,40 +71,13 @@ def world(*objects: Body | list[Body], profile: str = "") -> list[Body]:
 
 def guard(name: str, expression: str, *resources: str, group: str = "") -> list[Body]:
     """An admission policy that refuses what does not satisfy a CEL expression, in namespaces of tenants."""
-    api = "admissionregistration.k8s.io/v1"
-    operations = ["CREATE", "UPDATE"]
-    matched = {
-        "apiGroups": [group],
-        "apiVersions": ["*"],
-        "operations": operations,
-        "resources": list(resources or ("pods",)),
-    }
-    selector = {"matchExpressions": [{"key": "tenant", "operator": "Exists"}]}
-    return [
-        manifest(
-            api,
-            "ValidatingAdmissionPolicy",
-            name,
-            spec={
-                "failurePolicy": "Fail",
-                "matchConstraints": {"resourceRules": [matched], "namespaceSelector": selector},
-                "validations": [{"expression": expression}],
-            },
-        ),
-        manifest(
-            api, "ValidatingAdmissionPolicyBinding", name, spec={"policyName": name, "validationActions": ["Deny"]}
-        ),
-    ]
-
-
-def quota(tenant: str, **hard: str) -> Body:
-    """A quota; ``__`` in names of fields stands for ``.`` and ``/`` is written as in the resource."""
-    return manifest("v1", "ResourceQuota", "devices", tenant, spec={"hard": hard})
+    selected = {"namespaceSelector": {"matchExpressions": [{"key": "tenant", "operator": "Exists"}]}}
+    return safe_clusters.guard(name, expression, resources=resources or ("pods",), groups=[group], constraints=selected)
 
 
 def no(tenant: str, resource: str) -> Body:
     """A quota that grants none of a resource."""
-    return quota(tenant, **{f"requests.{resource}": "0"})
+    return quota(tenant, "devices", **{f"requests.{resource}": "0"})
 
 
 def pod(tenant: str, name: str = "work", limits: Mapping[str, str] | None = None, **fields: Any) -> Body:
@@ -224,21 +190,15 @@ def view(
     without: Iterable[Body] = (),
     live: bool = False,
 ) -> View:
-    snapshot = Snapshot([Manifest(body, Location("objects.yaml", 1, 1)) for body in bodies], live=live)
-    snapshot = snapshot.minus(key_of(body) for body in without)
-    names = set(snapshot.namespaces) | {"default", "kube-system"}
-    tenants = tuple(TenantIdentity(name, (name,), (f"{name}-team",)) for name in TENANTS)
-    tenancy = Tenancy(tenants, frozenset(names - set(TENANTS)))
-    signed = {name: SignedFact(name, value, "seen", "somebody") for name, value in (facts or {}).items()}
-    return View(snapshot, tenancy, Declared(facts=signed), strength)
+    gone = {key_of(body) for body in without}
+    kept = [body for body in bodies if key_of(body) not in gone]
+    return RED_BLUE.view(list(kept), facts=facts, strength=strength, live=live)
 
 
 def claims(channel: str, seen: View) -> tuple[Claim, ...]:
-    return verify(seen, [CHANNELS[channel]])
+    return verify(seen, [item for item in CHANNELS if item.id == channel])
 
 
 def of_red(channel: str, seen: View) -> Claim:
-    """The claim about red acting on blue."""
-    found = [item for item in claims(channel, seen) if item.source == "red" and item.target in {"", "blue"}]
-    order = {Verdict.VIOLATED: 0, Verdict.UNKNOWN: 1, Verdict.PROVED: 2}
-    return min(found, key=lambda item: order[item.verdict])
+    """The worst claim about red acting on blue."""
+    return worst(seen, channel, RED_BLUE)

@@ -143,6 +143,23 @@ IN_NAMESPACE: dict[str, list[tuple[str, str, str]]] = {
         *((verb, "batch", "jobs") for verb in ("create", "update", "patch")),
     ],
 }
+READS = ("get", "list", "watch")
+WRITES = ("create", "update", "patch", "delete", "deletecollection")
+# Anything else in a namespace of another: seen or changed. In one of the platform only what is changed counts.
+ANYTHING_ELSE: tuple[tuple[str, str], ...] = (
+    *(("", kind) for kind in ("pods", "secrets", "serviceaccounts")),
+    ("apps", "deployments"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+)
+
+
+def anything_else(verbs: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    named = {request for requests in IN_NAMESPACE.values() for request in requests}
+    wanted = [(verb, group, kind) for verb in verbs for group, kind in ANYTHING_ELSE]
+    return [request for request in wanted if request not in named]
+
+
 CLUSTER_WIDE: dict[str, list[tuple[str, str, str]]] = {
     "A2": [("get", "", "nodes/proxy"), ("create", "", "nodes/proxy")],
     "A4": [
@@ -210,14 +227,21 @@ class NaiveReach:
                 # Held everywhere it concerns everybody, whoever owns the namespaces at hand.
             if self.asks(who, requests, "", names):
                 found.add((channel, ""))
+        seen, changed = anything_else(READS), anything_else(WRITES)
+        for space in self.spaces:
+            target = self.target(who, home, space, changed if space == "ops" else [*seen, *changed], names)
+            if target is not None:
+                found.add(("A3", target))
+        if self.asks(who, [*seen, *changed], "", names):
+            found.add(("A3", ""))
         for channel, requests in CLUSTER_WIDE.items():
             if self.asks(who, requests, "", names):
                 found.add((channel, ""))
         found |= {("A1", target) for target in self._about_rights(home, who, names)}
         for space in ("", *self.spaces):
-            verbs = ("delete",) if space else ("create", "delete", "deletecollection")
-            for verb in verbs:
-                asked = (space,) if space else (("",) if verb != "delete" else names)
+            nameless = () if space else ("create", "deletecollection")
+            for verb in ("delete", "update", "patch", *nameless):
+                asked = (space,) if space else (("",) if verb in nameless else names)
                 if self.owner.get(space) != home and any(
                     self.rbac.allowed(who, (verb, "", "namespaces"), space, name) for name in asked
                 ):

@@ -18,7 +18,7 @@ from tenantry.safe.labels import LabelChange
 from tenantry.safe.view import PodTemplate, Principal, Right, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Body = dict[str, Any]
 
@@ -28,8 +28,12 @@ OVN: dict[str, str | bool] = {"cni": "ovn-kubernetes", "cni.enforces-network-pol
 class Everything:
     """Admission that refuses what it is told to."""
 
-    def __init__(self, refused: Iterable[str] = ()) -> None:
+    def __init__(self, namespace: str = "", refused: Iterable[str] = ()) -> None:
+        self.namespace = namespace
         self.refused = frozenset(refused)
+
+    def pod_guards(self) -> tuple[()]:
+        return ()
 
     def admits(self, body: Body, **_: Any) -> Admission:
         refused = body["kind"] in self.refused
@@ -75,7 +79,12 @@ class ListedView(View):
 
     def reach(self, tenant: str) -> Any:
         spaces = tuple(sorted({place for name, _, _, place in self.rights if name == tenant}))
-        return SimpleNamespace(rights=SimpleNamespace(namespaces=spaces))
+
+        def every(verb: str, group: str, resource: str, namespace: str) -> Iterator[Right]:
+            right = self.may(tenant, verb, group, resource, namespace)
+            yield from () if right is None else (right,)
+
+        return SimpleNamespace(rights=SimpleNamespace(namespaces=spaces, every=every))
 
     @cached_property
     def labels(self) -> Any:
@@ -90,8 +99,7 @@ class ListedView(View):
         return SimpleNamespace(settable=settable, removable=settable)
 
     def envelope(self, namespace: str) -> Any:
-        del namespace
-        return Everything(self.refused)
+        return Everything(namespace, self.refused)
 
     def trusted_namespace_labels(self, tenant: str) -> bool:
         return not any(name == tenant and kind == "namespaces" for name, _, kind, _ in self.rights)

@@ -119,6 +119,7 @@ def tenancy(tenants: Mapping[str, Iterable[str]] | None = None, platform: Iterab
 def view(
     *bodies: Body | list[Body],
     tenants: Mapping[str, Iterable[str]] | None = None,
+    platform: Iterable[str] = ("ops",),
     facts: Mapping[str, str | bool] | None = None,
     strength: Strength = Strength.ADVERSARIAL,
     live: bool = False,
@@ -127,7 +128,8 @@ def view(
     spaces = {space for owned in (tenants or {"a": ["a"], "b": ["b"]}).values() for space in owned}
     given = snapshot(*bodies, live=live)
     missing = [space(name) for name in sorted(spaces) if given.get("", "Namespace", name) is None]
-    return View(snapshot(*missing, *bodies, live=live), tenancy(tenants), Declared(facts=signed), strength)
+    owners = tenancy(tenants, platform)
+    return View(snapshot(*missing, *bodies, live=live), owners, Declared(facts=signed), strength)
 
 
 def decide(channel: Channel, seen: View, source: str = "a") -> dict[str, Claim]:
@@ -135,19 +137,25 @@ def decide(channel: Channel, seen: View, source: str = "a") -> dict[str, Claim]:
     found = {}
     for claim in channel.decide(seen):
         assert claim.channel == channel.id
-        if claim.verdict is Verdict.VIOLATED:
-            assert claim.witness is not None
-            assert claim.witness.steps
-            assert claim.fix
-            assert all(step.by is not None or step.missing or step.edge for step in claim.witness.steps)
-        elif claim.verdict is Verdict.UNKNOWN:
-            assert all(item.how for item in claim.missing)
-            assert claim.missing
-        else:
-            assert claim.reason
+        well_formed(claim)
         if claim.source == source:
             found[claim.target] = claim
     return found
+
+
+def well_formed(claim: Claim) -> None:
+    """A claim carries what its verdict needs, and none of it says that a rule failed."""
+    if claim.verdict is Verdict.VIOLATED:
+        assert claim.witness is not None
+        assert claim.witness.steps
+        assert claim.fix
+        assert all(step.by is not None or step.missing or step.edge for step in claim.witness.steps)
+    elif claim.verdict is Verdict.UNKNOWN:
+        assert claim.missing
+        assert all(item.how for item in claim.missing)
+        assert not any("bug in Tenantry" in item.how for item in claim.missing)
+    else:
+        assert claim.reason
 
 
 def verdict(channel: Channel, seen: View, source: str = "a", target: str = "b") -> Verdict:

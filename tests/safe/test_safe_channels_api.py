@@ -104,6 +104,81 @@ def test_whoever_acts_for_the_tenant_counts(channel: Channel, held: Body, who: s
     assert given(channel, held, namespace="b", who=who)["b"].verdict is VIOLATED
 
 
+OBJECTS: list[Any] = [
+    pytest.param(rule("get", "pods/log"), Effect.READ, id="what pods print"),
+    pytest.param(rule("update", "configmaps"), Effect.WRITE, id="configuration"),
+    pytest.param(rule("delete", "persistentvolumeclaims"), Effect.WRITE, id="data"),
+    pytest.param(rule("patch", "services"), Effect.WRITE, id="where traffic goes"),
+    pytest.param(rule("create", "networkpolicies", "networking.k8s.io"), Effect.WRITE, id="network policies"),
+    pytest.param(rule("delete", "rolebindings", RBAC), Effect.WRITE, id="rights"),
+    pytest.param(rule("update", "widgets", "example.com"), Effect.WRITE, id="custom resources"),
+    pytest.param(rule("watch", "pods"), Effect.OBSERVE, id="seeing pods"),
+    pytest.param(rule("get", "*", "apps"), Effect.OBSERVE, id="seeing workloads"),
+]
+
+
+@pytest.mark.parametrize(("held", "effect"), OBJECTS)
+def test_a_right_to_any_object_of_another_reaches_it(held: Body, effect: Effect) -> None:
+    claim = given(A3, held, namespace="b")["b"]
+
+    assert claim.verdict is VIOLATED
+    assert claim.effect is effect
+    assert given(A3, held, namespace="b")["c"].verdict is PROVED
+    assert given(A3, held, namespace="a")[""].verdict is PROVED
+
+
+@pytest.mark.parametrize(
+    ("held", "namespace", "expected"),
+    [
+        pytest.param(rule("get", "configmaps"), "ops", PROVED, id="what the platform shows in a namespace"),
+        pytest.param(rule("update", "configmaps"), "ops", VIOLATED, id="but not what it writes there"),
+        pytest.param(rule("get list watch", "pods configmaps"), "", VIOLATED, id="seeing pods everywhere"),
+        pytest.param(rule("get list watch", "nodes namespaces"), "", PROVED, id="seeing what lies outside namespaces"),
+        pytest.param(rule("get", "widgets", "example.com"), "", PROVED, id="kinds nobody knows the scope of"),
+        pytest.param(rule("use", "securitycontextconstraints", "security.openshift.io"), "b", PROVED, id="other verbs"),
+    ],
+)
+def test_which_objects_count(held: Body, namespace: str, expected: Verdict) -> None:
+    seen = view(*holding(held, namespace=namespace), EDIT, tenants=THREE)
+
+    assert verdict(A3, seen) is expected
+
+
+@needs_cel
+@pytest.mark.parametrize("verbs", ["create", "update", "delete", "create update patch delete"])
+@pytest.mark.parametrize("kind", ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"])
+def test_each_way_to_write_each_kind_has_to_be_refused(verbs: str, kind: str) -> None:
+    webhooks = ADMISSION.partition("/")[0]
+    held = holding(rule(verbs, kind, webhooks))
+    everything = ["CREATE", "UPDATE", "DELETE"]
+    both = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]
+    refuses = guard("g", "false", resources=both, groups=[webhooks], operations=everything)
+
+    assert verdict(A4, view(held, refuses)) is PROVED
+    used = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "patch": "UPDATE"}
+    for operation in {used[verb] for verb in verbs.split()}:
+        left = [item for item in everything if item != operation]
+        partly = guard("g", "false", resources=both, groups=[webhooks], operations=left)
+        assert verdict(A4, view(held, partly)) is VIOLATED
+    other = guard("g", "false", resources=sorted({*both} - {kind}), groups=[webhooks], operations=everything)
+    assert verdict(A4, view(held, other)) is VIOLATED
+
+
+@needs_cel
+def test_what_one_identity_may_not_do_another_may() -> None:
+    held = [
+        *holding(rule("create", "clusterroles", RBAC)),
+        bind("robot", "ClusterRole/held", "sa:a/robot"),
+    ]
+    robots = guard(
+        "g", "request.userInfo.username == 'system:serviceaccount:a:robot'", resources=["clusterroles"], groups=[RBAC]
+    )
+    nobody = guard("g", "false", resources=["clusterroles"], groups=[RBAC])
+
+    assert verdict(A6, view(held, robots)) is VIOLATED
+    assert verdict(A6, view(held, nobody)) is PROVED
+
+
 def test_effect_and_impact_are_those_of_what_is_done() -> None:
     removes = given(A2, rule("delete", "pods"), namespace="b")["b"]
     kubelet = given(A2, rule("get", "nodes/proxy"))[""]
@@ -270,6 +345,11 @@ def test_careless_tenants_bind_strangers() -> None:
         ("", "nodes/status"),
         ("", "persistentvolumes"),
         ("", "namespaces"),
+        ("certificates.k8s.io", "certificatesigningrequests/approval"),
+        ("resource.k8s.io", "deviceclasses"),
+        ("networking.k8s.io", "ingressclasses"),
+        ("k8s.ovn.org", "egressips"),
+        ("operator.openshift.io", "networks"),
         ("storage.k8s.io", "storageclasses"),
         ("node.k8s.io", "runtimeclasses"),
         ("scheduling.k8s.io", "priorityclasses"),
@@ -309,6 +389,35 @@ def test_admission_can_refuse_writes_outside_namespaces() -> None:
     assert verdict(A4, view(held, refuses)) is PROVED
     assert verdict(A4, view(held, opaque)) is UNKNOWN
     assert verdict(A4, view(held)) is VIOLATED
+
+
+RELABELS = cluster_role("labels", rule("patch", "namespaces"))
+
+
+def test_changing_every_namespace_is_a_write_outside_namespaces() -> None:
+    """H2 is about what rests on the labels; A4 is about the right to write them, and says so as well."""
+    seen = view(RELABELS, bind("l", "ClusterRole/labels", "group:a"))
+
+    claim = decide(A4, seen)[""]
+
+    assert claim.verdict is VIOLATED
+    assert claim.witness is not None
+    assert "change labels of namespaces" in claim.witness.summary
+    assert dict(claim.witness.details)["manifest"]["metadata"]["name"] != "a"
+    resolve(seen, claim)
+    assert verdict(A4, view(RELABELS, bind("l", "ClusterRole/labels", "group:a", namespace="a"))) is PROVED
+    assert verdict(A4, view(RELABELS, bind("l", "ClusterRole/labels", "group:a", namespace="b"))) is VIOLATED
+
+
+@needs_cel
+def test_a_freeze_of_namespaces_has_to_hold_their_annotations_too() -> None:
+    held = bind("l", "ClusterRole/labels", "group:a")
+    labels = guard("f", "object.metadata.?labels == oldObject.metadata.?labels", resources=["namespaces"])
+    whole = guard("f", "object.metadata == oldObject.metadata", resources=["namespaces"])
+
+    assert verdict(A4, view(RELABELS, held, labels)) is VIOLATED
+    assert verdict(A4, view(RELABELS, held, whole)) is PROVED
+    assert verdict(A4, view(RELABELS, held, whole[:1])) is VIOLATED
 
 
 def test_openshift_lets_everybody_make_projects_until_that_is_taken_away() -> None:
@@ -358,6 +467,26 @@ def test_what_answers_for_everybody_must_not_run_in_a_tenants_namespace(make: An
     assert "a" in resolve(seen, claim)
     assert decide(A5, seen, "b")[""].verdict is PROVED
     assert verdict(A5, view(make("ops"), EDIT)) is PROVED
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("https://w.a.svc:443/check", VIOLATED, id="a Service of the tenant"),
+        pytest.param("https://w.a.svc.cluster.local/check", VIOLATED, id="by its whole name"),
+        pytest.param("https://w.ops.svc/check", PROVED, id="a Service of the platform"),
+        pytest.param("https://hooks.a.example.com/check", PROVED, id="a name outside the cluster"),
+        pytest.param(["https://w.a.svc"], PROVED, id="no address at all"),
+    ],
+)
+def test_a_webhook_may_name_its_service_by_address(url: Any, expected: Verdict) -> None:
+    body = hook("ops")
+    body["webhooks"][0]["clientConfig"] = {"url": url}
+    seen = view(body, EDIT)
+
+    assert verdict(A5, seen) is expected
+    if expected is VIOLATED:
+        assert url in resolve(seen, decide(A5, seen)[""])
 
 
 def test_webhooks_that_change_objects_of_tenants_want_a_review() -> None:
@@ -432,15 +561,23 @@ def test_custom_resources_want_a_review_of_their_operators() -> None:
 # --- A8 ---
 
 
-@pytest.mark.parametrize("group", ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"])
-def test_rights_of_everybody(group: str) -> None:
-    held = holding(rule("list", "configmaps"), who=f"group:{group}")
+@pytest.mark.parametrize(
+    "who",
+    [
+        "group system:authenticated",
+        "group system:unauthenticated",
+        "group system:serviceaccounts",
+        "user system:anonymous",
+    ],
+)
+def test_rights_of_everybody(who: str) -> None:
+    held = holding(rule("list", "configmaps"), who=who.replace(" ", ":", 1))
 
     claim = decide(A8, view(held))[""]
 
     assert claim.verdict is VIOLATED
     assert objects_on_path(claim) == ["ClusterRoleBinding held", "ClusterRole held"]
-    assert f"take group {group} out of ClusterRoleBinding held" in claim.fix
+    assert f"take {who} out of ClusterRoleBinding held" in claim.fix
     assert verdict(A8, view()) is PROVED
     assert verdict(A8, view(OPENSHIFT)) is PROVED
 
@@ -458,6 +595,9 @@ def test_what_one_tenant_gives_everybody_reaches_that_tenant() -> None:
     [
         pytest.param(rule("get list", "configmaps"), "ops", PROVED, id="what the platform publishes"),
         pytest.param(rule("get", "secrets"), "ops", VIOLATED, id="but no secrets"),
+        pytest.param(rule("list", "secrets"), "ops", VIOLATED, id="which listing shows as well"),
+        pytest.param(rule("watch", "secrets"), "ops", VIOLATED, id="and watching"),
+        pytest.param(rule("get", "pods/log"), "ops", VIOLATED, id="nor what pods print"),
         pytest.param(rule("create", "configmaps"), "ops", VIOLATED, id="nor writing"),
         pytest.param(
             rule("create", "selfsubjectaccessreviews", "authorization.k8s.io"), "", PROVED, id="reviews of oneself"

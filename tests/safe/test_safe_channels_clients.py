@@ -5,28 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from safe_clusters import OPENSHIFT, Body, bind, decide, guard, obj, view
-from share_holes import (
-    CHANNELS,
-    EDITORS,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
-    cluster_right,
-    labelled_space,
-    nobody,
-    right,
-    space,
-)
+from holes import BY_ID, Case, Hole, cases_checked, holes_checked
+from safe_clusters import OPENSHIFT, Body, bind, cluster_role, decide, guard, obj, rule, view
+from share_objects import EDITORS, cluster_right, labelled_space, nobody, right, space
 
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
 from tenantry.safe.hosts import covers
 
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
+
+
+MAKER = right("pods", "create", "pods")
+
+
+PROXY = obj("HTTPProxy", "web", "a", "projectcontour.io/v1", spec={"virtualhost": {"fqdn": "www.example.com"}})
+
+
+def definition(group: str) -> Body:
+    return obj("CustomResourceDefinition", f"things.{group}", api="apiextensions.k8s.io/v1", spec={"group": group})
+
+
+def no_kind(plural: str, group: str) -> list[Body]:
+    return guard("no-kind", "false", groups=[group], resources=[plural])
+
+
+def nothing(name: str) -> Body:
+    return obj("Role", name, "a", api="rbac.authorization.k8s.io/v1", rules=[])
 
 
 def ingress(namespace: str, host: str, annotations: Body | None = None) -> Body:
@@ -119,6 +124,29 @@ HOSTS = [
         [right("gw", "create", "httproutes", "gateway.networking.k8s.io")],
         [OWN_GATEWAYS],
         "by a HTTPRoute in a",
+    ),
+    Hole(
+        "any host by a kind of a mesh",
+        "C1",
+        [MAKER, right("mesh", "create", "virtualservices", "networking.istio.io"), definition("networking.istio.io")],
+        [no_kind("virtualservices", "networking.istio.io")],
+        "by a VirtualService in a",
+        "Role mesh",
+    ),
+    Hole(
+        "any host by a kind of another ingress controller",
+        "C1",
+        [MAKER, right("proxies", "update", "httpproxies", "projectcontour.io"), PROXY],
+        [nothing("proxies")],
+        "by a HTTPProxy in a",
+        "Role proxies",
+    ),
+    Hole(
+        "a host of another made of the names of a route and its namespace",
+        "C1",
+        [OPENSHIFT, ROUTES, NO_SUBDOMAIN, route("b", "shop-a.example.com")],
+        [route("b", "shop-c.example.com")],
+        "named shop, can get shop-a.example.com of b",
     ),
     Hole(
         "one host claimed by both",
@@ -352,29 +380,24 @@ LOGS = [
 ]
 
 HOLES = [*HOSTS, *PROXIES, *METRICS, *LOGS]
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
+
+TestHoles = holes_checked(HOLES)
 
 
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
-
-
+VIEWER = cluster_role("cluster-monitoring-view", rule("get", "namespaces"))
 CASES = [
     Case("nothing may be published", "C1", [ingress("b", "b.example.com")]),
     Case("a tenant's own two ingresses", "C1", [ingress("a", "x.example.com"), route("a", "x.example.com")]),
     Case("a route needs a right of its own for a host", "C1", [OPENSHIFT, ROUTES, NO_SUBDOMAIN]),
-    Case("kinds of the Gateway API that nobody installed", "C1", [right("all", "create", "things", "example.com")]),
+    Case(
+        "kinds of the Gateway API that nobody installed", "C1", [MAKER, right("all", "create", "things", "example.com")]
+    ),
+    Case(
+        "a kind of a mesh that nobody shows is served",
+        "C1",
+        [MAKER, right("mesh", "create", "virtualservices", "networking.istio.io")],
+        "whether virtualservices.networking.istio.io are served",
+    ),
     Case("a proxy nobody shows", "C2", [INGRESSES], "ingress.annotations-harmless"),
     Case("a proxy without annotations", "C2", [OPENSHIFT, INGRESSES]),
     Case(
@@ -389,7 +412,7 @@ CASES = [
     Case(
         "metrics of one's own namespace",
         "C3",
-        [OPENSHIFT, bind("v", "ClusterRole/cluster-monitoring-view", "group:a", namespace="a")],
+        [OPENSHIFT, VIEWER, bind("v", "ClusterRole/cluster-monitoring-view", "group:a", namespace="a")],
     ),
     Case("logs nobody shows", "C4", [], "logs.tenancy"),
     Case("a log store that asks the API server", "C4", [stack("openshift-logging")]),
@@ -397,14 +420,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)
 
 
 @pytest.mark.parametrize("fact", ["logs.tenancy", "monitoring.tenancy"])
 def test_a_fact_signed_against_the_tenants_is_a_violation(fact: str) -> None:
-    channel = CHANNELS["C4" if fact.startswith("logs") else "C3"]
+    channel = BY_ID["C4" if fact.startswith("logs") else "C3"]
     assert decide(channel, view(facts={fact: False}))[""].verdict is Verdict.VIOLATED
 
 
@@ -413,11 +434,11 @@ def test_generated_hosts_of_two_namespaces_can_be_one() -> None:
     owned = {"a": ["x-b"], "b": ["b"], "c": ["c"]}
     may = right("routes", "create", "routes", "route.openshift.io")
     rights = [{**body, "metadata": {**body["metadata"], "namespace": "x-b"}} for body in may]
-    found = decide(CHANNELS["C1"], view(OPENSHIFT, rights, NO_SUBDOMAIN, tenants=owned))
+    found = decide(BY_ID["C1"], view(OPENSHIFT, rights, NO_SUBDOMAIN, tenants=owned))
     assert found["b"].verdict is Verdict.VIOLATED
     assert found["c"].verdict is Verdict.PROVED
     named = guard("named", "has(object.spec.host)", groups=["route.openshift.io"], resources=["routes"])
-    closed = decide(CHANNELS["C1"], view(OPENSHIFT, rights, NO_SUBDOMAIN, named, tenants=owned))
+    closed = decide(BY_ID["C1"], view(OPENSHIFT, rights, NO_SUBDOMAIN, named, tenants=owned))
     assert closed[""].verdict is Verdict.PROVED
 
 
@@ -433,14 +454,14 @@ def test_hosts_granted_to_a_tenant_are_its_own() -> None:
         groups=["networking.k8s.io"],
         resources=["ingresses"],
     )
-    assert decide(CHANNELS["C1"], view(INGRESSES, granted, listed))[""].verdict is Verdict.PROVED
+    assert decide(BY_ID["C1"], view(INGRESSES, granted, listed))[""].verdict is Verdict.PROVED
     wrong = [space("a", annotations={"tenantry.dev/hosts": "a.example.com,b.example.com"}), granted[1]]
-    assert decide(CHANNELS["C1"], view(INGRESSES, wrong, listed))["b"].verdict is Verdict.VIOLATED
+    assert decide(BY_ID["C1"], view(INGRESSES, wrong, listed))["b"].verdict is Verdict.VIOLATED
     taken = [
         space("a", annotations={"tenantry.dev/hosts": "a.example.com,b.example.com"}),
         ingress("b", "b.example.com"),
     ]
-    assert decide(CHANNELS["C1"], view(INGRESSES, taken, listed))["b"].verdict is Verdict.VIOLATED
+    assert decide(BY_ID["C1"], view(INGRESSES, taken, listed))["b"].verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from safe_clusters import (
     role,
     rule,
     verdict,
-    view,
 )
+from safe_clusters import view as view_of
 
 from tenantry.model.finding import Verdict
 from tenantry.safe import cel
 from tenantry.safe.channels.delivery import CHANNELS
 from tenantry.safe.delivery import Delivery
+from tenantry.safe.view import View
 
 D1, D2, D3 = CHANNELS
 PROVED, VIOLATED, UNKNOWN = Verdict.PROVED, Verdict.VIOLATED, Verdict.UNKNOWN
@@ -38,6 +39,15 @@ RESERVED = (
     ("networking.k8s.io", "NetworkPolicy"),
     ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"),
 )
+
+
+RULES = obj("ConfigMap", "argocd-rbac-cm", "argocd", data={})
+"""What Argo CD lets whom do: nothing."""
+
+
+def view(*bodies: Body | list[Body], **asked: Any) -> View:
+    """Return a view of objects in which Argo CD's own roles give nobody anything, unless the objects say more."""
+    return view_of(RULES, *bodies, **asked)
 
 
 def project(name: str = "team-a", *namespaces: str, server: str = HERE, **spec: Any) -> Body:
@@ -211,7 +221,14 @@ def test_admission_can_refuse_applications() -> None:
         pytest.param({"policy.csv": "g, a, role:admin"}, VIOLATED, id="administrators of Argo CD"),
         pytest.param({"policy.csv": "g, b, role:admin"}, PROVED, id="another group"),
         pytest.param({"policy.default": "role:admin"}, VIOLATED, id="everybody by default"),
-        pytest.param({"policy.default": "role:readonly"}, PROVED, id="everybody looks"),
+        pytest.param({"policy.default": "role:readonly"}, VIOLATED, id="everybody reads logs of every pod"),
+        pytest.param({"policy.csv": "p, a, exec, create, */*, allow"}, VIOLATED, id="commands in pods of others"),
+        pytest.param({"policy.csv": "p, a, exec, create, team-a/*, allow"}, PROVED, id="commands in its own pods"),
+        pytest.param({"policy.csv": "p, a, applications, delete, */*, allow"}, VIOLATED, id="removing applications"),
+        pytest.param({"policy.csv": "p, a, accounts, update, *, allow"}, VIOLATED, id="passwords of others"),
+        pytest.param(
+            {"policy.csv": 'p, "unclosed, x\np, a, applications, create, */*, allow'}, VIOLATED, id="an open quote"
+        ),
         pytest.param({"policy.csv": "p, a, applications, create, */*, deny"}, PROVED, id="denied"),
         pytest.param({"policy.csv": "nonsense, , ,,\n\"unclosed"}, PROVED, id="nonsense"),
     ],
@@ -223,6 +240,74 @@ def test_argo_cds_own_roles(data: Body, expected: Verdict) -> None:
 
     assert verdict(D2, view(project(), given)) is expected
     assert verdict(D2, view(project(), operator)) is expected
+
+
+def test_regular_expressions_in_policies_are_read_as_such() -> None:
+    data = {"policy.csv": "p, a, applications, create, .*/.*, allow", "policy.matchMode": "regex"}
+    given = obj("ConfigMap", "argocd-rbac-cm", "argocd", data=data)
+    shown = {"rbac": {"policy": data["policy.csv"], "policyMatcherMode": "regex"}}
+    operator = obj("ArgoCD", "argocd", "argocd", "argoproj.io/v1beta1", spec=shown)
+
+    for rules in (given, operator):
+        assert verdict(D2, view(project(), rules)) is VIOLATED
+        assert verdict(D1, view(project("wide", "*", roles=[]), rules)) is VIOLATED
+    assert verdict(D1, view(project("wide", "*", roles=[]))) is PROVED
+
+
+# --- the project Argo CD makes ---
+
+CLOSED = project("default", sourceRepos=[], destinations=[], roles=[])
+EVERY = obj(
+    "ConfigMap", "argocd-rbac-cm", "argocd", data={"policy.csv": "p, a, applications, create, default/*, allow"}
+)
+APP = obj("Application", "x", "argocd", API, spec={"project": "p", "destination": {"server": HERE, "namespace": "ops"}})
+
+
+def test_where_no_default_project_is_given_argo_cd_makes_an_open_one() -> None:
+    seen = view(project(), EVERY)
+
+    claim = decide(D1, seen)[""]
+
+    assert claim.verdict is VIOLATED
+    assert "AppProject argocd/default" in objects_on_path(claim)
+    assert claim.witness is not None
+    assert any("no AppProject default is given in argocd" in step.missing for step in claim.witness.steps)
+    assert "add AppProject argocd/default with empty sourceRepos" in claim.fix
+    resolve(seen, claim)
+    assert verdict(D1, view(project(), EVERY, CLOSED)) is PROVED
+    assert verdict(D1, view(project(), EVERY, live=True)) is VIOLATED
+
+
+@pytest.mark.parametrize(
+    "shows",
+    [
+        pytest.param([APP], id="an application"),
+        pytest.param([obj("ArgoCD", "argocd", "argocd", "argoproj.io/v1beta1")], id="an instance of the operator"),
+        pytest.param([obj("ConfigMap", "argocd-cm", "argocd")], id="its configuration"),
+    ],
+)
+def test_whatever_shows_that_there_is_an_argo_cd_shows_its_default_project(shows: list[Body]) -> None:
+    found = view_of(*shows).snapshot.get("argoproj.io", "AppProject", "default", "argocd")
+    assert found is not None
+    assert found.body["spec"]["clusterResourceWhitelist"] == [{"group": "*", "kind": "*"}]
+    given = view_of(*shows, CLOSED).snapshot.get("argoproj.io", "AppProject", "default", "argocd")
+    assert given is not None
+    assert given.body == CLOSED
+
+
+def test_the_operator_makes_an_instance_of_its_own() -> None:
+    subscribed = obj(
+        "Subscription", "gitops", "ops", "operators.coreos.com/v1alpha1", spec={"name": "openshift-gitops-operator"}
+    )
+    assert view_of(subscribed).snapshot.get("argoproj.io", "AppProject", "default", "openshift-gitops")
+    assert view_of().snapshot.of("argoproj.io", "AppProject") == []
+
+
+def test_what_argo_cd_lets_whom_do_is_asked_for_where_it_is_not_among_the_objects() -> None:
+    assert verdict(D1, view_of(project(), CLOSED)) is PROVED
+    assert verdict(D1, view_of(project())) is UNKNOWN
+    assert verdict(D2, view_of(project(), CLOSED)) is UNKNOWN
+    assert verdict(D2, view(project(), CLOSED)) is PROVED
 
 
 def test_a_role_that_is_not_among_the_objects_leaves_it_unknown() -> None:
@@ -248,7 +333,7 @@ def test_who_may_merge_is_a_fact(value: str | None, expected: Verdict) -> None:
 
 
 def test_without_argo_cd_nothing_is_delivered() -> None:
-    assert verdict(D3, view(EDIT)) is PROVED
+    assert verdict(D3, view_of(EDIT)) is PROVED
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from device_objects import (
     CDI,
     SRIOV_NAMESPACE,
-    Body,
     claims,
     cluster_policy,
     guard,
+    in_red_and_blue,
     labelled_node,
     manifest,
     namespace,
@@ -25,16 +24,16 @@ from device_objects import (
     pod,
     pool_config,
     rights,
-    rule,
     sriov_network,
     view,
     world,
 )
+from holes import Case, Hole, cases_checked, holes_checked
 from hypothesis import given
 from hypothesis import strategies as st
+from safe_clusters import Body, bind, rule
 
 from tenantry.model.finding import Verdict
-from tenantry.model.manifest import key_of
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.fabric import CHANNELS
 from tenantry.safe.fabric.adapters import fabrics_of
@@ -96,32 +95,7 @@ def macvlan(tenant: str, master: str = "eth1") -> Body:
     return network_definition(tenant, f"{tenant}-lan", type="macvlan", master=master)
 
 
-@dataclass(frozen=True)
-class Hole:
-    """A hole and what closes it.
-
-    Attributes:
-        name: the hole in a few words.
-        channel: channel that shows it.
-        objects: a world in which it is open.
-        guard: objects that close it, added last.
-        witness: words the summary of the witness holds.
-        named: names of objects the steps of the witness name.
-        facts: signed facts.
-        closing: facts that close it instead of, or with, the guard.
-    """
-
-    name: str
-    channel: str
-    objects: list[Body]
-    guard: list[Body]
-    witness: str
-    named: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    closing: dict[str, Any] = field(default_factory=dict)
-
-
-WRITES_NETWORKS = rights("red", rule(CNI_GROUP, "network-attachment-definitions", "create"))
+WRITES_NETWORKS = rights("red", rule("create", "network-attachment-definitions", CNI_GROUP))
 TWO_NETWORKS = [sriov_network("red", 100), sriov_network("blue", 100)]
 APART = [sriov_network("red", 100), sriov_network("blue", 200)]
 SAME_LAN = [macvlan("red"), macvlan("blue")]
@@ -134,6 +108,18 @@ HOLES = [
         guard("networks", "false", "network-attachment-definitions", group=CNI_GROUP),
         "any interface of a node",
         ("red-1-red",),
+    ),
+    Hole(
+        "a tenant that has the network operator write networks, wherever it runs",
+        "X1",
+        world(
+            namespace("network-operator"),
+            rights("red", rule("update", "sriovnetworks", "sriovnetwork.openshift.io"), inside="network-operator"),
+        ),
+        rights("red", rule("get", "sriovnetworks", "sriovnetwork.openshift.io"), inside="network-operator"),
+        "any interface of a node",
+        ("red-1-network-operator",),
+        together=True,
     ),
     Hole(
         "the network of another tenant, Multus told not to look",
@@ -233,6 +219,7 @@ HOLES = [
         ("red-fast", "blue-fast"),
         {"fabric.switch-partitioning": "none"},
         SWITCHES,
+        words=True,
     ),
     Hole(
         "trusted VFs",
@@ -257,6 +244,7 @@ HOLES = [
         guard("capabilities", NO_CAPABILITIES),
         "tags its traffic",
         ("red-fast",),
+        stays=True,
     ),
     Hole(
         "VFs without a VLAN that pods drive themselves",
@@ -357,6 +345,7 @@ HOLES = [
         ("red-ib", "blue-ib"),
         {"fabric.default-partition-limited": False, "fabric.subnet-manager": "opensm"},
         {"fabric.default-partition-limited": True},
+        words=True,
     ),
     Hole(
         "a subnet anyone may manage",
@@ -367,6 +356,7 @@ HOLES = [
         ("red-ib",),
         {"fabric.management-keys": False},
         {"fabric.management-keys": True},
+        words=True,
     ),
     Hole(
         "VFs that pods drive themselves, without an IOMMU",
@@ -377,6 +367,7 @@ HOLES = [
         ("fast",),
         {"pcie.iommu": "off"},
         {"nodes.whole-server-per-tenant": True},
+        together=True,
     ),
     Hole(
         "NVLink that nothing partitions",
@@ -401,113 +392,49 @@ HOLES = [
         "IMEX channels",
         (),
         {"nvlink.partitioning": "compute-domains"},
+        stays=True,
     ),
 ]
-IDS = [f"{hole.channel} {hole.name}" for hole in HOLES]
-
-
-@pytest.mark.parametrize("hole", HOLES, ids=IDS)
-class TestEveryHole:
-    def test_is_shown_with_its_witness(self, hole: Hole) -> None:
-        found = of_red(hole.channel, view(hole.objects, hole.facts))
-        assert found.verdict is Verdict.VIOLATED, found
-        assert found.witness is not None
-        assert hole.witness in found.witness.summary
-        assert found.fix
-        assert all(step.by or step.missing for step in found.witness.steps)
-        assert set(hole.named) <= {step.by.name for step in found.witness.steps if step.by}
-
-    def test_is_closed_by_its_guard(self, hole: Hole) -> None:
-        found = of_red(hole.channel, view([*hole.objects, *hole.guard], {**hole.facts, **hole.closing}))
-        assert found.verdict is Verdict.PROVED, found
-        assert found.reason
-
-    def test_shows_pods_that_admission_lets_in(self, hole: Hole) -> None:
-        seen = view(hole.objects, hole.facts)
-        witness = of_red(hole.channel, seen).witness
-        assert witness is not None
-        for name, body in witness.details:
-            if name in {"pod", "other pod", "definition"} and body:
-                assert seen.envelope(body["metadata"]["namespace"]).admits(body).admitted
-
-    def test_points_at_places_that_exist(self, hole: Hole) -> None:
-        seen = view(hole.objects, hole.facts)
-        witness = of_red(hole.channel, seen).witness
-        assert witness is not None
-        for step in witness.steps:
-            if step.by is None:
-                continue
-            held = seen.snapshot.get(step.by.group, step.by.kind, step.by.name, step.by.namespace)
-            assert held is not None, step
-            value: Any = held.body
-            for part in step.pointer:
-                value = value[part]
-
-
-ADDED = [hole for hole in HOLES if hole.guard and not {*map(key_of, hole.guard)} & {*map(key_of, hole.objects)}]
-
-
-@pytest.mark.parametrize("hole", ADDED, ids=[f"{hole.channel} {hole.name}" for hole in ADDED])
-def test_a_hole_opens_again_without_its_guard(hole: Hole) -> None:
-    for removed in hole.guard:
-        seen = view([*hole.objects, *hole.guard], {**hole.facts, **hole.closing}, without=[removed])
-        assert of_red(hole.channel, seen).verdict is Verdict.VIOLATED, key_of(removed)
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A world in which something is missing.
-
-    Attributes:
-        name: what is missing, in a few words.
-        channel: channel that needs it.
-        objects: the world.
-        fact: what the claim says is missing.
-        settled: facts that settle it; empty where a manifest has to change.
-    """
-
-    name: str
-    channel: str
-    objects: list[Body]
-    fact: str
-    settled: dict[str, Any] = field(default_factory=dict)
+TestHoles = holes_checked(in_red_and_blue(HOLES))
 
 
 def dangling(tenant: str) -> Body:
-    return manifest(
-        "rbac.authorization.k8s.io/v1",
-        "RoleBinding",
-        "elsewhere",
-        tenant,
-        roleRef={"kind": "ClusterRole", "name": "not-here", "apiGroup": "rbac.authorization.k8s.io"},
-        subjects=[{"kind": "Group", "name": f"{tenant}-team", "apiGroup": "rbac.authorization.k8s.io"}],
-    )
+    return bind("elsewhere", "ClusterRole/not-here", f"group:{tenant}", namespace=tenant)
 
 
-GAPS = [
-    Gap("a role that is not among the objects", "X1", world(dangling("red")), "what ClusterRole not-here allows"),
-    Gap(
+CASES = [
+    Case("a role that is not among the objects", "X1", world(dangling("red")), "what ClusterRole not-here allows"),
+    Case(
         "whether Multus looks at namespaces",
         "X2",
         world(macvlan("blue"), guard("default", NO_DEFAULT_NETWORK)),
         "multus.namespace-isolation",
-        {"multus.namespace-isolation": True},
+        settled={"multus.namespace-isolation": True},
     ),
-    Gap("whether switches keep VLANs apart", "X3", world(APART), "fabric.switch-partitioning", SWITCHES),
-    Gap(
+    Case("whether switches keep VLANs apart", "X3", world(APART), "fabric.switch-partitioning", settled=SWITCHES),
+    Case(
         "whether two resources are one network",
         "X3",
         world(sriov_network("red", 100, "fast"), sriov_network("blue", 100, "slow")),
         "fabric.networks-separate",
-        {"fabric.networks-separate": True, **SWITCHES},
+        settled={"fabric.networks-separate": True, **SWITCHES},
     ),
-    Gap(
+    Case(
         "what a definition holds",
         "X3",
         world(sriov_network("red"), {**network_definition("blue"), "spec": {"config": "{not json"}}),
         "what carries network blue/net",
     ),
-    Gap(
+    Case(
+        "what a trunk carries",
+        "X3",
+        world(
+            network_definition("red", type="bridge", bridge="br", vlanTrunk=[{"minID": 1, "maxID": 4094}]),
+            network_definition("blue", type="bridge", bridge="br", vlan=7),
+        ),
+        "what carries network red/net",
+    ),
+    Case(
         "whether the driver checks addresses",
         "X4",
         world(
@@ -516,33 +443,33 @@ GAPS = [
         ),
         f"spoofChk of SriovNetwork {SRIOV_NAMESPACE}/red-fast",
     ),
-    Gap(
+    Case(
         "what divides a port",
         "X5",
         world(APART, node_policy(), POOL_NODE),
         "fabric.traffic-classes",
-        {"fabric.traffic-classes": True},
+        settled={"fabric.traffic-classes": True},
     ),
-    Gap(
+    Case(
         "what enforces policies of secondary networks",
         "X6",
         world(SAME_LAN, multi_policy("blue", "blue-lan")),
         "what enforces MultiNetworkPolicies",
     ),
-    Gap(
+    Case(
         "which mode RDMA devices are in",
         "X7",
         world(node_policy(isRdma=True), POOL_NODE),
         "rdma.namespace-mode",
-        {"rdma.namespace-mode": "exclusive"},
+        settled={"rdma.namespace-mode": "exclusive"},
     ),
-    Gap(
+    Case(
         "a pool that covers other nodes only",
         "X7",
         world(node_policy(isRdma=True), POOL_NODE, pool_config("exclusive", pool="b")),
         "rdma.namespace-mode",
     ),
-    Gap(
+    Case(
         "a configuration that cannot be read",
         "X8",
         world(
@@ -555,35 +482,35 @@ GAPS = [
         ),
         "configuration in NicClusterPolicy nic-cluster-policy",
     ),
-    Gap(
+    Case(
         "whether the default partition joins them",
         "X9",
         world(ib("red", "0x8010"), ib("blue", "0x8011"), ib_kubernetes()),
         "fabric.default-partition-limited",
-        {"fabric.default-partition-limited": True, "fabric.subnet-manager": "ufm"},
+        settled={"fabric.default-partition-limited": True, "fabric.subnet-manager": "ufm"},
     ),
-    Gap(
+    Case(
         "who manages the subnet",
         "X10",
         world(ib("red", "0x8010"), ib("blue", "0x8011")),
         "fabric.management-keys",
-        {"fabric.management-keys": True},
+        settled={"fabric.management-keys": True},
     ),
-    Gap(
+    Case(
         "whether transfers are checked",
         "X11",
         world(cluster_policy(cdi=CDI), node(allocatable=GPUS)),
         "pcie.acs",
-        {"pcie.acs": "redirect-on"},
+        settled={"pcie.acs": "redirect-on"},
     ),
-    Gap(
+    Case(
         "what partitions NVLink",
         "X12",
         world(cluster_policy(cdi=CDI), node(allocatable=GPUS), guard("imex", NO_IMEX)),
         "nvlink.partitioning",
-        {"nvlink.partitioning": "whole-node"},
+        settled={"nvlink.partitioning": "whole-node"},
     ),
-    Gap(
+    Case(
         "whether nodes are in an NVLink domain",
         "X12",
         world(cluster_policy(cdi=CDI), labelled_node("gpu-1", {"pool": "a"})),
@@ -592,21 +519,7 @@ GAPS = [
 ]
 
 
-@pytest.mark.parametrize("gap", GAPS, ids=[f"{gap.channel} {gap.name}" for gap in GAPS])
-def test_what_is_missing_is_named(gap: Gap) -> None:
-    found = of_red(gap.channel, view(gap.objects))
-    assert found.verdict is Verdict.UNKNOWN, found
-    assert gap.fact in {item.fact for item in found.missing}
-    assert all(item.how for item in found.missing)
-
-
-SETTLED = [gap for gap in GAPS if gap.settled]
-
-
-@pytest.mark.parametrize("gap", SETTLED, ids=[f"{gap.channel} {gap.name}" for gap in SETTLED])
-def test_a_signed_fact_settles_it(gap: Gap) -> None:
-    found = of_red(gap.channel, view(gap.objects, gap.settled))
-    assert found.verdict is Verdict.PROVED, found
+TestCases = cases_checked(in_red_and_blue(CASES))
 
 
 def both(**config: Any) -> list[Body]:
@@ -659,7 +572,7 @@ def test_what_harms_nobody_is_proved(channel: str, objects: list[Body], facts: d
 
 
 def test_a_careless_victim_joins_a_network_by_writing_one() -> None:
-    objects = world(APART, rights("blue", rule(CNI_GROUP, "network-attachment-definitions", "create")))
+    objects = world(APART, rights("blue", rule("create", "network-attachment-definitions", CNI_GROUP)))
     facts = {**SWITCHES}
     assert of_red("X3", view(objects, facts)).verdict is Verdict.PROVED
     assert of_red("X3", view(objects, facts, Strength.CARELESS)).verdict is Verdict.VIOLATED
@@ -692,12 +605,12 @@ def test_multus_configuration_among_the_objects_decides() -> None:
 
 
 def test_a_right_in_another_namespace_writes_networks_too() -> None:
-    writes = rights("red", rule(CNI_GROUP, "network-attachment-definitions", "patch"), inside="default")
+    writes = rights("red", rule("patch", "network-attachment-definitions", CNI_GROUP), inside="default")
     assert of_red("X1", view(world(namespace("default"), writes))).verdict is Verdict.VIOLATED
 
 
 def test_reading_networks_is_no_writing() -> None:
-    reads = rights("red", rule(CNI_GROUP, "network-attachment-definitions", "get", "list", "watch"))
+    reads = rights("red", rule("get list watch", "network-attachment-definitions", CNI_GROUP))
     assert of_red("X1", view(world(reads))).verdict is Verdict.PROVED
 
 

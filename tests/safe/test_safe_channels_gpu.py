@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +13,10 @@ from device_objects import (
     OPERATOR_NAMESPACE,
     SLICED,
     UNSHARED,
-    Body,
     claims,
     cluster_policy,
     guard,
+    in_red_and_blue,
     labelled_node,
     manifest,
     namespace,
@@ -25,19 +25,19 @@ from device_objects import (
     of_red,
     plugin_config,
     pod,
-    quota,
     rights,
-    rule,
     subscription,
     toolkit,
     view,
     world,
 )
+from holes import Case, Hole, cases_checked, flat, holes_checked
 from hypothesis import given
 from hypothesis import strategies as st
+from safe_clusters import Body, rule
+from share_objects import quota
 
 from tenantry.model.finding import Verdict
-from tenantry.model.manifest import key_of
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.gpu import CHANNELS
 from tenantry.safe.gpu.sharing import layout_block, sharings
@@ -50,31 +50,9 @@ NO_RUNTIME_CLASS = "object.spec.?runtimeClassName.orValue('') == ''"
 NO_ANNOTATIONS = "object.metadata.?annotations.orValue({}).all(k, !k.startsWith('nvidia.cdi.k8s.io/'))"
 NO_FRACTIONS = "object.metadata.?annotations.orValue({}).all(k, !(k in ['gpu-fraction', 'gpu-memory']))"
 NO_CLAIMS = "false"
+SHARED_GPUS = "requests.nvidia.com/gpu.shared"
 MIG_CONFIG = "nvidia.com/mig.config"
 PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
-
-
-@dataclass(frozen=True)
-class Hole:
-    """A hole and what closes it.
-
-    Attributes:
-        name: the hole in a few words.
-        channel: channel that shows it.
-        objects: a world in which it is open.
-        guard: objects that close it, added last.
-        witness: words the summary of the witness holds.
-        step: name of the object a step of the witness names; empty when the absence of one is the cause.
-        facts: signed facts.
-    """
-
-    name: str
-    channel: str
-    objects: list[Body]
-    guard: list[Body]
-    witness: str
-    step: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def kai() -> list[Body]:
@@ -122,6 +100,11 @@ def exporter_policy(ingress: Body = EXPORTER_RULE) -> Body:
     return manifest("networking.k8s.io/v1", "NetworkPolicy", "exporter", OPERATOR_NAMESPACE, spec=spec)
 
 
+def runs(image: str) -> Body:
+    container = {"name": "main", "image": image}
+    return {"selector": {}, "template": {"metadata": {}, "spec": {"containers": [container]}}}
+
+
 HOLES = [
     Hole(
         "runtime class and variable",
@@ -129,6 +112,7 @@ HOLES = [
         world(cluster_policy(cdi=CDI), node(allocatable=GPUS), profile="restricted"),
         guard("runtime", NO_RUNTIME_CLASS),
         "runtime class",
+        stays=True,
     ),
     Hole(
         "runtime class, closed in the toolkit",
@@ -155,6 +139,7 @@ HOLES = [
         world(cluster_policy(cdi=CDI, toolkit=toolkit(**REFUSES_ENVIRONMENT))),
         [namespace("red", "restricted"), namespace("blue", "restricted")],
         "privileged",
+        together=True,
     ),
     Hole(
         "annotation with the NRI plugin on",
@@ -170,6 +155,7 @@ HOLES = [
         world(cluster_policy(cdi=CDI)),
         [namespace("red", "baseline"), namespace("blue", "baseline")],
         "device files",
+        together=True,
     ),
     Hole(
         "mounts read as requests",
@@ -183,6 +169,7 @@ HOLES = [
         guard("mounts", "object.spec.?volumes.orValue([]).all(v, !has(v.hostPath))"),
         "mount the toolkit reads",
         "gpu-cluster-policy",
+        stays=True,
     ),
     Hole(
         "time-sliced GPUs that two tenants get",
@@ -308,11 +295,48 @@ HOLES = [
         world(
             cluster_policy(cdi=CDI),
             subscription(),
-            rights("red", rule("", "pods/exec", "create"), inside=OPERATOR_NAMESPACE),
+            rights("red", rule("create", "pods/exec"), inside=OPERATOR_NAMESPACE),
         ),
-        rights("red", rule("", "pods/log", "get"), inside=OPERATOR_NAMESPACE),
+        rights("red", rule("get", "pods/log"), inside=OPERATOR_NAMESPACE),
         "pods/exec",
         "red-1-gpu-operator",
+        together=True,
+    ),
+    *(
+        Hole(
+            f"right to {verb} {resource} where the operator runs",
+            "G10",
+            world(
+                cluster_policy(cdi=CDI),
+                subscription(),
+                rights("red", rule(verb, resource, group), inside=OPERATOR_NAMESPACE),
+            ),
+            rights("red", rule("list", resource, group), inside=OPERATOR_NAMESPACE),
+            resource,
+            "red-1-gpu-operator",
+            together=True,
+        )
+        for verb, group, resource in [
+            ("update", "apps", "daemonsets"),
+            ("create", "batch", "cronjobs"),
+            ("patch", "", "configmaps"),
+            ("create", "", "pods/portforward"),
+        ]
+    ),
+    Hole(
+        "right to change pods where images of the operator run",
+        "G10",
+        world(
+            cluster_policy(cdi=CDI),
+            subscription(),
+            manifest("apps/v1", "DaemonSet", "plugin", "gpus", spec=runs("nvcr.io/nvidia/k8s-device-plugin:v0.17.1")),
+            namespace("gpus"),
+            rights("red", rule("patch", "pods"), inside="gpus"),
+        ),
+        rights("red", rule("get", "pods"), inside="gpus"),
+        "pods",
+        "red-1-gpus",
+        together=True,
     ),
     Hole(
         "claims to devices in use",
@@ -323,7 +347,7 @@ HOLES = [
                 **namespace("red"),
                 "metadata": namespace("red", **{"resource.kubernetes.io/admin-access": "true"})["metadata"],
             },
-            rights("red", POD := rule("", "pods", "create"), rule("resource.k8s.io", "resourceclaims", "create")),
+            rights("red", POD := rule("create", "pods"), rule("create", "resourceclaims", "resource.k8s.io")),
         ),
         [namespace("red")],
         "adminAccess",
@@ -355,83 +379,13 @@ HOLES = [
 ]
 
 
-@pytest.mark.parametrize("hole", HOLES, ids=[f"{hole.channel} {hole.name}" for hole in HOLES])
-class TestEveryHole:
-    def test_is_shown_with_its_witness(self, hole: Hole) -> None:
-        found = of_red(hole.channel, view(hole.objects, hole.facts))
-        assert found.verdict is Verdict.VIOLATED, found
-        assert found.witness is not None
-        assert hole.witness in found.witness.summary
-        assert found.fix
-        assert all(step.by or step.missing for step in found.witness.steps)
-        if hole.step:
-            assert hole.step in {step.by.name for step in found.witness.steps if step.by}
-
-    def test_is_closed_by_its_guard(self, hole: Hole) -> None:
-        found = of_red(hole.channel, view([*hole.objects, *hole.guard], hole.facts))
-        assert found.verdict is Verdict.PROVED, found
-        assert found.reason
-
-    def test_shows_a_pod_that_admission_lets_in(self, hole: Hole) -> None:
-        seen = view(hole.objects, hole.facts)
-        witness = of_red(hole.channel, seen).witness
-        assert witness is not None
-        shown = [body for name, body in witness.details if name in {"pod", "other pod", "claim"} and body]
-        for body in shown:
-            assert seen.envelope(body["metadata"]["namespace"]).admits(body).admitted
-
-    def test_points_at_places_that_exist(self, hole: Hole) -> None:
-        seen = view(hole.objects, hole.facts)
-        witness = of_red(hole.channel, seen).witness
-        assert witness is not None
-        for step in witness.steps:
-            if step.by is None:
-                continue
-            held = seen.snapshot.get(step.by.group, step.by.kind, step.by.name, step.by.namespace)
-            assert held is not None, step
-            value: Any = held.body
-            for part in step.pointer:
-                value = value[part]
-
-    def test_is_not_counted_as_deployed(self, hole: Hole) -> None:
-        found = of_red(hole.channel, view(hole.objects, hole.facts, Strength.DEPLOYED))
-        assert found.verdict is not Verdict.VIOLATED or hole.channel in {"G9", "G10", "G12"}, found
+TestHoles = holes_checked(in_red_and_blue(HOLES))
 
 
-def names(bodies: list[Body]) -> set[object]:
-    return {key_of(body) for body in bodies}
-
-
-ADDED = [hole for hole in HOLES if not names(hole.guard) & names(hole.objects)]
-"""Holes whose guard is an object of its own; where it changes one, the hole is the world without the change."""
-
-
-@pytest.mark.parametrize("hole", ADDED, ids=[f"{hole.channel} {hole.name}" for hole in ADDED])
-def test_a_hole_opens_again_without_its_guard(hole: Hole) -> None:
-    for removed in hole.guard:
-        found = of_red(hole.channel, view([*hole.objects, *hole.guard], hole.facts, without=[removed]))
-        assert found.verdict is Verdict.VIOLATED, (key_of(removed), found)
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A world in which something is missing.
-
-    Attributes:
-        name: what is missing, in a few words.
-        channel: channel that needs it.
-        objects: the world.
-        fact: what the claim says is missing.
-        facts: signed facts.
-        settled: facts that settle it.
-    """
-
-    name: str
-    channel: str
-    objects: list[Body]
-    fact: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    settled: dict[str, Any] = field(default_factory=dict)
+@pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
+def test_what_could_be_submitted_is_not_counted_as_deployed(hole: Hole) -> None:
+    found = of_red(hole.channel, view(flat(hole.objects), hole.facts, Strength.DEPLOYED))
+    assert found.verdict is not Verdict.VIOLATED or hole.channel in {"G9", "G10", "G12"}, found
 
 
 WEBHOOK = manifest(
@@ -450,37 +404,37 @@ WEBHOOK = manifest(
 TOLERATES_NONE = "object.spec.?tolerations.orValue([]).all(t, t.?key.orValue('') != 'pool')"
 KEEPS_BLUE_OFF = f"request.namespace != 'blue' || {TOLERATES_NONE}"
 KEEPS_RED_OFF = f"request.namespace != 'red' || {TOLERATES_NONE}"
-WITH_QUOTA = quota("red", **{"requests.nvidia.com/gpu": "8"})
+WITH_QUOTA = quota("red", "devices", **{"requests.nvidia.com/gpu": "8"})
 
-GAPS = [
-    Gap(
+CASES = [
+    Case(
         "whether the toolkit reads variables",
         "G1",
         world(WITH_QUOTA, profile="restricted"),
         "toolkit.accepts-environment",
     ),
-    Gap(
+    Case(
         "which runtime is the default",
         "G1",
         world(cluster_policy(), guard("runtime", NO_RUNTIME_CLASS), profile="restricted"),
         "runtime.nvidia-default",
         settled={"runtime.nvidia-default": False},
     ),
-    Gap(
+    Case(
         "what a webhook refuses",
         "G1",
         world(cluster_policy(cdi=CDI), WEBHOOK),
         "what ValidatingWebhookConfiguration opaque refuses",
     ),
-    Gap("whether the NRI plugin is on", "G2", world(WITH_QUOTA), "ClusterPolicy spec.cdi.nriPluginEnabled"),
-    Gap(
+    Case("whether the NRI plugin is on", "G2", world(WITH_QUOTA), "ClusterPolicy spec.cdi.nriPluginEnabled"),
+    Case(
         "which nodes choose to share",
         "G4",
         world(SHARING, plugin_config(plain=UNSHARED, shared=SLICED)),
         "labels and taints of nodes",
     ),
-    Gap("how GPUs are shared", "G4", world(WITH_QUOTA), "how GPUs are shared"),
-    Gap(
+    Case("how GPUs are shared", "G4", world(WITH_QUOTA), "how GPUs are shared"),
+    Case(
         "nodes of a configuration that no known node chooses",
         "G4",
         world(
@@ -491,13 +445,13 @@ GAPS = [
         ),
         "labels and taints of nodes",
     ),
-    Gap(
+    Case(
         "nodes of a layout with compute instances",
         "G6",
         world(MIG_SHARING, layouts(LAYOUTS), labelled_node("gpu-1", {MIG_CONFIG: "plain"})),
         "labels and taints of nodes",
     ),
-    Gap(
+    Case(
         "whether there are nodes a tenant can land on besides those it is kept off",
         "G2",
         world(
@@ -507,7 +461,7 @@ GAPS = [
         ),
         "labels and taints of nodes",
     ),
-    Gap(
+    Case(
         "memory of nodes that only a queue speaks of",
         "G8",
         world(
@@ -519,41 +473,41 @@ GAPS = [
         ),
         "gpu.memory-scrubbing",
     ),
-    Gap(
+    Case(
         "whether memory is cleared",
         "G8",
         world(cluster_policy(cdi=CDI), node(allocatable=GPUS)),
         "gpu.memory-scrubbing",
         settled={"gpu.memory-scrubbing": "reset-between-tenants"},
     ),
-    Gap(
+    Case(
         "whether vulnerabilities without a fix matter",
         "G9",
         world(cluster_policy(cdi=CDI), subscription()),
         "gpu.vulnerabilities-reviewed",
         settled={"gpu.vulnerabilities-reviewed": True},
     ),
-    Gap(
+    Case(
         "version of a floating channel",
         "G9",
         world(cluster_policy(), subscription("", "stable")),
         "version of gpu-operator",
-        {"gpu.vulnerabilities-reviewed": True},
+        facts={"gpu.vulnerabilities-reviewed": True},
     ),
-    Gap(
+    Case(
         "patch version of a channel",
         "G9",
         world(cluster_policy(), subscription("", "v25.3")),
         "patch version of gpu-operator 25.3",
-        {"gpu.vulnerabilities-reviewed": True},
+        facts={"gpu.vulnerabilities-reviewed": True},
     ),
-    Gap(
+    Case(
         "where the operator runs",
         "G10",
         [body for body in world(cluster_policy(cdi=CDI)) if body["metadata"]["name"] != OPERATOR_NAMESPACE],
         "namespace of the GPU Operator",
     ),
-    Gap(
+    Case(
         "whether network policies have effect",
         "G12",
         world(cluster_policy(cdi=CDI), subscription(), exporter_policy()),
@@ -563,20 +517,7 @@ GAPS = [
 ]
 
 
-@pytest.mark.parametrize("gap", GAPS, ids=[f"{gap.channel} {gap.name}" for gap in GAPS])
-def test_what_is_missing_is_named(gap: Gap) -> None:
-    found = of_red(gap.channel, view(gap.objects, gap.facts))
-    assert found.verdict is Verdict.UNKNOWN, found
-    assert gap.fact in {item.fact for item in found.missing}
-    assert all(item.how for item in found.missing)
-
-
-@pytest.mark.parametrize(
-    "gap", [gap for gap in GAPS if gap.settled], ids=[f"{gap.channel} {gap.name}" for gap in GAPS if gap.settled]
-)
-def test_a_signed_fact_settles_it(gap: Gap) -> None:
-    found = of_red(gap.channel, view(gap.objects, {**gap.facts, **gap.settled}))
-    assert found.verdict is Verdict.PROVED, found
+TestCases = cases_checked(in_red_and_blue(CASES))
 
 
 # --- what is no violation ---------------------------------------------------------------------------------------------
@@ -613,7 +554,7 @@ HARMLESS = [
     (
         "claims without the label",
         "G11",
-        world(cluster_policy(), rights("red", rule("resource.k8s.io", "resourceclaims", "create"))),
+        world(cluster_policy(), rights("red", rule("create", "resourceclaims", "resource.k8s.io"))),
     ),
     *[(f"no GPUs at all: {channel.id}", channel.id, world()) for channel in CHANNELS],
 ]
@@ -695,7 +636,7 @@ def test_pods_that_asked_for_their_gpus_are_left_alone() -> None:
 
 def test_a_quota_the_tenant_may_raise_is_no_guard() -> None:
     objects = world(SHARING, plugin_config(plain=SLICED), no("blue", "nvidia.com/gpu.shared"))
-    writes = rights("blue", rule("", "resourcequotas", "update"), rule("", "pods", "create"))
+    writes = rights("blue", rule("update", "resourcequotas"), rule("create", "pods"))
     assert of_red("G4", view(objects)).verdict is Verdict.PROVED
     assert of_red("G4", view([*objects, *writes])).verdict is Verdict.VIOLATED
 
@@ -823,3 +764,12 @@ def test_a_quota_with_scopes_counts_some_pods_only() -> None:
     scoped = no("blue", "nvidia.com/gpu.shared")
     scoped["spec"]["scopes"] = ["BestEffort"]
     assert of_red("G4", view(world(SHARING, plugin_config(plain=SLICED), scoped))).verdict is Verdict.VIOLATED
+
+
+def test_a_quota_over_several_namespaces_counts_while_the_labels_it_selects_by_stay() -> None:
+    spec = {"selector": {"labels": {"matchLabels": {"tenant": "blue"}}}, "quota": {"hard": {SHARED_GPUS: "0"}}}
+    limit = manifest("quota.openshift.io/v1", "ClusterResourceQuota", "blue", spec=spec)
+    objects = world(SHARING, plugin_config(plain=SLICED), limit)
+    relabels = rights("blue", rule("patch", "namespaces"), rule("create", "pods"))
+    assert of_red("G4", view(objects)).verdict is Verdict.PROVED
+    assert of_red("G4", view([*objects, *relabels])).verdict is Verdict.VIOLATED

@@ -7,6 +7,7 @@ from safe_clusters import (
     EDIT,
     ENFORCE,
     OPENSHIFT,
+    RBAC,
     Body,
     bind,
     cluster_role,
@@ -99,6 +100,25 @@ def test_without_a_right_to_run_pods_there_is_nothing_to_let_in() -> None:
     assert verdict(H1, view(space("a", ""), reader)) is PROVED
     # A right to add containers to pods that run is one, too.
     assert verdict(H1, view(space("a", ""), reader, DEBUG)) is VIOLATED
+
+
+@pytest.mark.parametrize(
+    ("verbs", "resource", "group"),
+    [
+        ("create", "pods", ""),
+        ("patch", "deployments", "apps"),
+        ("update", "cronjobs", "batch"),
+        ("create", "rayclusters", "ray.io"),
+        ("patch", "virtualmachines", "kubevirt.io"),
+    ],
+)
+def test_whoever_makes_or_changes_what_pods_are_made_from_runs_pods(verbs: str, resource: str, group: str) -> None:
+    held = [role("r", "a", rule(verbs, resource, group)), bind("r", "Role/r", "group:a", namespace="a")]
+    reads = [role("r", "a", rule("get list", resource, group)), held[1]]
+
+    assert verdict(H1, view(space("a", ""), held)) is VIOLATED
+    assert verdict(H1, view(space("a", "restricted"), held)) is PROVED
+    assert verdict(H1, view(space("a", ""), reads)) is PROVED
 
 
 @needs_cel
@@ -265,6 +285,42 @@ def test_a_freeze_of_labels_closes_it_and_one_that_cannot_be_evaluated_leaves_it
     assert verdict(H2, view(PATCH, held, freeze)) is PROVED
     assert verdict(H2, view(PATCH, held, freeze[:1])) is VIOLATED
     assert verdict(H2, view(PATCH, held, opaque)) is UNKNOWN
+
+
+def test_a_tenant_that_gives_itself_every_right_at_home_changes_the_labels_of_its_namespace() -> None:
+    """cluster-admin bound in a namespace may change that namespace, and with it what Pod Security refuses there."""
+    binds = [
+        role("binder", "a", rule("create", "rolebindings", RBAC), rule("bind", "clusterroles", RBAC)),
+        bind("binder", "Role/binder", "group:a", namespace="a"),
+    ]
+    named = [
+        role("binder", "a", rule("create", "rolebindings", RBAC), rule("bind", "clusterroles", RBAC, names="edit")),
+        binds[1],
+    ]
+
+    assert verdict(H2, view(binds)) is VIOLATED
+    assert verdict(H1, view(binds)) is VIOLATED
+    assert verdict(H2, view(named)) is PROVED
+    assert verdict(H1, view(named)) is PROVED
+
+
+@needs_cel
+def test_a_guard_of_bindings_that_the_labels_of_a_namespace_lift_is_no_guard() -> None:
+    selected = {"namespaceSelector": {"matchLabels": {"guarded": "yes"}}}
+    bound = guard("g", "false", resources=["rolebindings"], groups=[RBAC], constraints=selected)
+    home = space("a", "restricted", guarded="yes")
+    binds = [
+        role("binder", "a", rule("create", "rolebindings", RBAC), rule("bind", "clusterroles", RBAC)),
+        bind("binder", "Role/binder", "group:a", namespace="a"),
+    ]
+    relabels = [
+        role("labels", "a", rule("patch", "namespaces")),
+        bind("labels", "Role/labels", "group:a", namespace="a"),
+    ]
+
+    assert verdict(H2, view(home, binds, bound)) is PROVED
+    assert verdict(H1, view(home, binds, bound)) is PROVED
+    assert verdict(H1, view(home, binds, bound, relabels)) is VIOLATED
 
 
 # --- H3 ---

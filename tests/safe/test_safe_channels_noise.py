@@ -5,22 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from holes import BY_ID, Case, Hole, cases_checked, holes_checked
 from safe_clusters import OPENSHIFT, Body, decide, guard, obj, view
-from share_holes import (
-    CHANNELS,
-    EDITORS,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
-    gpu_policy,
-    node,
-    pod,
-    quota,
-    right,
-)
+from share_objects import EDITORS, gpu_policy, node, pod, quota, right
 
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
@@ -111,7 +98,7 @@ NODE_HOLES = [
         "Role budgets",
         PIDS,
     ),
-    Hole("pods that outlast drains", "R1", [MAKER, LIMITS], [SHORT], "outlasts every drain", facts=PIDS),
+    Hole("pods that outlast drains", "R1", [MAKER, LIMITS], [SHORT], "outlasts every drain", facts=PIDS, stays=True),
     Hole(
         "a deployed pod without a limit",
         "R1",
@@ -148,22 +135,8 @@ DEVICE_HOLES = [
 ]
 
 HOLES = [*NODE_HOLES, *DEVICE_HOLES]
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
 
-
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
+TestHoles = holes_checked(HOLES)
 
 
 CASES = [
@@ -185,9 +158,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)
 
 
 def test_only_tenants_that_share_a_device_are_concerned() -> None:
@@ -195,5 +166,5 @@ def test_only_tenants_that_share_a_device_are_concerned() -> None:
     bindings: Any = [*EDITORS, {**EDITORS[0], "metadata": {"name": "c-edit", "namespace": "c"}}]
     bindings[2] = {**bindings[2], "subjects": [{**bindings[2]["subjects"][0], "name": "c"}]}
     seen = view(bindings, MIG, quota("c", gpu="0"), tenants=owned, facts={"gpu.power-capping": False})
-    found = decide(CHANNELS["R2"], seen)
+    found = decide(BY_ID["R2"], seen)
     assert {name: claim.verdict for name, claim in found.items()} == {"b": Verdict.VIOLATED, "c": Verdict.PROVED}

@@ -5,21 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from holes import Case, Hole, cases_checked, holes_checked
 from safe_clusters import Body, guard, obj
-from share_holes import (
-    EDITORS,
-    NO_NODE_NAME,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
-    cluster_right,
-    nobody,
-    node,
-    pod,
-)
+from share_objects import EDITORS, NO_NODE_NAME, cluster_right, nobody, node, pod
 
 from tenantry.model.tenancy import Strength
 
@@ -54,8 +42,9 @@ PRIORITY_HOLES = [
         [EDITORS, priority_class()],
         [NO_CLASSES],
         "preempts pods of other tenants",
+        stays=True,
     ),
-    Hole("classes every cluster has", "Q2", [EDITORS], [SYSTEM_CLASSES], "class system-node-critical"),
+    Hole("classes every cluster has", "Q2", [EDITORS], [SYSTEM_CLASSES], "class system-node-critical", stays=True),
     Hole(
         "a class whose pods no quota counts",
         "Q2",
@@ -169,6 +158,7 @@ POOL_HOLES = [
         [EDITORS, DEDICATED, OWN_POOLS],
         [NO_NODE_NAME],
         "names its node",
+        stays=True,
     ),
     Hole(
         "labels of nodes the tenant may write",
@@ -227,22 +217,7 @@ POOL_HOLES = [
 HOLES = [*PRIORITY_HOLES, *FAIRNESS_HOLES, *POOL_HOLES]
 
 
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
-
-
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
+TestHoles = holes_checked(HOLES)
 
 
 CASES = [
@@ -279,6 +254,4 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)

@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from holes import BY_ID, Case, Hole, cases_checked, holes_checked
 from safe_clusters import Body, bind, decide, guard, obj, view
-from share_holes import (
-    CHANNELS,
+from share_objects import (
     EDITORS,
     NO_NODE_NAME,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
     cluster_right,
     config_map,
     kai,
@@ -245,8 +239,9 @@ BYPASS_HOLES = [
         [EDITORS, KAI, NO_NODE_NAME],
         [ONLY_KAI],
         "by the default scheduler",
+        stays=True,
     ),
-    Hole("pods that name their node", "Q5", [EDITORS, KAI, ONLY_KAI], [NO_NODE_NAME], "names its node"),
+    Hole("pods that name their node", "Q5", [EDITORS, KAI, ONLY_KAI], [NO_NODE_NAME], "names its node", stays=True),
     Hole(
         "Kueue leaves work without a name alone",
         "Q5",
@@ -301,22 +296,7 @@ BYPASS_HOLES = [
 HOLES = [*QUEUE_HOLES, *GUARANTEE_HOLES, *BYPASS_HOLES]
 
 
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
-
-
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
+TestHoles = holes_checked(HOLES)
 
 
 CASES = [
@@ -377,9 +357,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)
 
 
 def test_every_name_a_policy_could_let_in_by_its_beginning_is_tried() -> None:
@@ -392,7 +370,7 @@ def test_every_name_a_policy_could_let_in_by_its_beginning_is_tried() -> None:
         resources=["*"],
     )
     seen = view(EDITORS, queues, pinned, tenants={name: [name] for name in ("a", "aa", "b", "c")})
-    found = decide(CHANNELS["Q3"], seen)
+    found = decide(BY_ID["Q3"], seen)
     assert {name: claim.verdict.value for name, claim in found.items()} == {
         "aa": "PROVED",
         "b": "PROVED",
@@ -402,7 +380,7 @@ def test_every_name_a_policy_could_let_in_by_its_beginning_is_tried() -> None:
 
 def test_a_queue_of_nobody_that_several_enter_is_shared() -> None:
     shared = guard("one", "object.metadata.?labels[?'kai.scheduler/queue'].orValue('') in ['', 'common']")
-    found = decide(CHANNELS["Q3"], view(EDITORS, kai("common"), shared))
+    found = decide(BY_ID["Q3"], view(EDITORS, kai("common"), shared))
     assert found[""].verdict is Verdict.VIOLATED
-    free = decide(CHANNELS["Q3"], view(EDITORS, kai("common", gpu=0), shared, PIN_OWNERS))
+    free = decide(BY_ID["Q3"], view(EDITORS, kai("common", gpu=0), shared, PIN_OWNERS))
     assert free[""].verdict is Verdict.PROVED

@@ -5,26 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from holes import BY_ID, Case, Hole, cases_checked, holes_checked
 from safe_clusters import OPENSHIFT, RBAC, Body, bind, decide, guard, obj, view
-from share_holes import (
-    CHANNELS,
-    EDITORS,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
-    cluster_right,
-    config_map,
-    gpu_policy,
-    nobody,
-    node,
-    pod,
-    quota,
-    right,
-    space,
-)
+from share_objects import EDITORS, cluster_right, config_map, gpu_policy, nobody, node, pod, quota, right, space
 
 from tenantry.model.tenancy import Strength
 
@@ -288,25 +271,16 @@ FLOOD_HOLES = [
 HOLES = [*QUOTA_HOLES, *FLOOD_HOLES]
 
 
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
-
-
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
+TestHoles = holes_checked(HOLES)
 
 
 CASES = [
+    Case(
+        "kinds that a star names",
+        "Q7",
+        [right("all", "create", "*", "example.com"), right("pods", "create", "pods"), quota(pods="5")],
+        "which kinds the API server stores",
+    ),
     Case("nothing shows what nodes offer", "Q1", [EDITORS, full()], "nodes.extended-resources-listed"),
     Case(
         "a MIG configuration nobody shows",
@@ -335,14 +309,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)
 
 
 def test_witness_of_a_missing_quota_lists_every_key_of_every_namespace() -> None:
     seen = view(EDITORS, GPU_NODE, without("pods"))
-    claim = decide(CHANNELS["Q1"], seen)[""]
+    claim = decide(BY_ID["Q1"], seen)[""]
     assert claim.witness is not None
     assert dict(claim.witness.details)["unbounded"] == (("a", ("pods",)),)
     assert claim.fix == "add to a ResourceQuota of namespace a: pods"

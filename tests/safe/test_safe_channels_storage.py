@@ -5,22 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from holes import BY_ID, Case, Hole, cases_checked, holes_checked
 from safe_clusters import RBAC, Body, bind, decide, guard, obj, view
-from share_holes import (
-    CHANNELS,
-    EDITORS,
-    Case,
-    Hole,
-    check_case,
-    check_closed,
-    check_open,
-    check_reopened,
-    cluster_right,
-    nobody,
-    quota,
-    right,
-    space,
-)
+from share_objects import EDITORS, cluster_right, nobody, quota, right, space
 
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
@@ -59,6 +46,10 @@ def storage_class(name: str = "shared", **parameters: str) -> Body:
     return obj("StorageClass", name, api="storage.k8s.io/v1", provisioner="nfs.csi.k8s.io", parameters=parameters)
 
 
+def lun(number: int, **mounting: Any) -> Body:
+    return {"iscsi": {"targetPortal": "filer", "iqn": "iqn.2001-04.com.example:disks", "lun": number, **mounting}}
+
+
 NO_INLINE = guard(
     "no-inline-shares",
     "object.spec.?volumes.orValue([]).all(v, !has(v.nfs) && !has(v.csi))",
@@ -86,6 +77,7 @@ REBINDING = [
         [EDITORS, storage_class("static"), B_DATA],
         [NO_STATIC],
         "binds PersistentVolume old-data of b",
+        stays=True,
     ),
     Hole(
         "volumes of the tenant's own making",
@@ -123,6 +115,14 @@ SHARING = [
         "lie in one place",
     ),
     Hole(
+        "one disk that two tenants mount in different ways",
+        "P2",
+        [storage_class(), volume("x", "a/x", **lun(1)), volume("y", "b/y", **lun(1, readOnly=True))],
+        [volume("y", "b/y", **lun(2, readOnly=True))],
+        "iscsi",
+        "PersistentVolume x",
+    ),
+    Hole(
         "one handle of a driver for two tenants",
         "P2",
         [storage_class(), volume("x", "a/x", **csi("v1")), volume("y", "b/y", **csi("v1"))],
@@ -146,6 +146,7 @@ SHARING = [
         [EDITORS, OPEN, storage_class(), volume("y", "b/y", **nfs("/b"))],
         [NO_INLINE],
         "mounts filer:/b by itself through nfs",
+        stays=True,
     ),
     Hole(
         "inline volumes of a driver of shares",
@@ -157,6 +158,7 @@ SHARING = [
         ],
         [NO_INLINE],
         "through nfs.csi.k8s.io",
+        stays=True,
     ),
     *[
         Hole(
@@ -203,6 +205,11 @@ def grant(kind: str = "VolumeSnapshot", group: str = "snapshot.storage.k8s.io", 
     return obj("ReferenceGrant", "grant", "b", "gateway.networking.k8s.io/v1beta1", spec=spec)
 
 
+def copy_of(namespace: str) -> Body:
+    source = {"apiGroup": "", "kind": "PersistentVolumeClaim", "name": "data", "namespace": namespace}
+    return obj("PersistentVolumeClaim", "copy", "a", spec={"dataSourceRef": source})
+
+
 OWN_SOURCES = guard(
     "own-sources",
     "object.spec.?dataSourceRef.?namespace.orValue(request.namespace) == request.namespace",
@@ -218,13 +225,21 @@ SNAPSHOTS = [
         "lets claims of a copy data of b",
         "ReferenceGrant grant",
     ),
-    Hole("a grant to copy snapshots, refused by a guard", "P3", [EDITORS, grant()], [OWN_SOURCES], "copy data of b"),
+    Hole(
+        "a grant to copy snapshots, refused by a guard",
+        "P3",
+        [EDITORS, grant()],
+        [OWN_SOURCES],
+        "copy data of b",
+        stays=True,
+    ),
     Hole(
         "a grant as deployed",
         "P3",
-        [grant("PersistentVolumeClaim", "")],
+        [grant("PersistentVolumeClaim", ""), copy_of("b")],
         [grant("Secret", "")],
         "copy data of b",
+        "PersistentVolumeClaim copy",
         strength=Strength.DEPLOYED,
     ),
     Hole(
@@ -284,6 +299,7 @@ IMAGES = [
         [ALWAYS],
         "runs a private image of another from a node's cache",
         facts={"images.private-pull": False},
+        stays=True,
     ),
     Hole(
         "cached images, checked by every kubelet",
@@ -305,22 +321,8 @@ IMAGES = [
 ]
 
 HOLES = [*REBINDING, *SHARING, *SNAPSHOTS, *IMAGES]
-by_name = pytest.mark.parametrize("hole", HOLES, ids=lambda hole: f"{hole.channel}: {hole.name}")
 
-
-@by_name
-def test_hole_is_found_with_its_witness(hole: Hole) -> None:
-    check_open(hole)
-
-
-@by_name
-def test_hole_is_closed_by_its_guard(hole: Hole) -> None:
-    check_closed(hole)
-
-
-@by_name
-def test_hole_opens_again_when_any_part_of_its_guard_is_removed(hole: Hole) -> None:
-    check_reopened(hole)
+TestHoles = holes_checked(HOLES)
 
 
 GRANTED = space("a", annotations={"tenantry.dev/storage-classes": "fast"})
@@ -368,15 +370,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.channel}: {case.name}")
-def test_what_is_not_a_hole_is_proved_or_names_the_missing_fact(case: Case) -> None:
-    check_case(case)
+TestCases = cases_checked(CASES)
 
 
 def test_shared_exports_concern_the_tenants_that_share_them() -> None:
     volumes = [volume(name, f"{name}/data", **nfs(path)) for name, path in (("a", "/x"), ("b", "/x/y"), ("c", "/z"))]
     seen = view(storage_class(), volumes, tenants={name: [name] for name in "abc"})
-    found = decide(CHANNELS["P2"], seen)
+    found = decide(BY_ID["P2"], seen)
     assert {name: claim.verdict for name, claim in found.items()} == {"b": Verdict.VIOLATED, "c": Verdict.PROVED}
 
 

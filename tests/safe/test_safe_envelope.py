@@ -328,6 +328,39 @@ def test_a_freeze_that_follows_the_label_it_protects_is_none() -> None:
     assert (change.key, change.value) == ("team", None)
 
 
+def test_a_label_that_some_selector_looks_at_counts_though_no_namespace_has_it() -> None:
+    """A freeze of the labels there are leaves others to be set, and with them a way out of a guard."""
+    frozen = guard(
+        "f",
+        "object.metadata.labels.all(k, k in ['exempt'] || (k in oldObject.metadata.labels && "
+        "object.metadata.labels[k] == oldObject.metadata.labels[k])) && "
+        "oldObject.metadata.labels.all(k, k in object.metadata.labels)",
+        resources=["namespaces"],
+    )
+    expressions = [{"key": "exempt", "operator": "DoesNotExist"}]
+    outside = guard("g", "false", constraints={"namespaceSelector": {"matchExpressions": expressions}})
+
+    assert view(space("a"), frozen, EDIT, LABELS).trusted_namespace_labels("a")
+    seen = view(space("a"), frozen, outside, EDIT, LABELS)
+    assert seen.labels.change("a", "a") is not None
+    assert not seen.trusted_namespace_labels("a")
+    assert seen.envelope("a").admits(pod({"hostPID": True})).admitted is False
+    assert seen.envelope("a").admits(plain_pod("a")).admitted
+
+
+def test_a_guard_that_reads_annotations_the_tenant_may_write_refuses_nothing_for_certain() -> None:
+    reads = guard("g", "namespaceObject.metadata.?annotations[?'team'].orValue('') == 'trusted'")
+    labels_frozen = guard("f", "object.metadata.?labels == oldObject.metadata.?labels", resources=["namespaces"])
+    all_frozen = guard("f", "object.metadata == oldObject.metadata", resources=["namespaces"])
+    plain = plain_pod("a")
+
+    assert view(space("a"), reads, EDIT).envelope("a").admits(plain).refused
+    assert view(space("a"), reads, EDIT, LABELS, all_frozen).envelope("a").admits(plain).refused
+    said = view(space("a"), reads, EDIT, LABELS, labels_frozen).envelope("a").admits(plain)
+    assert not said.refused
+    assert "which the tenant may change" in said.reason
+
+
 def test_implied_objects_are_there() -> None:
     policy = obj("ClusterPolicy", "gpu", api="nvidia.com/v1", spec={"cdi": {"enabled": True}})
     nri = obj("ClusterPolicy", "gpu", api="nvidia.com/v1", spec={"cdi": {"enabled": True, "nriPluginEnabled": True}})

@@ -67,6 +67,7 @@ def example(folder: Path) -> tuple[Snapshot, Tenancy, Declared]:
             tuple(_port(text) for text in item.ports),
             item.reason,
             item.expires,
+            tuple(sorted(item.source.pods.items())),
         )
         for item in contract.spec.exceptions
     )

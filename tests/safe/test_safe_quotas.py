@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from safe_clusters import Body, obj, snapshot
-from share_holes import quota, space
+from share_objects import quota, space
 
 from tenantry.safe.quotas import QuotaBook
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from holes import BY_ID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safe_clusters import Body, bind, cluster_role, decide, guard, rule, view
-from share_holes import CHANNELS, pod, quota, space
+from safe_clusters import Body, bind, cluster_role, decide, guard, obj, rule, view
+from share_objects import pod, quota, space
 
 from tenantry.model.finding import Verdict
 from tenantry.safe.shapes import representatives, shapes_of
@@ -56,6 +57,20 @@ def test_words_for_people_make_no_difference_unless_a_policy_reads_them() -> Non
     assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
 
 
+def test_what_policies_take_as_parameters_from_a_namespace_makes_a_difference() -> None:
+    policy = guard(
+        "limits",
+        "object.spec.?priority.orValue(0) <= int(params.data.most)",
+        binding={"paramRef": {"name": "limits", "parameterNotFoundAction": "Deny"}},
+        paramKind={"apiVersion": "v1", "kind": "ConfigMap"},
+    )
+    limits = [
+        obj("ConfigMap", "limits", name, data={"most": most}) for name, most in (("red-dev", "1"), ("red-prod", "9"))
+    ]
+    seen = view(edits(), policy, limits, tenants=OWNED)
+    assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
+
+
 def test_a_tenant_with_rights_in_the_whole_cluster_is_like_no_other() -> None:
     right = [cluster_role("nodes", rule("get", "nodes")), bind("nodes", "ClusterRole/nodes", "group:red")]
     shapes = shapes_of(view(edits(), right, tenants=OWNED))
@@ -74,7 +89,7 @@ def test_a_guard_for_some_names_leaves_the_others_open() -> None:
         "metadata": {"name": "n"},
         "spec": {"taints": [{"key": "pool", "value": "other", "effect": "NoSchedule"}]},
     }
-    found = decide(CHANNELS["Q8"], view(edits(), guarded, named, tainted, tenants=OWNED), "red")
+    found = decide(BY_ID["Q8"], view(edits(), guarded, named, tainted, tenants=OWNED), "red")
     assert found[""].verdict is Verdict.VIOLATED
     assert found[""].witness is not None
     assert "red-dev" in found[""].witness.summary

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from safe_clusters import ADMISSION, RBAC, Body, bind, obj, role, rule, space
+from safe_clusters import view as cluster
 
 from tenantry.model.claim import Claim, Effect, Impact, Missing, Step, Witness
 from tenantry.model.finding import Verdict
 from tenantry.model.snapshot import Snapshot
-from tenantry.model.tenancy import Declared, Tenancy, TenantIdentity
+from tenantry.model.tenancy import Declared, Strength, Tenancy, TenantIdentity
+from tenantry.safe.channels import CHANNELS
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.verify import verify
 from tenantry.safe.view import View
@@ -127,3 +130,59 @@ def test_details_of_any_shape_are_no_obstacle() -> None:
     given = claim(verdict=Verdict.VIOLATED, witness=witness)
 
     assert len(verify(view("red"), [channel(given, given)])) == 1
+
+
+ELSEWHERE = bind("x", "ClusterRole/elsewhere", "group:a", namespace="a")
+OPEN_SPACES = [space("a", ""), space("b", "")]
+
+
+@pytest.mark.parametrize("strength", list(Strength))
+def test_nothing_is_proved_of_a_tenant_with_a_role_nobody_shows(strength: Strength) -> None:
+    facts = {"node.kernel-sharing-accepted": True}
+    seen = cluster(ELSEWHERE, OPEN_SPACES, facts=facts, strength=strength)
+
+    proved = {item.channel for item in verify(seen) if item.verdict is Verdict.PROVED and item.source == "a"}
+    others = {item.channel for item in verify(seen) if item.verdict is Verdict.PROVED and item.source == "b"}
+
+    assert proved == ({"H4"} if strength is not Strength.DEPLOYED else proved | {"H4"})
+    # With careless victims what a lets others do counts as well.
+    assert (others > {"H4"}) is (strength is not Strength.CARELESS)
+
+
+def test_what_admission_says_to_a_role_a_tenant_gives_itself_must_be_known() -> None:
+    binds = [
+        role("binder", "a", rule("create", "rolebindings", RBAC), rule("bind", "clusterroles", RBAC)),
+        bind("binder", "Role/binder", "group:a", namespace="a"),
+    ]
+    rules = [{"apiGroups": [RBAC], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["rolebindings"]}]
+    client = {"service": {"name": "w", "namespace": "ops"}}
+    opaque = obj("ValidatingWebhookConfiguration", "w", api=ADMISSION, webhooks=[
+        {"name": "w", "clientConfig": client, "failurePolicy": "Fail", "rules": rules}
+    ])  # fmt: skip
+
+    def h1(*bodies: Body | list[Body]) -> Verdict:
+        claims = verify(cluster(*bodies), [item for item in CHANNELS if item.id == "H1"])
+        return next(item.verdict for item in claims if item.source == "a")
+
+    assert h1(OPEN_SPACES) is Verdict.PROVED
+    assert h1(OPEN_SPACES, binds) is Verdict.VIOLATED
+    assert h1(OPEN_SPACES, binds, opaque) is Verdict.UNKNOWN
+
+
+def test_a_tenant_that_only_writes_custom_resources_may_run_pods_through_them() -> None:
+    writes = [
+        role("w", "a", rule("create", "widgets", "example.com")),
+        bind("w", "Role/w", "group:a", namespace="a"),
+    ]
+    pods = [role("p", "a", rule("create", "pods")), bind("p", "Role/p", "group:a", namespace="a")]
+    channels = [item for item in CHANNELS if item.id in {"H1", "A2"}]
+
+    def verdicts(*bodies: Body | list[Body], **facts: bool) -> set[Verdict]:
+        signed = {name.replace("_", "."): value for name, value in facts.items()}
+        claims = verify(cluster([space("a"), space("b")], *bodies, facts=signed), channels)
+        return {item.verdict for item in claims if item.source == "a"}
+
+    assert verdicts(writes) == {Verdict.UNKNOWN}
+    assert verdicts(writes, operators_reviewed=True) == {Verdict.PROVED}
+    assert verdicts(writes, pods) == {Verdict.PROVED}
+    assert verdicts() == {Verdict.PROVED}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tenantry import catalog
+from tenantry.app.fix_edits import edits
+from tenantry.app.strengths import columns
 from tenantry.app.tenancy import matches
 from tenantry.app.verification import ChannelResult, Gap, SafeFinding, VerifyReport, pairs_of
 from tenantry.io.manifests import locate
 from tenantry.io.yaml_write import dump
 from tenantry.model.finding import Verdict
 from tenantry.safe.benchmark18 import benchmark
+from tenantry.safe.fixes.search import Fixer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +39,7 @@ def build_report(
     question: Question,
     declared: Declared,
     channels: Sequence[Channel],
-    claims: Iterable[Claim],
+    claims: Sequence[Claim],
     *,
     known: int,
     view: View,
@@ -56,6 +60,8 @@ def build_report(
     today = question.today
     findings = _findings(concerned, channels, waivers, question)
     findings = _placed(findings, view.snapshot, on_disk=subject.on_disk)
+    if question.fixes:
+        findings = _repaired(findings, view, channels, on_disk=subject.on_disk)
     return VerifyReport(
         name=subject.name,
         strength=question.strength,
@@ -75,6 +81,7 @@ def build_report(
         objects=len(subject.snapshot),
         tenant=question.tenant,
         threshold=question.threshold,
+        strengths=columns(view, channels, claims, question) if question.every_strength else (),
     )
 
 
@@ -151,7 +158,7 @@ def _waived(finding: SafeFinding, waivers: Sequence[Waiver], question: Question)
         return finding
     latest = max(fitting, key=lambda item: (item.spec.expires, item.name))
     holds = question.today is None or latest.spec.expires >= question.today
-    return SafeFinding(finding.id, finding.claim, finding.title, waiver=latest, waived=holds)
+    return replace(finding, waiver=latest, waived=holds)
 
 
 def _placed(findings: Sequence[SafeFinding], snapshot: Snapshot, *, on_disk: bool) -> list[SafeFinding]:
@@ -168,16 +175,24 @@ def _placed(findings: Sequence[SafeFinding], snapshot: Snapshot, *, on_disk: boo
     for step, manifest in sorted(found.items(), key=lambda item: (item[1].location, item[1].document, str(item[0]))):
         places[step] = locate(manifest, step.pointer) if on_disk else manifest.location
     return [
-        SafeFinding(
-            item.id,
-            item.claim,
-            item.title,
-            tuple(places.get(step) for step in item.claim.witness.steps) if item.claim.witness else (),
-            item.waiver,
-            item.waived,
-        )
+        replace(item, places=tuple(places.get(step) for step in item.claim.witness.steps))
+        if item.claim.witness
+        else item
         for item in findings
     ]
+
+
+def _repaired(
+    findings: Iterable[SafeFinding], view: View, channels: Sequence[Channel], *, on_disk: bool
+) -> list[SafeFinding]:
+    """Look for a fix for every violation, the worst first, as far as the effort for it goes."""
+    fixer = Fixer(view, {channel.id: channel for channel in channels})
+    found = []
+    for item in findings:
+        fix = fixer.fix(item.claim) if item.claim.verdict is Verdict.VIOLATED else None
+        made = edits(fix, view.given) if fix is not None and on_disk else ()
+        found.append(replace(item, repair=fix, edits=made))
+    return found
 
 
 # Channels ------------------------------------------------------------------------------------------------------------

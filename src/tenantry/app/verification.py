@@ -14,6 +14,8 @@ from tenantry.model.tenancy import Strength
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tenantry.app.fix_edits import Edit
+    from tenantry.model.change import Fix
     from tenantry.model.claim import Claim, Effect
     from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
@@ -42,6 +44,8 @@ class SafeFinding:
         places: file and line per step of the witness, None for a step that is an absence or was not read from a file.
         waiver: the waiver that accepts it, expired or not.
         waived: whether a waiver accepts it today.
+        repair: changes of objects that close it, tried on the objects; None when none was found, or none looked for.
+        edits: the same as edits of files; empty where the objects were not read from files.
     """
 
     id: str
@@ -50,6 +54,8 @@ class SafeFinding:
     places: tuple[Location | None, ...] = ()
     waiver: Waiver | None = None
     waived: bool = False
+    repair: Fix | None = None
+    edits: tuple[Edit, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -132,6 +138,25 @@ class Cell:
     findings: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StrengthColumn:
+    """What is found at one strength, where several are compared.
+
+    Attributes:
+        strength: what the proofs quantify over.
+        verdicts: the worst verdict per channel, in the order of channels.
+        violated: ordered pairs of tenants with a violation.
+        unknown: ordered pairs without one of which something is not known.
+        pairs: ordered pairs that were looked at.
+    """
+
+    strength: Strength
+    verdicts: Mapping[str, Verdict]
+    violated: int
+    unknown: int
+    pairs: int
+
+
 PROVED_CELL = Cell(Verdict.PROVED, None, ())
 
 
@@ -158,6 +183,7 @@ class VerifyReport:
         objects: number of objects read.
         tenant: the only tenant looked at; empty for all.
         threshold: findings of less impact do not change the exit code.
+        strengths: what is found at every strength, the weakest first; empty when one only was asked for.
     """
 
     name: str
@@ -178,6 +204,7 @@ class VerifyReport:
     objects: int = 0
     tenant: str = ""
     threshold: Impact = Impact.S3
+    strengths: tuple[StrengthColumn, ...] = ()
 
     @property
     def partial(self) -> bool:

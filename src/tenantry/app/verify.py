@@ -78,6 +78,8 @@ class Question:
         tenant: the only tenant of interest; empty for all.
         threshold: findings of less impact do not change the exit code.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
+        every_strength: whether the other strengths are looked at as well, to be compared.
+        fixes: whether changes that close violations are looked for, which takes longer than finding them.
     """
 
     strength: Strength = Strength.ADVERSARIAL
@@ -85,6 +87,8 @@ class Question:
     tenant: str = ""
     threshold: Impact = Impact.S3
     today: date | None = None
+    every_strength: bool = False
+    fixes: bool = True
 
 
 def spec_subject(folder: Path, environment: str = "", parts: Sequence[Path] = ()) -> Subject:
@@ -199,6 +203,8 @@ def verify_subject(
     declared = declare(subject, today)
     view = View(subject.snapshot, subject.tenancy, declared, question.strength)
     claims = verify(view, chosen, progress)
+    if question.fixes:
+        progress("trying fixes")
     return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)
 
 
@@ -251,6 +257,7 @@ def _permissions(subject: Subject) -> Iterable[Permission]:
             ports=tuple(sorted(map(_port, item.ports))),
             reason=item.reason,
             expires=item.expires,
+            source_labels=tuple(sorted(item.source.pods.items())),
         )
 
 

@@ -37,11 +37,12 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--waivers", multiple=True, type=FOLDER, metavar="FILE", help="Further Waiver documents.")
 @click.option(
     "--strength",
-    type=click.Choice(["deployed", "adversarial", "careless"]),
+    type=click.Choice(["deployed", "adversarial", "careless", "all"]),
     default="adversarial",
     show_default=True,
     help="What is held against a tenant: the objects as they are; everything its people could submit; that, and "
-    "everything other tenants could do to their own harm.",
+    "everything other tenants could do to their own harm. With all, findings are those of adversarial, and a table "
+    "compares the three.",
 )
 @click.option("--channel", "channels", multiple=True, metavar="ID", help="Decide this channel only; may be repeated.")
 @click.option("--tenant", default="", metavar="NAME", help="Look at what this tenant does and suffers only.")
@@ -54,6 +55,12 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--today", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day on which signatures must hold."
+)
+@click.option(
+    "--fixes/--no-fixes",
+    default=True,
+    show_default=True,
+    help="Look for changes of objects that close a violation, and try each before it is shown.",
 )
 @click.option("--explain", default="", metavar="FINDING", help="Print one finding in full.")
 @output_option("text", "json", "md", "sarif", "junit", "html")
@@ -72,6 +79,7 @@ def command(
     tenant: str,
     threshold: str,
     today: datetime | None,
+    fixes: bool,
     explain: str,
     outputs: tuple[Output, ...],
 ) -> int:
@@ -91,11 +99,13 @@ def command(
     with step("reading"):
         subject = _subject(spec, trees, parts, tenancy=tenancy, label=tenant_label, environment=environment)
     question = Question(
-        strength=Strength[strength.upper()],
+        strength=Strength.ADVERSARIAL if strength == "all" else Strength[strength.upper()],
+        every_strength=strength == "all",
         channels=channels,
         tenant=tenant,
         threshold=Impact[threshold],
         today=today.date() if today else None,
+        fixes=fixes,
     )
     with step("verifying"):
         report = verify_subject(subject, question)

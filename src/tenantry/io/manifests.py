@@ -115,6 +115,23 @@ def locate(manifest: Manifest, path: DocPath = (), *, key: bool = False) -> Loca
         return manifest.location
 
 
+def extent(manifest: Manifest) -> tuple[int, int] | None:
+    """Return the first and the last line of the document a manifest is, counted from 1.
+
+    None where it is an item of a List, or its file can no longer be read.
+    """
+    if manifest.pointer or not manifest.location.line:
+        return None
+    try:
+        lines = read_file(Path(manifest.location.file)).decode("utf-8").splitlines()
+    except (OSError, InputError, UnicodeDecodeError):
+        return None
+    first = manifest.location.line
+    # At the start of a line these end a document, even inside block scalars.
+    following = (number for number, line in enumerate(lines[first:], first) if line.startswith(("---", "...")))
+    return first, next(following, len(lines))
+
+
 @lru_cache(maxsize=4)
 def _marked(file: str, _changed: int) -> list[MarkedDocument]:
     return load_with_marks(read_file(Path(file)), file)

@@ -91,7 +91,7 @@ class Claim:
         witness: the counterexample of a ``VIOLATED``.
         missing: what would decide an ``UNKNOWN``.
         reason: why it is ``PROVED``, in one line.
-        fix: the smallest change that makes it ``PROVED``, re-verified.
+        fix: what makes it ``PROVED``, in words that nobody has tried.
     """
 
     channel: str

@@ -84,6 +84,8 @@ class Permission:
         source: tenant that starts it.
         target: tenant it reaches.
         source_namespaces: namespaces it starts from; all of the tenant's when empty.
+        source_labels: labels of the pods it starts from; all pods when empty. Who carries them is the tenant's choice:
+            they say which connections are wanted, not which of its people may make them.
         target_namespaces: namespaces it reaches; all of the tenant's when empty.
         target_labels: labels of the pods it reaches; all pods when empty.
         ports: protocol, first and last port.
@@ -100,6 +102,7 @@ class Permission:
     ports: tuple[tuple[str, int, int], ...]
     reason: str
     expires: date
+    source_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ from tenantry.model.manifest import Body, Manifest, ManifestKey, key_of
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe import cel
 from tenantry.safe.answer import Admission, Answer, Requester
-from tenantry.safe.rbac import labels_of, texts
+from tenantry.safe.partial import evaluate
+from tenantry.safe.rbac import texts
+from tenantry.safe.reading import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -196,7 +198,7 @@ class _Constraints:
             body.get("matchPolicy") == "Exact",
         )
 
-    def cover(self, request: Request, *, required: bool) -> bool:
+    def cover(self, request: Request, *, required: bool, selecting: bool = False) -> bool:
         """Whether a request is meant; where rules are not required their absence means every request.
 
         A selector that cannot be read matches nothing, as such an object is never stored.
@@ -205,7 +207,7 @@ class _Constraints:
             return False
         if any(rule.matches(request, exact=self.exact) for rule in self.excluded):
             return False
-        return _namespace_matches(self.namespaces, request) and _object_matches(self.objects, request)
+        return _namespace_matches(self.namespaces, request) and (selecting or _object_matches(self.objects, request))
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,14 @@ class Guard:
         """Spec of the policy."""
         return mapping(self.policy.body.get("spec"))
 
+    @cached_property
+    def reads_namespace(self) -> bool:
+        """Whether its expressions look at labels or annotations of the namespace."""
+        parts = (
+            part for name in ("validations", "variables", "matchConditions") for part in items(self.spec.get(name))
+        )
+        return any("namespaceObject" in str(part.get("expression")) for part in parts)
+
     @property
     def alike(self) -> bool:
         """Whether it says the same of equal objects whoever asks and wherever."""
@@ -245,15 +255,35 @@ class Guard:
         return _choosing(item.namespaces for item in self._constraints)
 
     @cached_property
+    def excused_names(self) -> tuple[str, ...]:
+        """Names of objects it does not look at, sorted; whoever makes an object chooses its name."""
+        return tuple(sorted({name for item in self._constraints for rule in item.excluded for name in rule.names}))
+
+    def rests_on_name(self, request: Request) -> bool:
+        """Whether it looks at a request only because of the name of the object, which is the requester's to choose."""
+        return any(
+            all(rule.names for rule in item.rules if rule.matches(request, exact=item.exact))
+            for item in self._constraints
+            if item.rules
+        )
+
+    @cached_property
     def _constraints(self) -> tuple[_Constraints, ...]:
         own = _Constraints.of(mapping(self.spec.get("matchConstraints")))
         bound = mapping(self.binding.body.get("spec")).get("matchResources")
         return (own, *((_Constraints.of(mapping(bound)),) if bound is not None else ()))
 
-    def looks_at(self, request: Request) -> bool:
-        """Whether policy and binding match a request; match conditions are asked later."""
+    def looks_at(self, request: Request, *, selecting: bool = False) -> bool:
+        """Whether policy and binding match a request; match conditions are asked later.
+
+        Args:
+            request: the request.
+            selecting: whether selectors of objects count as matching.
+        """
         policy, *binding = self._constraints
-        return policy.cover(request, required=True) and all(item.cover(request, required=False) for item in binding)
+        return policy.cover(request, required=True, selecting=selecting) and all(
+            item.cover(request, required=False, selecting=selecting) for item in binding
+        )
 
 
 def _choosing(selectors: Iterable[Selector | None]) -> tuple[Selector | None, ...]:
@@ -322,9 +352,9 @@ class GuardBook:
                 found.append(_guard(policy, binding))
         self.guards: tuple[Guard, ...] = tuple(found)
 
-    def matching(self, request: Request) -> tuple[Guard, ...]:
-        """Return the guards that look at a request."""
-        return tuple(guard for guard in self.guards if guard.looks_at(request))
+    def matching(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
+        """Return the guards that look at a request; with ``selecting`` whatever labels of the object they look for."""
+        return tuple(guard for guard in self.guards if guard.looks_at(request, selecting=selecting))
 
     def decide(self, request: Request, guards: Iterable[Guard] | None = None) -> Admission:
         """Say whether the guards let a request in: refused by the first that refuses, else unknown by the first."""
@@ -342,7 +372,7 @@ class GuardBook:
         conditions = self._conditions(guard, data)
         if not isinstance(conditions, bool):
             return conditions
-        parameters = self._parameters(guard, request)
+        parameters = self.parameters(guard, request)
         if isinstance(parameters, Admission):
             return parameters
         unknown: Admission | None = None
@@ -357,14 +387,14 @@ class GuardBook:
         """Return True when all match conditions hold, None when the guard is passed over, else what an error says."""
         errors: list[Admission | None] = []
         for index, condition in enumerate(items(guard.spec.get("matchConditions"))):
-            outcome = cel.evaluate(condition.get("expression"), data)
+            outcome = evaluate(condition.get("expression"), data)
             if outcome.error:
                 errors.append(_failed(guard, ("spec", "matchConditions", index), outcome))
             elif outcome.value is not True:
                 return None
         return errors[0] if errors else True
 
-    def _parameters(self, guard: Guard, request: Request) -> list[Body | None] | Admission:
+    def parameters(self, guard: Guard, request: Request) -> list[Body | None] | Admission:
         """Return the parameter objects; an answer where they cannot be told or admission ends with them."""
         kind = mapping(guard.spec.get("paramKind"))
         reference = mapping(guard.binding.body.get("spec")).get("paramRef")
@@ -416,7 +446,7 @@ def _validate(guard: Guard, data: dict[str, Any]) -> Admission | None:
     failed: dict[str, cel.Outcome] = {}
     data = {**data, "variables": values}
     for variable in items(guard.spec.get("variables")):
-        outcome = cel.evaluate(variable.get("expression"), data)
+        outcome = evaluate(variable.get("expression"), data)
         name = str(variable.get("name"))
         if outcome.error:
             failed[name] = outcome
@@ -424,7 +454,7 @@ def _validate(guard: Guard, data: dict[str, Any]) -> Admission | None:
             values[name] = outcome.value
     unknown: Admission | None = None
     for index, item in enumerate(items(guard.spec.get("validations"))):
-        outcome = cel.evaluate(item.get("expression"), data)
+        outcome = evaluate(item.get("expression"), data)
         pointer: DocPath = ("spec", "validations", index)
         if outcome.error:
             blamed = next((known for name, known in failed.items() if f"variables.{name}" in str(item)), outcome)

@@ -72,6 +72,19 @@ def evaluate(expression: object, data: dict[str, Any]) -> Outcome:
     return Outcome(error=told.partition("\n")[0], genuine=any(sign in told.lower() for sign in _GENUINE))
 
 
+def serialized(expression: str) -> bytes | None:
+    """Return an expression in the form ``cel.expr.CheckedExpr`` is written in; None when it cannot be compiled."""
+    if not available():
+        return None
+    program, problem = _compiled(expression)
+    if problem:
+        return None
+    try:
+        return bytes(program.serialize())
+    except (RuntimeError, ValueError, TypeError):
+        return None
+
+
 @lru_cache(maxsize=16384)
 def _compiled(expression: str) -> tuple[Any, str]:
     try:

@@ -1,14 +1,18 @@
 """Argo CD as it is set up: its namespaces, its projects, and what its own roles let whom do.
 
+Where there is no project ``default`` Argo CD makes one that admits everything.
+
 Source: Argo CD, ``docs/operator-manual/{rbac,app-any-namespace}.md``, ``docs/user-guide/projects.md``,
-``pkg/apis/application/v1alpha1/types.go`` (``AppProject``), ``util/glob``.
+``pkg/apis/application/v1alpha1/types.go`` (``AppProject``), ``util/{glob,rbac}``, ``util/settings`` (default project).
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.reading import text
@@ -21,12 +25,20 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
+    from tenantry.model.tenancy import Tenancy
 
 GROUP = "argoproj.io"
 IN_CLUSTER = ("https://kubernetes.default.svc", "in-cluster")
 
 # Where Argo CD is installed by its manifests, its chart and the OpenShift GitOps operator.
 USUAL_NAMESPACES = ("argocd", "openshift-gitops")
+
+
+DEFAULT_PROJECT = "default"
+
+_CONFIGURATION = ("argocd-cm", "argocd-rbac-cm")
+_RULES = "argocd-rbac-cm"
+_PACKAGE = "openshift-gitops-operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +171,29 @@ class Delivery:
     @property
     def present(self) -> bool:
         """Whether anything of Argo CD is among the objects."""
-        return bool(self.projects or self.applications or self._snapshot.of(GROUP, "ArgoCD"))
+        return bool(self.projects or self.applications or self._set_up)
+
+    @cached_property
+    def _set_up(self) -> frozenset[str]:
+        """Namespaces in which something sets Argo CD up."""
+        found = {item.key.namespace for item in self._snapshot.of(GROUP, "ArgoCD")}
+        found |= {item.key.namespace for item in self._snapshot.of("", "ConfigMap") if item.key.name in _CONFIGURATION}
+        for item in self._snapshot.of("operators.coreos.com", "Subscription"):
+            # The operator makes an instance of its own.
+            if text(item.body, "spec", "name") == _PACKAGE:
+                found.add(USUAL_NAMESPACES[-1])
+        return frozenset(found)
+
+    @property
+    def rules_known(self) -> bool:
+        """Whether what its own roles let whom do is among the objects."""
+        rules = any(item.key.name == _RULES for item in self._snapshot.of("", "ConfigMap"))
+        return rules or self._snapshot.live or bool(self._snapshot.of(GROUP, "ArgoCD")) or not self.present
 
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Namespaces Argo CD runs in, sorted."""
-        found = {item.manifest.key.namespace for item in self.projects}
-        found |= {item.key.namespace for item in self._snapshot.of(GROUP, "ArgoCD")}
-        found |= {item.key.namespace for item in self._snapshot.of("", "ConfigMap") if item.key.name == "argocd-cm"}
+        found = {item.manifest.key.namespace for item in self.projects} | self._set_up
         usual = {name for name in USUAL_NAMESPACES if name in self._snapshot.namespaces}
         return tuple(sorted((found | usual) - {""}))
 
@@ -192,8 +219,34 @@ class Delivery:
         while more := {role for subject in subjects for role in self.members.get(subject, ())} - subjects:
             subjects |= more
         for line in self.lines:
-            if line.subject in subjects and glob(kind, line.kind) and glob(action, line.action):
+            if line.subject in subjects and self._fits(kind, line.kind) and self._fits(action, line.action):
                 yield line
+
+    def names(self, project: str, line: PolicyLine) -> bool:
+        """Whether a line is about applications of a project."""
+        return self._fits(project, line.object.partition("/")[0]) or (
+            self.by_expressions and self._fits(f"{project}/application", line.object)
+        )
+
+    @cached_property
+    def by_expressions(self) -> bool:
+        """Whether lines hold regular expressions instead of patterns."""
+        modes = [
+            text(item.body, "data", "policy.matchMode")
+            for item in self._snapshot.of("", "ConfigMap")
+            if item.key.name == _RULES
+        ]
+        modes += [text(item.body, "spec", "rbac", "policyMatcherMode") for item in self._snapshot.of(GROUP, "ArgoCD")]
+        return "regex" in modes
+
+    def _fits(self, value: str, pattern: str) -> bool:
+        """Whether a value is what a line of the policy says; an expression that cannot be read fits everything."""
+        if not self.by_expressions:
+            return glob(value, pattern)
+        try:
+            return glob(value, pattern) or re.search(pattern, value) is not None
+        except re.error:
+            return True
 
     def _texts(self) -> Iterator[tuple[str, ManifestKey, DocPath]]:
         """Yield every text of the global policy, and the default role."""
@@ -213,7 +266,7 @@ class Delivery:
 
     def _rows(self) -> Iterator[tuple[list[str], ManifestKey, DocPath]]:
         for lines, by, pointer in self._texts():
-            for row in csv.reader(lines.splitlines(), skipinitialspace=True):
+            for row in _rows_of(lines):
                 yield [cell.strip() for cell in row], by, pointer
 
     def _policy(self) -> Iterator[PolicyLine]:
@@ -221,9 +274,11 @@ class Delivery:
         for row, by, pointer in self._rows():
             if len(row) >= 5 and row[0] == "p" and row[-1] != "deny" and tuple(row[1:5]) not in denied:
                 yield PolicyLine(row[1], row[2], row[3], row[4], by, pointer)
-            # The built-in role of administrators may do everything.
+            # The built-in role of administrators may do everything, that of readers also read logs of pods.
             if len(row) == 3 and row[0] == "g" and row[2] == "role:admin":
                 yield PolicyLine(row[1], "*", "*", "*", by, pointer)
+            if len(row) == 3 and row[0] == "g" and row[2] == "role:readonly":
+                yield PolicyLine(row[1], "logs", "get", "*/*", by, pointer)
 
     def _members(self) -> Iterator[tuple[str, set[str]]]:
         found: dict[str, set[str]] = {}
@@ -235,6 +290,45 @@ class Delivery:
 
 EVERYONE = "<everyone>"
 """Subject of lines that hold for everybody who logs in to Argo CD."""
+
+
+def _rows_of(lines: str) -> Iterator[list[str]]:
+    """Yield the cells of every line; each is read by itself, so a quote that is not closed hides no other line."""
+    for line in lines.splitlines():
+        try:
+            yield from csv.reader([line], skipinitialspace=True)
+        except csv.Error:
+            continue
+
+
+def open_project(namespace: str) -> Body:
+    """Return the project that Argo CD makes in its namespace where there is none named ``default``."""
+    return {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": DEFAULT_PROJECT, "namespace": namespace},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"server": "*", "namespace": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
+def made_by_itself(snapshot: Snapshot, tenancy: Tenancy) -> Iterator[Body]:
+    """Yield the projects Argo CD makes by itself, for objects without them.
+
+    Where only Applications show that there is an Argo CD it is taken to run where those of the platform are.
+    """
+    delivery = Delivery(snapshot)
+    if not delivery.present:
+        return
+    homes = set(delivery.namespaces) or {
+        item.key.namespace for item in delivery.applications if tenancy.owner(item.key.namespace) not in tenancy.by_name
+    }
+    given = {item.manifest.key.namespace for item in delivery.projects if item.name == DEFAULT_PROJECT}
+    for namespace in sorted((homes or {USUAL_NAMESPACES[0]}) - given - {""}):
+        yield open_project(namespace)
 
 
 def _default(role: Any) -> str:

@@ -18,11 +18,12 @@ from tenantry.safe.pods import plain_pod
 from tenantry.safe.rbac import (
     AUTHENTICATED,
     RoleBook,
-    labels_of,
     service_account_groups,
     service_account_user,
     texts,
 )
+from tenantry.safe.reading import annotations_of, labels_of
+from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
@@ -47,11 +48,7 @@ CONTROLLERS: tuple[tuple[str, str, str], ...] = (
 
 ADMITTED = Admission(Answer.ADMITTED)
 
-
-def annotations_of(body: Body) -> dict[str, str]:
-    """Return the annotations of an object as strings."""
-    found = mapping(mapping(body.get("metadata")).get("annotations"))
-    return {str(key): value for key, value in found.items() if isinstance(value, str)}
+_LEVEL = (pod_security.ENFORCE, pod_security.ENFORCE_VERSION)
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,8 @@ class Admitter:
         *,
         openshift: bool,
         inhabitants: Callable[[str], Inhabitants],
-        trusted_labels: Callable[[str], bool],
+        changes: Callable[[str, str], Answer],
+        annotates: Callable[[str], bool],
     ) -> None:
         """Prepare admission.
 
@@ -88,14 +86,16 @@ class Admitter:
             book: roles and bindings, which decide who may use SecurityContextConstraints.
             openshift: whether SecurityContextConstraints apply.
             inhabitants: who makes objects in a namespace.
-            trusted_labels: whether labels of a namespace are beyond the reach of its tenant; if not, its Pod Security
-                level and every guard that selects namespaces count as absent.
+            changes: whether the tenant of a namespace can change a label of it, any label for the empty name; a Pod
+                Security level, and a guard that selects namespaces by it, count as absent then.
+            annotates: the same for its annotations; guards that look at them are no evidence then.
         """
         self.snapshot = snapshot
         self.guards = guards
         self.openshift = openshift
         self.inhabitants = inhabitants
-        self.trusted_labels = trusted_labels
+        self.changes = changes
+        self.annotates = annotates
         self.opaque = Opaque(snapshot)
         self.constraints = snapshot.of(constraints.GROUP, constraints.KIND) if openshift else []
         self._uses = _uses(book) if openshift else {}
@@ -226,15 +226,21 @@ class Envelope:
 
     @cached_property
     def level(self) -> pod_security.Level:
-        """Pod Security level that holds whatever the tenant does."""
-        if not self.trusted:
+        """Pod Security level that holds whatever the tenant does or may do."""
+        if self.fixed(_LEVEL) is not Answer.REFUSED:
             return pod_security.Level(pod_security.PRIVILEGED, pod_security.LATEST)
         return pod_security.enforced(self.labels)
 
+    def fixed(self, keys: Iterable[str]) -> Answer:
+        """Say whether the tenant can change one of some labels of the namespace; refused when it cannot."""
+        said = {self._admitter.changes(self.namespace, key) for key in keys}
+        return next((answer for answer in (Answer.ADMITTED, Answer.UNKNOWN) if answer in said), Answer.REFUSED)
+
     @cached_property
-    def trusted(self) -> bool:
-        """Whether labels of the namespace are beyond the reach of its tenant."""
-        return self._admitter.trusted_labels(self.namespace)
+    def _open(self) -> bool:
+        """Whether the tenant may change something of the namespace that guards may look at."""
+        changes = self._admitter.changes(self.namespace, "") is not Answer.REFUSED
+        return changes or self._admitter.annotates(self.namespace)
 
     @cached_property
     def _body(self) -> Body | None:
@@ -257,6 +263,8 @@ class Envelope:
         old: Body | None = None,
         subresource: str = "",
         resource: str = "",
+        keeping: Callable[[Body], bool] = lambda body: True,
+        about: About | Callable[[], About] | None = None,
     ) -> Admission:
         """Say whether an object would be let in.
 
@@ -269,13 +277,22 @@ class Envelope:
             old: the object before, for an update; an update without it is one of an equal object.
             subresource: ``ephemeralcontainers``, ``status``, ...
             resource: plural name where it is not that of the object's kind, as for ``pods/exec``.
+            keeping: whether an object that was changed to slip past a guard is still what is asked about.
+            about: what of the object the question is about. It is refused only if guards refuse every object with
+                that, whatever else it says; without it the refusal of this one object is the answer. A function is
+                called only when needed.
         """
         form = _Form(operation, subresource, resource, user)
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
         free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
-        return said if said.admitted or not free else self._evaded(said, body, old, form)
+        if not said.admitted and free:
+            said = self._evaded(said, body, old, form, keeping)
+        if said.refused and about is not None and not by_itself(said):
+            asked = about() if callable(about) else about
+            return said if self._always(asked, (body, old), form) else unless_more_is_said(said)
+        return said
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
         """Return the most favourable answer over objects and requesters."""
@@ -292,7 +309,9 @@ class Envelope:
                     unknown = unknown or replace(said, body=candidate, user=requester)
         return unknown or refused or ADMITTED
 
-    def _evaded(self, said: Admission, body: Body, old: Body | None, form: _Form) -> Admission:
+    def _evaded(
+        self, said: Admission, body: Body, old: Body | None, form: _Form, keeping: Callable[[Body], bool]
+    ) -> Admission:
         """Return the answer when labels, annotations and names are chosen to slip past guards.
 
         A refusal of a guard that selects objects by labels is none: what slips past may not have been found.
@@ -308,6 +327,7 @@ class Envelope:
             labels = slipping(labels, item.object_selectors)
         changed = [labelled(body, labels)] if labels != labels_of(body) else []
         changed.extend(temptations(guard, said.pointer, body))
+        changed = [item for item in changed if keeping(item)]
         better = self._best([(item, item if old is not None else None) for item in changed], form) if changed else said
         if better.admitted or (said.refused and not better.refused):
             return better
@@ -372,11 +392,49 @@ class Envelope:
                 seen.add(account)
                 yield Requester(service_account_user("kube-system", account), service_account_groups("kube-system"))
 
-    def _guards(self, request: Request) -> tuple[Guard, ...]:
-        found = self._admitter.guards.matching(request)
-        if self.trusted:
-            return found
-        return tuple(guard for guard in found if not _selects_namespaces(guard))
+    def _guards(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
+        """Return the guards that look at a request; with ``selecting`` also those that pick objects by labels."""
+        found = self._admitter.guards.matching(request, selecting=selecting)
+        return tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+
+    def lifted(self, pod: Body) -> tuple[Guard, ...]:
+        """Return the guards of pods that do not count because the tenant can take the namespace out of their sight."""
+        request = self._request(pod, None, Requester(""), _Form("CREATE", "", "", None))
+        return tuple(item for item in self._admitter.guards.matching(request) if item not in self._guards(request))
+
+    def _selected(self, guard: Guard) -> Answer:
+        """Say whether the tenant can make a guard that selects namespaces pass this one over."""
+        keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
+        return self.fixed(sorted(keys))
+
+    def pod_guards(self) -> tuple[Guard, ...]:
+        """Return the guards that look at pods being made here."""
+        request = self._request(plain_pod(self.namespace), None, Requester(""), _Form("CREATE", "", "", None))
+        return self._guards(request, selecting=True)
+
+    def refuses_every(self, about: About, subresource: str = "") -> bool:
+        """Whether every pod of which something is known is refused, whoever of the tenant's asks."""
+        plain = plain_pod(self.namespace)
+        old = None if about.old is None else plain
+        return self._always(
+            about, (plain, old), _Form("CREATE" if old is None else "UPDATE", subresource, "pods", None)
+        )
+
+    def refuses_all(self, about: About, body: Body, *, operation: str = "CREATE") -> bool:
+        """Whether every object of which something is known is refused, whoever asks; ``body`` is one of them."""
+        return self._always(about, (body, body if operation == "UPDATE" else None), _Form(operation, "", "", None))
+
+    def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
+        """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
+        body, old = shown
+        for user in (form.user,) if form.user is not None else self._requesters(body):
+            request = self._request(body, old, user, form)
+            if by_itself(self._decide(request)):
+                continue
+            guards = self._guards(request, selecting=True)
+            if not any(refuses(self._admitter.guards, item, request, about, self._open) for item in guards):
+                return False
+        return True
 
     def alike(self, account: str = "") -> Hashable:
         """Return a value equal for namespaces that :meth:`settles` cannot tell apart.
@@ -391,7 +449,7 @@ class Envelope:
             for user in self._requesters(pod.body or {}):
                 found = self._admitter.usable_constraints(user, account or "default", self.namespace)
                 usable.add(frozenset(item.key.name for item in found))
-        return (self.level, self.trusted, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
+        return (self.level, self._open, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
 
     def settles(self, said: Admission) -> bool:
         """Whether every namespace that is alike refuses for the same reason: nothing of its own was looked at."""
@@ -404,29 +462,39 @@ class Envelope:
     # --- what is said ---------------------------------------------------------------------------------------------
 
     def _decide(self, request: Request) -> Admission:
+        unknown: Admission | None = None
         pod = request.group == "" and request.resource == "pods" and request.subresource in {"", "ephemeralcontainers"}
         if pod and request.body is not None and request.operation in {"CREATE", "UPDATE"}:
-            refused = self._pod_security(request.body) or self._constrained(request.body, request.user)
-            if refused is not None:
-                return refused
-        unknown: Admission | None = None
+            told = self._pod_security(request.body) or self._constrained(request.body, request.user)
+            if told is not None and told.refused:
+                return told
+            unknown = told
         for guard in sorted(self._guards(request), key=lambda item: not item.alike):
             said = self._admitter.ask(guard, request, self._shape)
             if said is not None and said.refused:
-                return said
+                if not ((guard.reads_namespace and self._open) or self._selected(guard) is Answer.UNKNOWN):
+                    return said
+                said = by_its_namespace(said, self.namespace)
             unknown = unknown or said
         return unknown or self._admitter.opaque.could_refuse(request) or ADMITTED
 
     def _pod_security(self, pod: Body) -> Admission | None:
-        told = self._admitter.pod_security(self.level, pod)
+        can_change = self.fixed(_LEVEL)
+        if can_change is Answer.ADMITTED:
+            return None
+        level = pod_security.enforced(self.labels)
+        told = self._admitter.pod_security(level, pod)
         if not told or self.manifest is None:
             return None
         pointer = ("metadata", "labels", pod_security.ENFORCE)
-        return Admission(Answer.REFUSED, self.manifest.key, pointer, f"Pod Security {self.level.name}: {told}")
+        said = Admission(Answer.REFUSED, self.manifest.key, pointer, f"Pod Security {level.name}: {told}")
+        return said if can_change is Answer.REFUSED else by_its_namespace(said, self.namespace)
 
     def _constrained(self, pod: Body, user: Requester) -> Admission | None:
         # A namespace with a run level is exempt; whoever may label it can give it one.
-        if not self._admitter.openshift or not self.trusted or self.labels.get(constraints.RUN_LEVEL) in {"0", "1"}:
+        if not self._admitter.openshift or self.labels.get(constraints.RUN_LEVEL) in {"0", "1"}:
+            return None
+        if self.fixed((constraints.RUN_LEVEL,)) is not Answer.REFUSED:
             return None
         account = str(mapping(pod.get("spec")).get("serviceAccountName") or "default")
         usable = self._admitter.usable_constraints(user, account, self.namespace)
@@ -441,7 +509,3 @@ class Envelope:
         least = told[-1]
         names = ", ".join(item.key.name for item, _ in told)
         return Admission(Answer.REFUSED, least[0].key, (), f"no constraints of {names} let it in: {least[1]}")
-
-
-def _selects_namespaces(guard: Guard) -> bool:
-    return any(selector is None or not selector.everything for selector in guard.namespace_selectors)

@@ -15,13 +15,15 @@ from tenantry.model.tenancy import TenantIdentity
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
 from tenantry.safe.identity import Held, Identity, Right, Rights, account_of
-from tenantry.safe.powers import MAKE, RBAC, Gain
+from tenantry.safe.powers import CHANGE, MAKE, RBAC, Gain
 from tenantry.safe.rbac import Grant, Rule
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import Writing, likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.safe.envelope import Admitter
     from tenantry.safe.view import View
 
 _ALL = frozenset({"*"})
@@ -42,8 +44,14 @@ def everything(role: ManifestKey) -> Rule:
     return Rule(_ALL, _ALL, _ALL, _NONE, _NONE, role, ())
 
 
-def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
-    """Return what a tenant can give itself in its own namespaces, until nothing more is gained."""
+def gained_at_home(view: View, tenant: str, admitter: Admitter) -> tuple[Gained, ...]:
+    """Return what a tenant can give itself in its own namespaces, until nothing more is gained.
+
+    Args:
+        view: the objects and the rights bindings give.
+        tenant: name of the tenant.
+        admitter: what admission lets in, as far as that is known.
+    """
     base = view.base_rights(tenant)
     own = view.tenancy.by_name[tenant].namespaces
     if not _about_rights(base, ("bind", "escalate")):
@@ -57,7 +65,7 @@ def gained_at_home(view: View, tenant: str) -> tuple[Gained, ...]:
             if not _about_rights(rights, ("bind", "escalate")):
                 continue
             for namespace in own:
-                for item in _gains(view, rights, identity, namespace):
+                for item in _gains(view, admitter, rights, (identity, namespace)):
                     key = (identity.user or identity.principal.name, namespace, item.held.grant.role[2])
                     found.setdefault(key, item)
         if len(found) == before:
@@ -71,21 +79,21 @@ def _about_rights(rights: Rights, verbs: tuple[str, ...] = ("bind", "escalate", 
     )
 
 
-def _gains(view: View, rights: Rights, identity: Identity, namespace: str) -> Iterator[Gained]:
+def _gains(view: View, admitter: Admitter, rights: Rights, where: tuple[Identity, str]) -> Iterator[Gained]:
     """Yield what one identity can give itself in a namespace."""
-    writes = _first(rights, MAKE, "rolebindings", namespace)
+    identity, namespace = where
+    writes = _written(view, admitter, rights, ("rolebindings", namespace), MAKE)
     if writes is not None:
         for kind in ("clusterroles", "roles"):
             for right in rights.every("bind", RBAC, kind, namespace):
-                admission = _admits(view, "rolebindings", namespace, writes)
                 for role in _bindable(view, kind, namespace, right):
-                    yield Gained(_held(view, identity, namespace, role, (*writes.steps, *right.steps[-1:])), admission)
+                    steps = (*writes.right.steps, *right.steps[-1:])
+                    yield Gained(_held(view, identity, namespace, role, steps), writes.admission)
     raises = next(rights.every("escalate", RBAC, "roles", namespace), None)
-    changes = _first(rights, ("update", "patch"), "roles", namespace)
-    if raises is not None and changes is not None and _bound_role(rights, namespace, changes):
-        admission = _admits(view, "roles", namespace, changes)
-        role = ("Role", namespace, "*")
-        yield Gained(_held(view, identity, namespace, role, (*changes.steps, *raises.steps[-1:])), admission)
+    changes = _written(view, admitter, rights, ("roles", namespace), CHANGE)
+    if raises is not None and changes is not None and _bound_role(rights, namespace, changes.right):
+        steps = (*changes.right.steps, *raises.steps[-1:])
+        yield Gained(_held(view, identity, namespace, ("Role", namespace, "*"), steps), changes.admission)
 
 
 def _bindable(view: View, kind: str, namespace: str, right: Right) -> Iterator[tuple[str, str, str]]:
@@ -115,18 +123,14 @@ def _held(view: View, identity: Identity, namespace: str, role: tuple[str, str, 
     return Held(reached, Grant(binding, 0, namespace, role, rules))
 
 
-def _first(rights: Rights, verbs: tuple[str, ...], resource: str, namespace: str) -> Right | None:
-    for verb in verbs:
-        right = rights.find(verb, RBAC, resource, namespace)
-        if right is not None:
-            return right
-    return None
-
-
-def _admits(view: View, resource: str, namespace: str, right: Right) -> Admission:
-    body = sample(RBAC, resource, namespace)
-    operation, old = ("CREATE", None) if right.verb == "create" else ("UPDATE", {**body, "subjects": [], "rules": []})
-    return view.envelope(namespace).admits(body, operation=operation, user=right.requester, old=old)
+def _written(
+    view: View, admitter: Admitter, rights: Rights, what: tuple[str, str], verbs: tuple[str, ...]
+) -> Writing | None:
+    """Return how bindings or roles are written in a namespace, every one for the empty name; None without a right."""
+    resource, namespace = what
+    asked = namespace or ("" if resource.startswith("cluster") else _any_namespace(view))
+    body = sample(RBAC, resource, asked)
+    return likeliest(writings(rights, admitter.envelope(asked), body, (RBAC, resource), verbs, scope=namespace))
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------
@@ -155,7 +159,7 @@ def _foreign(view: View, tenant: str, rights: Rights) -> Iterator[tuple[str, str
 def _binding(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     for scope, target in _foreign(view, tenant, rights):
         for resource in ("rolebindings", *(("clusterrolebindings",) if not scope else ())):
-            writes = _first(rights, MAKE, resource, scope)
+            writes = _written(view, view.admitter, rights, (resource, scope), MAKE)
             binds = next(rights.every("bind", RBAC, "clusterroles", scope), None)
             if resource == "rolebindings":
                 binds = binds or next(rights.every("bind", RBAC, "roles", scope), None)
@@ -168,15 +172,16 @@ def _binding(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
 def _raising(view: View, tenant: str, rights: Rights) -> Iterator[Crossing]:
     for scope, target in _foreign(view, tenant, rights):
         for resource in ("roles", *(("clusterroles",) if not scope else ())):
-            writes = _first(rights, MAKE, resource, scope)
+            writes = _written(view, view.admitter, rights, (resource, scope), MAKE)
             raises = next(rights.every("escalate", RBAC, resource, scope), None)
             if writes is not None and raises is not None:
                 yield _crossing(view, "escalate", (scope, target), (writes, raises), f"write any right into {resource}")
 
 
-def _crossing(view: View, kind: str, where: tuple[str, str], rights: tuple[Right, Right], does: str) -> Crossing:
+def _crossing(view: View, kind: str, where: tuple[str, str], rights: tuple[Writing, Right], does: str) -> Crossing:
     scope, target = where
-    writes, allows = rights
+    way, allows = rights
+    writes = way.right
     whole = not scope
     namespace = scope or ("" if writes.resource.startswith("cluster") else _any_namespace(view))
     return Crossing(
@@ -189,7 +194,7 @@ def _crossing(view: View, kind: str, where: tuple[str, str], rights: tuple[Right
         Effect.EXEC,
         Impact.S0 if whole or not target else Impact.S1,
         Gain.CLUSTER if whole else Gain.NAMESPACE,
-        _admits(view, writes.resource, namespace, writes),
+        way.admission,
         sample(RBAC, writes.resource, namespace),
     )
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _FREE = re.compile(r"metadata\b|\bimage\b|serviceAccountName")
 _VARIABLE = re.compile(r"variables\.(\w+)")
-_LABEL = re.compile(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"([A-Za-z0-9.-]+/)?{_NAME}")
 
 MOST_WORDS = 10
 """Words tried; every word is tried as a label with every other as its value."""
@@ -28,6 +29,16 @@ LONGEST = 253
 
 _NEAR = 90
 """How far from a free field, in characters, a word is taken to be compared with it."""
+
+
+def is_label(word: str) -> bool:
+    """Whether a word can be the key of a label."""
+    return _LABEL.fullmatch(word) is not None
+
+
+def is_value(word: str) -> bool:
+    """Whether a word can be the value of a label, the empty one apart."""
+    return re.fullmatch(_NAME, word) is not None
 
 
 def slipping(labels: Mapping[str, str], selectors: tuple[Selector | None, ...]) -> dict[str, str]:
@@ -62,9 +73,10 @@ def temptations(guard: Guard, pointer: DocPath, body: Body) -> Iterator[Body]:
     """
     words = _words(_text(guard, pointer))
     metadata = mapping(body.get("metadata"))
+    yield from ({**body, "metadata": {**metadata, "name": name}} for name in guard.excused_names)
     for word in words:
-        if _LABEL.fullmatch(word):
-            for value in dict.fromkeys(("true", *(other for other in words if _LABEL.fullmatch(other)))):
+        if is_label(word):
+            for value in dict.fromkeys(("true", *(other for other in words if is_value(other)))):
                 for place in ("labels", "annotations"):
                     held = {**mapping(metadata.get(place)), word: value}
                     yield {**body, "metadata": {**metadata, place: held}}

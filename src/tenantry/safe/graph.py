@@ -15,16 +15,21 @@ from tenantry.model.claim import Effect, Impact, Step
 from tenantry.model.manifest import ManifestKey
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.crossing import Crossing
-from tenantry.safe.escalation import Gained, escalations, gained_at_home
+from tenantry.safe.escalation import Gained, escalations
 from tenantry.safe.identity import Held, Identity, Rights, service_account
 from tenantry.safe.implicit import OPENSHIFT_GROUPS
-from tenantry.safe.powers import Gain, Match, powers_of
+from tenantry.safe.others import others_of
+from tenantry.safe.powers import OPERATIONS, RELABEL, Gain, Match, powers_of
 from tenantry.safe.rbac import NAMESPACE_NAMED, Rule
+from tenantry.safe.refusals import about_kind
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.model.manifest import Body
+    from tenantry.safe.labels import LabelChange
     from tenantry.safe.view import View
 
 EVERYBODY = ""
@@ -51,14 +56,12 @@ class Reach:
     @cached_property
     def gained(self) -> tuple[Gained, ...]:
         """Grants it can give itself within its own namespaces."""
-        return gained_at_home(self.view, self.tenant)
+        return self.view.standing.gained[self.tenant]
 
     @cached_property
     def rights(self) -> Rights:
         """Its rights, gained ones included."""
-        base = self.view.base_rights(self.tenant)
-        held = [item.held for item in self.gained if item.admission.admitted]
-        return Rights(self.view.book, base.identities, held) if held else base
+        return self.view.standing.rights(self.tenant)
 
     @cached_property
     def crossings(self) -> tuple[Crossing, ...]:
@@ -85,7 +88,9 @@ class Reach:
             key = (crossing.channel, crossing.kind, crossing.target, crossing.namespace)
             if key not in found or _rank(crossing) < _rank(found[key]):
                 found[key] = crossing
-        return tuple(sorted(found.values(), key=lambda item: (_rank(item), item.channel, item.kind, item.namespace)))
+        return tuple(
+            sorted(found.values(), key=lambda item: (_rank(item), item.channel, item.impact, item.kind, item.namespace))
+        )
 
     def by_channel(self, channel: str) -> tuple[Crossing, ...]:
         """Return the crossings of one channel, with what lies behind them for tenants not reached at once."""
@@ -139,18 +144,26 @@ class Reach:
                     if match.power.group not in rule.groups and not self._served(match.power.group):
                         continue
                     yield self._crossing(held, rule, match, target)
+                for group, match in others_of(rule, inside=bool(scope), platform=bool(scope) and not target):
+                    if group in rule.groups or self._served(group):
+                        yield self._crossing(held, rule, match, target, group)
 
     def _served(self, group: str) -> bool:
         return self.view.distribution_openshift or group not in OPENSHIFT_GROUPS
 
-    def _crossing(self, held: Held, rule: Rule, match: Match, target: str) -> Crossing:
+    def _crossing(self, held: Held, rule: Rule, match: Match, target: str, group: str | None = None) -> Crossing:
         power, scope = match.power, held.grant.namespace
+        group = power.group if group is None else group
         where = f"in namespace {scope}" if scope else "in every namespace"
         names = f" named {', '.join(sorted(rule.names))}" if rule.names else ""
-        words = f"{match.verb} {match.resource}{names}" + ("" if power.cluster else f" {where}")
+        body = sample(group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
+        verb, admission = match.verb, _ADMITTED
+        if body is not None:
+            verb, admission = self._admission(body, match, held.identity, rule)
+        if power.id == RELABEL:
+            admission, body = self._relabelling(scope)
+        words = f"{verb} {match.resource}{names}" + ("" if power.cluster else f" {where}")
         step = Step(words, rule.role, rule.pointer)
-        body = sample(power.group, match.resource, scope or self._somewhere(power.cluster)) if power.asks else None
-        admission = self._admission(body, match, held.identity, rule) if body is not None else _ADMITTED
         platform = not target and bool(scope)
         impact = Impact.S0 if platform and power.effect in {Effect.EXEC, Effect.READ, Effect.WRITE} else power.impact
         return Crossing(
@@ -167,6 +180,21 @@ class Reach:
             body,
         )
 
+    def _relabelling(self, scope: str) -> tuple[Admission, Body | None]:
+        """Say whether admission lets the tenant change a namespace that is not its own, and what it would submit."""
+        own = self.view.tenancy.by_name.get(self.tenant)
+        foreign = (name for name in self.view.snapshot.namespaces if own is None or name not in own.namespaces)
+        doubtful: LabelChange | None = None
+        for namespace in [scope] if scope else foreign:
+            for ask in (self.view.labels.change, self.view.labels.annotates):
+                change = ask(self.tenant, namespace)
+                if change is not None and change.admission.admitted:
+                    return change.admission, change.body
+                doubtful = doubtful or change
+        if doubtful is not None:
+            return doubtful.admission, doubtful.body
+        return Admission(Answer.REFUSED, reason="admission refuses every change of namespaces that matters"), None
+
     def _somewhere(self, cluster: bool) -> str:
         """Return a namespace of somebody else, to try what holds in all of them."""
         if cluster:
@@ -174,23 +202,27 @@ class Reach:
         others = [item for item in self.view.tenants if item.name != self.tenant and item.namespaces]
         return others[0].namespaces[0] if others else "kube-system"
 
-    def _admission(self, body: dict[str, object], match: Match, who: Identity, rule: Rule) -> Admission:
+    def _admission(self, body: dict[str, object], match: Match, who: Identity, rule: Rule) -> tuple[str, Admission]:
+        """Return what admission says to writing an object, by the verb it lets in if there is one."""
         metadata = body.get("metadata")
         if rule.names and isinstance(metadata, dict):
             metadata["name"] = min(rule.names)
         namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
-        operation = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE"}.get(match.verb, "DELETE")
-        old = {**body, "spec": {}} if operation == "UPDATE" else None
-        subresource = match.resource.partition("/")[2]
-        said = self.view.envelope(namespace).admits(
-            body,
-            operation=operation,
-            user=who.requester,
-            old=old,
-            subresource=subresource,
-            resource=match.resource.partition("/")[0],
-        )
-        return unless_failed(said)
+        resource, _, subresource = match.resource.partition("/")
+        tried = []
+        for verb in match.verbs:
+            operation = OPERATIONS[verb]
+            said = self.view.envelope(namespace).admits(
+                body,
+                operation=operation,
+                user=who.requester,
+                old=before(body) if operation == "UPDATE" else None,
+                subresource=subresource,
+                resource=resource,
+                about=about_kind(body, operation=operation, named=len(rule.names) == 1),
+            )
+            tried.append((verb, unless_failed(said)))
+        return min(tried, key=lambda item: (item[1].refused, not item[1].admitted))
 
 
 def unless_failed(said: Admission) -> Admission:
@@ -201,9 +233,10 @@ def unless_failed(said: Admission) -> Admission:
 
 
 def _named_namespace(match: Match, rule: Rule, scope: str) -> bool:
-    """Whether a right on a namespace itself holds through a binding inside it."""
+    """Whether a right on a namespace itself holds through a binding inside it; none can be made that way."""
     kind = (match.power.group, match.resource.partition("/")[0])
-    return kind in NAMESPACE_NAMED and rule.allows("delete", *kind, scope)
+    verb = match.verb if match.verb not in {"create", "deletecollection"} else "delete"
+    return kind in NAMESPACE_NAMED and rule.allows(verb, match.power.group, match.resource, scope)
 
 
 def _rank(crossing: Crossing) -> tuple[int, int]:

@@ -6,15 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenantry.model.problem import DocPath
 from tenantry.safe.reading import annotations_of, at, items, text, texts
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest
-    from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
 
 GATEWAY = "gateway.networking.k8s.io"
 GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute")
+
+
+_OTHERS: tuple[tuple[str, str, DocPath], ...] = (
+    ("networking.istio.io", "VirtualService", ("spec", "hosts")),
+    ("projectcontour.io", "HTTPProxy", ("spec", "virtualhost", "fqdn")),
+    ("k8s.nginx.org", "VirtualServer", ("spec", "host")),
+    ("getambassador.io", "Mapping", ("spec", "hostname")),
+    ("getambassador.io", "Host", ("spec", "hostname")),
+    ("serving.knative.dev", "DomainMapping", ("metadata", "name")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,20 @@ def claimed_hosts(snapshot: Snapshot) -> Iterator[Claimed]:
     for manifest in snapshot.of(GATEWAY, *GATEWAY_ROUTES):
         for index, host in enumerate(texts(manifest.body, "spec", "hostnames")):
             yield Claimed(host.lower(), manifest, ("spec", "hostnames", index))
+    yield from _of_others(snapshot)
     for manifest in snapshot.of(GATEWAY, "Gateway"):
         for index, listener in enumerate(items(manifest.body, "spec", "listeners")):
             host = text(listener, "hostname").lower()
             yield Claimed(host or "*", manifest, ("spec", "listeners", index, "hostname"))
+
+
+def _of_others(snapshot: Snapshot) -> Iterator[Claimed]:
+    for group, kind, where in _OTHERS:
+        for manifest in snapshot.of(group, kind):
+            found = at(manifest.body, *where)
+            for host in found if isinstance(found, list) else [found]:
+                if isinstance(host, str) and host:
+                    yield Claimed(host.lower(), manifest, where)
 
 
 def covers(left: str, right: str) -> bool:

@@ -8,6 +8,7 @@ from tenantry.catalog.rbac import default_objects
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
 from tenantry.safe.admission import mapping
+from tenantry.safe.delivery import made_by_itself
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +46,12 @@ def is_openshift(snapshot: Snapshot) -> bool:
 def with_implicit(snapshot: Snapshot, tenancy: Tenancy) -> Snapshot:
     """Return the objects with those that are implied; an object that is given counts instead of an implied one.
 
-    A live cluster shows all its objects, so only the label that the API server puts on namespaces is added.
+    A live cluster shows all its objects, so only the label that the API server puts on namespaces is added, and what is
+    made again wherever it is missing.
     """
     openshift = is_openshift(snapshot)
     added = [] if snapshot.live else list(_implied(snapshot, tenancy, openshift=openshift))
+    added.extend(Manifest(body, BUILT_IN) for body in made_by_itself(snapshot, tenancy))
     both = type(snapshot)([*added, *snapshot], live=snapshot.live)
     return both.plus(_labelled(item) for item in both.of("", "Namespace"))
 

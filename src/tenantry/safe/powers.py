@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tenantry.safe.rbac import Rule
 
 READ = ("get", "list", "watch")
@@ -18,9 +20,31 @@ CHANGE = ("update", "patch")
 WRITE = ("create", "update", "patch", "delete", "deletecollection")
 MAKE = ("create", "update", "patch")
 
+OPERATIONS = {
+    "create": "CREATE",
+    "update": "UPDATE",
+    "patch": "UPDATE",
+    "delete": "DELETE",
+    "deletecollection": "DELETE",
+}
+"""Operation that admission sees, per verb that writes."""
+
+
+def one_per_operation(verbs: Iterable[str]) -> tuple[str, ...]:
+    """Return the first verb for each operation, in order."""
+    found: dict[str, str] = {}
+    for verb in verbs:
+        found.setdefault(OPERATIONS[verb], verb)
+    return tuple(found.values())
+
+
 RBAC = "rbac.authorization.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
 ADMIN_NETWORK = "policy.networking.k8s.io"
+
+
+RELABEL = "relabel"
+"""The power to change namespaces, about which admission is asked label by label."""
 
 
 class Gain(Enum):
@@ -95,15 +119,40 @@ POD_MAKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("serving.knative.dev", ("services", "configurations")),
     ("tekton.dev", ("taskruns", "pipelineruns")),
     ("argoproj.io", ("workflows", "cronworkflows", "rollouts")),
+    ("sparkoperator.k8s.io", ("sparkapplications", "scheduledsparkapplications", "sparkconnects")),
+    ("flink.apache.org", ("flinkdeployments", "flinksessionjobs")),
+    ("batch.volcano.sh", ("jobs",)),
+    ("machinelearning.seldon.io", ("seldondeployments",)),
+    ("mlops.seldon.io", ("models", "servers")),
+    ("kubernetes.dask.org", ("daskclusters", "daskjobs", "daskworkergroups")),
+    ("kubevirt.io", ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancereplicasets")),
+    ("nvidia.com", ("dynamographdeployments",)),
+    ("apps.nvidia.com", ("nimservices", "nimcaches", "nimpipelines", "nemoguardrails")),
+    ("datasciencepipelinesapplications.opendatahub.io", ("datasciencepipelinesapplications",)),
+    ("workload.codeflare.dev", ("appwrappers",)),
+    ("run.ai", ("trainingworkloads", "interactiveworkloads", "inferenceworkloads", "distributedworkloads")),
 )
-"""Kinds through which pods come into being."""
+"""Kinds through which pods come into being; those of the core groups first."""
+
+_FIXED = frozenset({("", "pods"), ("", "podtemplates")})
+
+
+def pod_makers() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield every kind through which pods come into being with the verbs that are enough for it.
+
+    Whoever changes an object that pods are made from decides what they are. A pod itself keeps what it was made with.
+    """
+    for group, resources in POD_MAKERS:
+        for resource in resources:
+            yield group, resource, ("create",) if (group, resource) in _FIXED else MAKE
+
 
 POWERS: tuple[Power, ...] = (
     Power(
         "exec",
         "A2",
         "",
-        ("pods/exec", "pods/attach", "pods/portforward", "pods/proxy"),
+        ("pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services/proxy"),
         CONNECT,
         Effect.EXEC,
         Impact.S1,
@@ -139,6 +188,7 @@ POWERS: tuple[Power, ...] = (
     Power("secrets", "A3", "", ("secrets",), READ, Effect.READ, Impact.S1, Gain.NAMESPACE, "read its secrets"),
     Power("token", "A3", "", ("serviceaccounts/token",), ("create",), Effect.EXEC, Impact.S1, Gain.NAMESPACE,
           "make tokens of its service accounts"),
+    Power("logs", "A3", "", ("pods/log",), ("get",), Effect.READ, Impact.S1, Gain.NOTHING, "read what its pods print"),
     Power("plant", "A3", "", ("secrets",), MAKE, Effect.WRITE, Impact.S1, Gain.NOTHING, "write its secrets", asks=True),
     *(
         Power(
@@ -162,10 +212,31 @@ POWERS: tuple[Power, ...] = (
     _cluster("roles", RBAC, "clusterroles clusterrolebindings", WRITE, "change what everybody may do"),
     _cluster("kinds", "apiextensions.k8s.io", "customresourcedefinitions", WRITE, "change or delete kinds"),
     _cluster("servers", "apiregistration.k8s.io", "apiservices", WRITE, "answer requests in place of the API server"),
+    _cluster("certificates", "certificates.k8s.io",
+             "certificatesigningrequests/approval certificatesigningrequests/status clustertrustbundles", MAKE,
+             "become anybody by a certificate"),
+    _cluster("devices", "resource.k8s.io", "deviceclasses resourceslices devicetaintrules", WRITE,
+             "change which devices are handed out", **_GUARD),
+    _cluster("ingress-classes", "networking.k8s.io", "ingressclasses servicecidrs ipaddresses", WRITE,
+             "change where traffic of everybody goes", **_GUARD),
+    _cluster("gateway-classes", "gateway.networking.k8s.io", "gatewayclasses", WRITE,
+             "change where traffic of everybody goes", **_GUARD),
+    _cluster("egress", "k8s.ovn.org", "egressips adminpolicybasedexternalroutes clusteruserdefinednetworks "
+             "routeadvertisements", WRITE, "change where traffic of everybody goes", **_GUARD),
+    _cluster("configuration", "config.openshift.io", "apiservers authentications oauths networks ingresses proxies "
+             "images schedulers featuregates dnses clusterversions clusteroperators nodes infrastructures projects",
+             WRITE, "change how the cluster is set up"),
+    _cluster("operators", "operator.openshift.io", "networks dnses kubeapiservers authentications etcds consoles "
+             "storages clustercsidrivers kubecontrollermanagers kubeschedulers openshiftapiservers", WRITE,
+             "change how the cluster is set up"),
+    _cluster("nic-policy", "mellanox.com", "nicclusterpolicies", WRITE, "change drivers of every node"),
     _cluster("nodes", "", "nodes nodes/status", WRITE, "change nodes, their labels and taints"),
     _cluster("volumes", "", "persistentvolumes", WRITE, "claim files of nodes and data of others as volumes"),
     _cluster("namespaces", "", "namespaces", ("create", "delete", "deletecollection"),
              "make namespaces outside every guard, or delete those of others", effect=Effect.DENY, impact=Impact.S1,
+             gain=Gain.NOTHING),
+    _cluster(RELABEL, "", "namespaces namespaces/status namespaces/finalize", CHANGE,
+             "change labels of namespaces, on which Pod Security, guards and network rules rest",
              gain=Gain.NOTHING),
     _cluster("projects", "project.openshift.io", "projectrequests", ("create",), "make namespaces outside every guard",
              effect=Effect.EXEC, impact=Impact.S1, gain=Gain.NOTHING),
@@ -173,7 +244,8 @@ POWERS: tuple[Power, ...] = (
     _cluster("admin-networks", ADMIN_NETWORK,
              "adminnetworkpolicies baselineadminnetworkpolicies clusternetworkpolicies", WRITE,
              "open the network between tenants", **_GUARD),
-    _cluster("classes", "storage.k8s.io", "storageclasses csidrivers csinodes volumeattachments", WRITE,
+    _cluster("classes", "storage.k8s.io",
+             "storageclasses csidrivers csinodes volumeattachments volumeattributesclasses", WRITE,
              "change how volumes are made for everybody", **_GUARD),
     _cluster("runtimes", "node.k8s.io", "runtimeclasses", WRITE, "change how containers are run", **_GUARD),
     _cluster("priorities", "scheduling.k8s.io", "priorityclasses", WRITE, "preempt everybody", **_TAMPER),
@@ -194,11 +266,22 @@ BY_CHANNEL = {
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A power a rule gives: the first verb and kind of the power that it allows."""
+    """A power a rule gives: the first kind of the power that it allows, and the first verb for each way to write it.
+
+    Attributes:
+        power: the power.
+        resource: plural name of the kind.
+        verbs: verbs that are allowed, of those that admission cannot tell apart the first; never empty.
+    """
 
     power: Power
-    verb: str
     resource: str
+    verbs: tuple[str, ...]
+
+    @property
+    def verb(self) -> str:
+        """The first verb."""
+        return self.verbs[0]
 
 
 def powers_of(rule: Rule) -> tuple[Match, ...]:
@@ -212,25 +295,27 @@ def _powers_of(
 ) -> tuple[Match, ...]:
     if urls:
         return ()
-    found = []
+    found: list[Match] = []
     for power in POWERS:
         if power.group not in groups and "*" not in groups:
             continue
-        match = _match(power, verbs, resources, names)
-        if match is not None:
-            found.append(match)
+        found.extend(_match(power, verbs, resources, names))
     return tuple(found)
 
 
-def _match(power: Power, verbs: frozenset[str], resources: frozenset[str], names: frozenset[str]) -> Match | None:
+def _match(power: Power, verbs: frozenset[str], resources: frozenset[str], names: frozenset[str]) -> Iterator[Match]:
+    """Yield the kinds of a power that a rule allows: of a power about which admission is asked each, else the first."""
     for resource in power.resources:
         _, _, below = resource.partition("/")
         if resource not in resources and "*" not in resources and not (below and f"*/{below}" in resources):
             continue
-        for verb in power.verbs:
-            if verb not in verbs and "*" not in verbs:
-                continue
-            if names and (verb == "deletecollection" or (verb == "create" and not below)):
-                continue
-            return Match(power, verb, resource)
-    return None
+        allowed = [
+            verb
+            for verb in power.verbs
+            if (verb in verbs or "*" in verbs)
+            and not (names and (verb == "deletecollection" or (verb == "create" and not below)))
+        ]
+        if allowed:
+            yield Match(power, resource, one_per_operation(allowed) if power.asks else (allowed[0],))
+            if not power.asks:
+                return

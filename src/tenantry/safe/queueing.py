@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe.reading import annotations_of, at, items, labels_of, number, text
-from tenantry.safe.shapes import policy_text
+from tenantry.safe.shapes import policy_text, shapes_of
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest
@@ -230,7 +230,7 @@ class Candidates:
 
     Those are the names in the metadata of the namespace, in the text of policies and of their parameters, and names
     made from that of the namespace or of its owner. A name nobody ever used stands for all the others, and so does the
-    first name of another tenant.
+    first name of another tenant, of those that no text of a policy compares with differently.
 
     Args:
         view: the objects.
@@ -243,6 +243,7 @@ class Candidates:
         self._view = view
         self._names = dict(sorted(names.items()))
         words = policy_text(view)
+        self._marks = {name: f"{shapes_of(view).mark(name)}{len(name) if 'size(' in words else ''}" for name in names}
         self._in_policies = [name for name in self._names if name in words or _prefixed(name, words)]
 
     def of(self, tenant: str, namespace: str) -> list[str]:
@@ -252,9 +253,11 @@ class Candidates:
         words = "\n".join((*labels_of(body).values(), *annotations_of(body).values()))
         found = [self.FRESH, *self._in_policies]
         found += [name for name in self._names if name in words or name.startswith((namespace, tenant))]
-        others = (name for name, owner in self._names.items() if owner != tenant)
-        found += [name for name in [next(others, None)] if name is not None]
-        return list(dict.fromkeys(found))
+        others: dict[str, str] = {}
+        for name, owner in self._names.items():
+            if owner != tenant:
+                others.setdefault(self._marks[name], name)
+        return list(dict.fromkeys((*found, *others.values())))
 
 
 def covered_resources(queue: Manifest) -> list[tuple[str, str, object]]:

@@ -45,6 +45,11 @@ class Bound:
     scopes: tuple[Scope, ...] = ()
 
     @property
+    def by_annotations(self) -> bool:
+        """Whether it picks its namespaces by annotations."""
+        return bool(mapping(self.quota.body, "spec", "selector", "annotations"))
+
+    @property
     def cluster(self) -> bool:
         """Whether it sums over the namespaces of a ClusterResourceQuota."""
         return self.quota.key.kind == CLUSTER_QUOTA

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.selector import Selector, parse_selector
+from tenantry.safe.reading import labels_of
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest, ManifestKey
@@ -181,15 +182,6 @@ def _rules(manifest: Manifest) -> tuple[Rule, ...]:
             urls = frozenset(texts(body.get("nonResourceURLs")))
             found.append(Rule(verbs, groups, resources, names, urls, manifest.key, ("rules", index)))
     return tuple(found)
-
-
-def labels_of(body: Body) -> dict[str, str]:
-    """Return the labels of an object as strings."""
-    metadata = body.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    if not isinstance(labels, dict):
-        return {}
-    return {key: value for key, value in labels.items() if isinstance(key, str) and isinstance(value, str)}
 
 
 class RoleBook:

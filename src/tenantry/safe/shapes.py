@@ -9,6 +9,7 @@ security context constraints of the whole cluster are never taken for one anothe
 from __future__ import annotations
 
 import re
+import warnings
 from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -63,18 +64,18 @@ class Shapes:
         for tenant in view.tenants:
             names = (*tenant.groups, *tenant.users)
             alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
-            marks = (alone, self._mark(tenant.name), sorted(map(self._mark, names)))
+            marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self._mark(namespace), _contents(view, namespace, self._words))
+                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words))
                 self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
 
     def of(self, namespace: str) -> str:
         """Return the shape of a namespace; its own name where it belongs to no tenant."""
         return self._of.get(namespace, namespace)
 
-    def _mark(self, name: str) -> str:
-        """Return how the texts of policies compare with a name."""
+    def mark(self, name: str) -> str:
+        """Return how the texts of policies compare with a name; equal for names they cannot tell apart."""
         if name not in self._marks:
             self._marks[name] = "".join(_compared(literal, name) for literal in self._literals)
         return self._marks[name]
@@ -88,14 +89,14 @@ class Shapes:
         return dict(found)
 
 
-_KNOWN: WeakKeyDictionary[View, Shapes] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[object, Shapes] = WeakKeyDictionary()
 
 
 def shapes_of(view: View) -> Shapes:
-    """Return the shapes of a view; channels of one view share them."""
-    found = _KNOWN.get(view)
+    """Return the shapes of a view; channels share them, and so do views of the same objects at other strengths."""
+    found = _KNOWN.get(view.admitter)
     if found is None:
-        found = _KNOWN[view] = Shapes(view)
+        found = _KNOWN[view.admitter] = Shapes(view)
     return found
 
 
@@ -124,9 +125,16 @@ def policy_text(view: View) -> str:
 def _policy_bodies(view: View) -> Iterator[Any]:
     for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
         yield {key: value for key, value in manifest.body.items() if key not in {"metadata", "kind", "apiVersion"}}
-        group = text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0]
+    for group, kind in sorted(set(_parameter_kinds(view))):
+        yield from (item.body for item in view.snapshot.of(group, kind))
+
+
+def _parameter_kinds(view: View) -> Iterator[tuple[str, str]]:
+    """Yield API group and kind of the objects that policies take as parameters."""
+    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
         kind = text(manifest.body, "spec", "paramKind", "kind")
-        yield from (item.body for item in (view.snapshot.of(group, kind) if kind else ()))
+        if kind:
+            yield text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0], kind
 
 
 def _literals(bodies: Iterable[Any]) -> set[str]:
@@ -150,7 +158,10 @@ def _compared(literal: str, name: str) -> str:
         # Lists joined in one text, such as parameters, name it among others.
         return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
     try:
-        return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+        with warnings.catch_warnings():
+            # Most literals are no patterns, and Python warns about some that only look like one.
+            warnings.simplefilter("ignore", FutureWarning)
+            return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
     except re.error:
         return "."
 

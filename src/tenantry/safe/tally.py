@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Runs every channel over one view and puts the claims in order.
 
 Nothing is believed that a rule does not back: a violation without a witness, a proof without a reason and a pair that a
-rule passes over in silence all become UNKNOWN, so that a gap in the verifier can never read as safety.
+rule passes over in silence all become UNKNOWN, so that a gap in the verifier can never read as safety. A stronger proof
+holds whatever a weaker one does: what is found with the objects as they are is found at every strength.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Claim, Missing
 from tenantry.model.finding import Verdict
-from tenantry.safe.channels import CHANNELS
+from tenantry.model.tenancy import Strength
+from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS, WHATEVER_THE_RIGHTS
+from tenantry.safe.channels.extensions import unknown_makers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,9 +42,51 @@ def verify(
     claims: list[Claim] = []
     for channel in CHANNELS if channels is None else channels:
         progress(channel.title)
-        ordered = sorted(_decided(channel, view), key=_order)
+        ordered = sorted(_at_least_as_deployed(channel, view), key=_order)
         claims.extend(claim for index, claim in enumerate(ordered) if not index or claim != ordered[index - 1])
     return tuple(claims)
+
+
+def _at_least_as_deployed(channel: Channel, view: View) -> list[Claim]:
+    """Return what a channel claims, with what it claims of the objects as they are where that is worse."""
+    claims = list(_decided(channel, view))
+    if view.strength is Strength.DEPLOYED or channel.id not in ABOUT_WHAT_MAY_BE:
+        return claims
+    weaker = list(_decided(channel, view.at(Strength.DEPLOYED)))
+    names = [tenant.name for tenant in view.tenants]
+    here, there = verdicts(claims, names), verdicts(weaker, names)
+    worse = [
+        claim
+        for claim in weaker
+        if any(
+            there[pair] is claim.verdict and RANK[claim.verdict] < RANK[here[pair]] for pair in pairs_of(claim, names)
+        )
+    ]
+    refuted = {pair for claim in worse for pair in pairs_of(claim, names)}
+    kept = [
+        claim
+        for claim in claims
+        if claim.verdict is not Verdict.PROVED or not refuted.issuperset(pairs_of(claim, names))
+    ]
+    return [*kept, *worse]
+
+
+def pairs_of(claim: Claim, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the ordered pairs of tenants a claim is about."""
+    if claim.target:
+        return [(claim.source, claim.target)]
+    return [(claim.source, name) for name in names if name != claim.source]
+
+
+def verdicts(claims: Iterable[Claim], names: Sequence[str]) -> dict[tuple[str, str], Verdict]:
+    """Return the worst verdict about each ordered pair of tenants."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for claim in claims:
+        for pair in pairs_of(claim, names):
+            known = found.get(pair)
+            if known is None or RANK[claim.verdict] < RANK[known]:
+                found[pair] = claim.verdict
+    return found
 
 
 def _decided(channel: Channel, view: View) -> Iterator[Claim]:
@@ -53,8 +98,28 @@ def _decided(channel: Channel, view: View) -> Iterator[Claim]:
         how = f"this is a bug in Tenantry: rule {channel.id} failed on these objects: {type(error).__name__}: {error}"
         yield from (_unknown(channel, name, "", how) for name in names)
         return
-    yield from claims
-    yield from _silent(channel, names, claims)
+    claims.extend(_silent(channel, names, claims))
+    yield from claims if channel.id in WHATEVER_THE_RIGHTS else _as_far_as_rights_are_known(view, claims)
+
+
+def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Yield claims; a proof about a tenant whose rights are not known is none.
+
+    With careless victims that holds for the rights of every other tenant, too.
+    """
+    unknown: dict[str, tuple[Missing, ...]] = {}
+    if view.strength is not Strength.DEPLOYED:
+        asked = ((item.name, (*view.unknown_roles(item.name), *unknown_makers(view, item))) for item in view.tenants)
+        unknown = {name: missing for name, missing in asked if missing}
+    for claim in claims:
+        missing = unknown.get(claim.source, ())
+        if view.strength is Strength.CARELESS:
+            others = [claim.target] if claim.target else [name for name in unknown if name != claim.source]
+            missing = tuple(dict.fromkeys((*missing, *(entry for name in others for entry in unknown.get(name, ())))))
+        if claim.verdict is Verdict.PROVED and missing:
+            yield replace(claim, verdict=Verdict.UNKNOWN, missing=missing, reason="")
+        else:
+            yield claim
 
 
 def _backed(claim: Claim) -> Claim:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.facts import fact_definitions
 from tenantry.model.claim import Missing
-from tenantry.model.tenancy import PLATFORM, Declared, Strength, Tenancy, TenantIdentity
-from tenantry.safe.admission import GuardBook
+from tenantry.model.tenancy import Declared, Strength, Tenancy, TenantIdentity
 from tenantry.safe.answer import Admission, Answer, Requester
-from tenantry.safe.envelope import Admitter, Envelope, Inhabitants
+from tenantry.safe.envelope import Admitter, Envelope
 from tenantry.safe.graph import Reach, Targets
 from tenantry.safe.identity import Accounts, Identity, Principal, Right, Rights, identities
 from tenantry.safe.implicit import is_openshift, with_implicit
@@ -18,9 +18,10 @@ from tenantry.safe.labels import LabelRights
 from tenantry.safe.network.reach import PodNetwork
 from tenantry.safe.pods import PodTemplate, addresses_of, plain_pod, templates_of
 from tenantry.safe.rbac import RoleBook
+from tenantry.safe.standing import Standing, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tenantry.model.manifest import ManifestKey
     from tenantry.model.snapshot import Snapshot
@@ -36,8 +37,6 @@ __all__ = [
     "View",
     "plain_pod",
 ]
-
-_PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
 class View:
@@ -61,7 +60,19 @@ class View:
         self.strength = strength
         self._base: dict[str, Rights] = {}
         self._reach: dict[str, Reach] = {}
-        self._inhabitants: dict[str, Inhabitants] = {}
+        self._strengths: dict[Strength, View] = {strength: self}
+
+    def at(self, strength: Strength) -> View:
+        """Return the same objects at another strength; what does not depend on it is worked out once for both."""
+        if strength not in self._strengths:
+            # These are what a view at any strength has in common, and what is known of them by then.
+            for shared in ("book", "accounts", "_identities", "targets", "standing", "_pods"):
+                getattr(self, shared)
+            other = copy(self)
+            other.strength = strength
+            other.__dict__.pop("pod_network", None)
+            self._strengths[strength] = other
+        return self._strengths[strength]
 
     @property
     def tenants(self) -> tuple[TenantIdentity, ...]:
@@ -151,9 +162,15 @@ class View:
         return self.reach(tenant).rights.find(verb, group, resource, namespace, name)
 
     def unknown_roles(self, tenant: str) -> tuple[Missing, ...]:
-        """Return the roles a tenant is bound to that are not among the objects, so that its rights are not known."""
+        """Return what is missing to know a tenant's rights.
+
+        These are the roles it is bound to that are not among the objects, and what admission says to those it would
+        give itself.
+        """
+        doubtful = (item.admission for item in self.standing.gained[tenant] if not item.admission.refused)
+        gains = tuple(dict.fromkeys(entry for said in doubtful for entry in said.missing))
         if self.snapshot.live:
-            return ()
+            return gains
         found = {
             (entry.role, entry.binding)
             for identity in self.identities(tenant)
@@ -161,59 +178,30 @@ class View:
             for entry in self.book.dangling.get(subject, ())
         }
         roles = sorted({role: str(binding) for role, binding in sorted(found, reverse=True)}.items())
-        return tuple(
+        missing = (
             Missing(
                 f"what {kind} {f'{namespace}/' if namespace else ''}{name} allows",
                 f"add the {kind}, to which {binding} refers, to the manifests",
             )
             for (kind, namespace, name), binding in roles
         )
+        return (*missing, *gains)
 
     # --- admission ------------------------------------------------------------------------------------------------
 
     @cached_property
+    def standing(self) -> Standing:
+        """What tenants may do with what they can give themselves, and admission as it is for them."""
+        return settled(self)
+
+    @property
     def admitter(self) -> Admitter:
         """Everything admission knows."""
-        return Admitter(
-            self.snapshot,
-            GuardBook(self.snapshot, self._controls),
-            self.book,
-            openshift=self.distribution_openshift,
-            inhabitants=self._inhabitants_of,
-            trusted_labels=self._labels_trusted,
-        )
+        return self.standing.admitter
 
     def envelope(self, namespace: str) -> Envelope:
         """Return what admission lets into a namespace; the empty name stands for objects outside namespaces."""
         return self.admitter.envelope(namespace)
-
-    def _inhabitants_of(self, namespace: str) -> Inhabitants:
-        owner = self.tenancy.owner(namespace)
-        if owner is None or owner not in self.tenancy.by_name:
-            return Inhabitants((), Rights(self.book, ()))
-        key = f"{owner}/{namespace}"
-        if key not in self._inhabitants:
-            who = [
-                identity.requester
-                for identity in self.identities(owner)
-                if identity.namespace in {"", namespace} and identity.user != "system:anonymous"
-            ]
-            self._inhabitants[key] = Inhabitants(tuple(who), self.base_rights(owner))
-        return self._inhabitants[key]
-
-    def _labels_trusted(self, namespace: str) -> bool:
-        owner = self.tenancy.owner(namespace)
-        return owner is None or owner == PLATFORM or self.labels.change(owner, namespace) is None
-
-    def _controls(self, key: ManifestKey) -> bool:
-        """Whether the tenant that owns the namespace of an object may write it."""
-        owner = self.tenancy.owner(key.namespace)
-        if owner is None or owner not in self.tenancy.by_name:
-            return False
-        resource = _PLURALS.get(key.kind, f"{key.kind.lower()}s")
-        rights = self.base_rights(owner)
-        verbs = ("create", "update", "patch", "delete")
-        return any(rights.find(verb, key.group, resource, key.namespace, key.name) for verb in verbs)
 
     # --- network ---------------------------------------------------------------------------------------------------
 
@@ -224,14 +212,19 @@ class View:
 
     # --- namespaces and pods --------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def labels(self) -> LabelRights:
         """Who may change labels of namespaces."""
-        return LabelRights(self)
+        return self.standing.labels
 
     def trusted_namespace_labels(self, tenant: str) -> bool:
         """Whether a tenant cannot change labels of any namespace: RBAC gives no right to, or admission refuses it."""
         return all(self.labels.change(tenant, namespace) is None for namespace in self.snapshot.namespaces)
+
+    def keeps_labels(self, tenant: str, namespaces: Iterable[str], keys: Iterable[str]) -> bool:
+        """Whether a tenant cannot change some labels of some namespaces."""
+        wanted = tuple(keys)
+        return all(self.labels.change_of(tenant, name, key) is None for name in namespaces for key in wanted)
 
     def tenant_pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         """Return the pods and pod templates in a tenant's namespaces, ordered by object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,28 @@ _OWNER_WORDS = frozenset({"tenant", "team", "project", "owner"})
 # Attributes by which CSI drivers of shared file systems say what they mount, as their documentation names them.
 _SERVERS = ("server", "source", "clusterID", "monitors", "fsName", "storageAccount", "dnsname", "mgsAddress")
 _PATHS = ("share", "subdir", "subDir", "subPath", "path", "rootPath", "exportPath", "shareName", "mountname")
+
+# Sources of PersistentVolumes that Kubernetes has besides those looked at one by one, and fields of theirs that say how
+# and not what.
+_SOURCES = frozenset(
+    {
+        *(
+            "awsElasticBlockStore",
+            "azureDisk",
+            "azureFile",
+            "cinder",
+            "fc",
+            "flexVolume",
+            "flocker",
+            "gcePersistentDisk",
+        ),
+        *("glusterfs", "iscsi", "photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos"),
+        "vsphereVolume",
+    }
+)
+_MOUNTING = frozenset(
+    {"readOnly", "fsType", "cachingMode", "initiatorName", "keyring", "secretRef", "secretName", "user"}
+)
 
 _VARIABLE = re.compile(r"\$\{\s*\.?([^}]*)\}")
 
@@ -60,6 +83,10 @@ def place_of(volume: Manifest) -> tuple[Place, tuple[str, ...]] | None:
             return Place(f"{kind} {node}", text(spec, kind, "path")), ("spec", kind)
     if "csi" in spec:
         return _csi(mapping(spec, "csi")), ("spec", "csi")
+    for kind in sorted(set(spec) & _SOURCES):
+        # Two volumes are one if they say the same but for how they are mounted.
+        source = {key: value for key, value in mapping(spec, kind).items() if key not in _MOUNTING}
+        return Place(f"{kind} {json.dumps(source, sort_keys=True, default=str)}", ""), ("spec", kind)
     return None
 
 

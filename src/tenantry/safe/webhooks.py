@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Missing
-from tenantry.safe import cel
 from tenantry.safe.admission import GROUP, Guard, Request, items, mapping
 from tenantry.safe.answer import Admission, Answer
+from tenantry.safe.partial import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _as_guard(manifest: Manifest, entry: Body) -> Guard:
 def _conditions_hold(guard: Guard, variables: dict[str, Any]) -> bool:
     """Whether a webhook is called as far as is known: a condition that cannot be evaluated counts as holding."""
     data = {**variables, "variables": {}, "params": None}
-    outcomes = [cel.evaluate(item.get("expression"), data) for item in items(guard.spec.get("matchConditions"))]
+    outcomes = [evaluate(item.get("expression"), data) for item in items(guard.spec.get("matchConditions"))]
     return not any(not outcome.error and outcome.value is not True for outcome in outcomes)
 
 

@@ -7,8 +7,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tenantry.app.verification import STRENGTH_WORDS
+from tenantry.cli.render.fixes import fix_lines, fix_words, pointer
 from tenantry.cli.render.matrix import markdown_matrix, text_matrix
 from tenantry.io.yaml_write import dump
+from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from tenantry.app.verification import Gap, SafeFinding, VerifyReport
     from tenantry.model.claim import Step
-    from tenantry.model.problem import DocPath, Location
+    from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
     from tenantry.model.tenancy import Permission
     from tenantry.safe.benchmark18 import Check
@@ -28,11 +30,6 @@ TITLE = 60
 """Length at which titles of channels are cut."""
 GROUPS = 60
 """Groups of violations a terminal shows in full."""
-
-
-def pointer(path: DocPath) -> str:
-    """Write a path inside an object as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def step_words(step: Step) -> str:
@@ -83,6 +80,7 @@ def text(report: VerifyReport) -> str:
     lines += _missing(report)
     lines += _declared(report)
     lines += _channels(report)
+    lines += _strengths(report)
     matrix = text_matrix(report)
     lines += [*matrix, ""] if matrix else []
     lines += _benchmark(report)
@@ -120,8 +118,7 @@ def finding_lines(finding: SafeFinding) -> list[str]:
     lines = [f"{state} {claim.impact.name} {finding.subject}: {finding.title} ({claim.effect})  [{finding.id}]"]
     lines.append(_wrap(f"    {finding.message}"))
     lines += [f"    {line}" for line in _path(finding)]
-    if claim.fix:
-        lines.append(_wrap(f"    fix: {claim.fix}", "      "))
+    lines += [_wrap(f"    {line}", "        ") for line in fix_lines(finding)]
     if finding.waiver is not None:
         lines.append(_wrap(f"    {_waiver(finding.waiver, expired=not finding.waived)}", "      "))
     return lines
@@ -229,6 +226,35 @@ def _channels(report: VerifyReport) -> list[str]:
     return lines
 
 
+def strength_rows(report: VerifyReport) -> list[list[str]]:
+    """Return the table that compares strengths: a head, a row per channel open at one of them, and the pairs."""
+    if not report.strengths:
+        return []
+    open_ids = [
+        item.id
+        for item in report.channels
+        if any(column.verdicts.get(item.id) is not Verdict.PROVED for column in report.strengths)
+    ]
+    rows = [["channel", *(STRENGTH_WORDS[column.strength] for column in report.strengths)]]
+    rows += [[name, *(_said(column.verdicts[name]) for column in report.strengths)] for name in open_ids]
+    for word, count in (("violated", "violated"), ("unknown", "unknown")):
+        rows.append([f"pairs {word}", *(f"{getattr(column, count)} of {column.pairs}" for column in report.strengths)])
+    return rows
+
+
+def _said(verdict: Verdict) -> str:
+    return "proved" if verdict is Verdict.PROVED else verdict.value
+
+
+def _strengths(report: VerifyReport) -> list[str]:
+    rows = strength_rows(report)
+    if not rows:
+        return []
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, ""]
+
+
 def _benchmark(report: VerifyReport) -> list[str]:
     if not report.benchmark:
         return []
@@ -259,6 +285,10 @@ def explain(finding: SafeFinding) -> str:
                 lines += [f"    {name}: {value}"]
         if witness.assumes:
             lines += ["", "    taken for granted:", *(f"      {item}" for item in witness.assumes)]
+    for change in finding.repair.changes if finding.repair is not None else ():
+        if change.op is Op.CREATE:
+            made = dump(change.value).rstrip().splitlines()
+            lines += ["", f"    {change.key}, as the fix makes it:", *(f"      {line}" for line in made)]
     for item in finding.claim.missing:
         lines.append(_wrap(f"    missing: {item.fact or 'nothing that can be signed'}", "      "))
     return printable("\n".join(lines))
@@ -272,6 +302,10 @@ def markdown(report: VerifyReport) -> str:
     lines = [f"**{report.headline}**", "", f"{report.name}: {len(report.names)} tenants, {report.objects} objects, "]
     lines[-1] += f"{report.looked_at}; strength: {STRENGTH_WORDS[report.strength]}."
     lines += ["", *markdown_matrix(report)]
+    rows = strength_rows(report)
+    if rows:
+        head, *others = rows
+        lines += [_cells(head), "|---" * len(head) + "|", *map(_cells, others), ""]
     violated = [item for item in report.findings if item.claim.verdict is Verdict.VIOLATED]
     if violated:
         lines += ["| who | what | path | fix | finding |", "|---|---|---|---|---|"]
@@ -298,6 +332,10 @@ def markdown(report: VerifyReport) -> str:
     return printable("\n".join(lines).rstrip()) + "\n"
 
 
+def _cells(row: Sequence[str]) -> str:
+    return f"| {' | '.join(map(cell, row))} |"
+
+
 def _row(group: Sequence[SafeFinding]) -> str:
     first = group[0]
     who = "<br>".join(cell(item.subject) for item in group[:ALSO])
@@ -306,7 +344,7 @@ def _row(group: Sequence[SafeFinding]) -> str:
     path = "<br>".join(f"{number}. {cell(step_line(step))}" for number, step in enumerate(steps, 1))
     state = " (waived)" if first.waived else ""
     what = f"{first.claim.impact.name} {cell(first.title)}{state}: {cell(first.message)}"
-    return f"| {who} | {what} | {path} | {cell(first.claim.fix)} | {first.id} |"
+    return f"| {who} | {what} | {path} | {cell(fix_words(first))} | {first.id} |"
 
 
 def cell(value: str) -> str:

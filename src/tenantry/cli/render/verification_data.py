@@ -9,11 +9,13 @@ from xml.sax.saxutils import quoteattr
 
 from tenantry import __version__
 from tenantry.app.verification import STRENGTH_WORDS
-from tenantry.cli.render.verification import permission_ports, pointer, printable, step_line
+from tenantry.cli.render.fixes import fix_data, fix_lines, fix_words, outcome, pointer
+from tenantry.cli.render.verification import permission_ports, printable, step_line
 from tenantry.model.claim import Impact
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
+    from tenantry.app.fix_edits import Edit
     from tenantry.app.verification import ChannelResult, SafeFinding, VerifyReport
     from tenantry.model.claim import Step
     from tenantry.model.problem import Location
@@ -41,6 +43,18 @@ def as_json(report: VerifyReport) -> str:
         "tenants": [_tenant(report, name) for name in report.names],
         "matrix": [_cell(report, pair) for pair in report.cells],
         "channels": [_channel(item) for item in report.channels],
+        "strengths": [
+            {
+                "strength": column.strength.name.lower(),
+                "channels": {name: verdict.value for name, verdict in column.verdicts.items()},
+                "pairs": {
+                    "VIOLATED": column.violated,
+                    "UNKNOWN": column.unknown,
+                    "PROVED": column.pairs - column.violated - column.unknown,
+                },
+            }
+            for column in report.strengths
+        ],
         "findings": [_finding(item) for item in report.findings],
         "missing": [
             {
@@ -142,6 +156,7 @@ def _finding(item: SafeFinding) -> dict[str, Any]:
         "impact": claim.impact.name,
         "message": item.message,
         "fix": claim.fix,
+        "changes": fix_data(item),
         "waived": item.waived,
         "waiver": item.waiver.name if item.waiver is not None else None,
     }
@@ -181,6 +196,7 @@ def _permission(item: Permission, *, expired: bool) -> dict[str, Any]:
         "from": item.source,
         "to": item.target,
         "fromNamespaces": list(item.source_namespaces),
+        "fromLabels": dict(item.source_labels),
         "toNamespaces": list(item.target_namespaces),
         "toLabels": dict(item.target_labels),
         "ports": permission_ports(item),
@@ -238,7 +254,7 @@ def sarif(report: VerifyReport) -> str:
 def _result(item: SafeFinding, index: dict[str, int]) -> dict[str, Any]:
     claim = item.claim
     known = claim.verdict is Verdict.VIOLATED
-    text = f"{item.subject}: {item.message}" + (f" Fix: {claim.fix}" if claim.fix else "")
+    text = f"{item.subject}: {item.message}" + (f" Fix: {fix_words(item)}" if fix_words(item) else "")
     result: dict[str, Any] = {
         "ruleId": item.rule,
         "ruleIndex": index.get(claim.channel, -1),
@@ -255,9 +271,22 @@ def _result(item: SafeFinding, index: dict[str, int]) -> dict[str, Any]:
         result["locations"] = [next((place for place in reversed(places) if "physicalLocation" in place), places[-1])]
         flow = {"threadFlows": [{"locations": [{"location": place} for place in places]}]}
         result["codeFlows"] = [flow]
+    if item.repair is not None:
+        result["properties"]["fix"] = fix_data(item)
+    if item.edits and item.repair is not None:
+        artifacts = [_artifact_change(edit) for edit in item.edits]
+        result["fixes"] = [{"description": {"text": outcome(item.repair)}, "artifactChanges": artifacts}]
     if item.waived and item.waiver is not None:
         result["suppressions"] = [{"kind": "external", "justification": item.waiver.spec.reason}]
     return result
+
+
+def _artifact_change(edit: Edit) -> dict[str, Any]:
+    region = {"startLine": edit.first, "endLine": edit.last} if edit.first else {"charOffset": 0, "charLength": 0}
+    return {
+        "artifactLocation": {"uri": edit.file.replace("\\", "/")},
+        "replacements": [{"deletedRegion": region, "insertedContent": {"text": edit.text}}],
+    }
 
 
 def _location(step: Step, place: Location | None) -> dict[str, Any]:
@@ -310,7 +339,7 @@ def _case(item: ChannelResult, findings: list[SafeFinding]) -> str:
         detail.append(f"{finding.id} {finding.subject}: {finding.message}")
         steps = finding.claim.witness.steps if finding.claim.witness else ()
         detail += [f"  {number}. {step_line(step)}" for number, step in enumerate(steps, 1)]
-        detail += [f"  fix: {finding.claim.fix}"] if finding.claim.fix else []
+        detail += [f"  {line}" for line in fix_lines(finding)]
     if len(counted) > MOST_IN_CASE:
         detail.append(f"and {len(counted) - MOST_IN_CASE} more")
     message = f"{item.violated} pairs violated, {item.unknown} unknown"

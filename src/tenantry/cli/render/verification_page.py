@@ -9,9 +9,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tenantry.app.verification import STRENGTH_WORDS
+from tenantry.cli.render.fixes import NOT_TRIED, change_line, outcome, pointer
 from tenantry.cli.render.matrix import LEGEND, SELF, mark, worst_first
 from tenantry.cli.render.page import page
-from tenantry.cli.render.verification import groups, permission_ports, pointer, short_way
+from tenantry.cli.render.verification import groups, permission_ports, short_way, strength_rows
+from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def verification_page(report: VerifyReport) -> str:
         _gaps(report),
         _unread(report),
         _channels(report),
+        _strengths(report),
         _tenants(report),
         _contract(report),
         _facts(report),
@@ -105,6 +108,17 @@ def verification_page(report: VerifyReport) -> str:
 def html(report: VerifyReport) -> str:
     """Write a verification as a self-contained page."""
     return verification_page(report)
+
+
+def _strengths(report: VerifyReport) -> str:
+    rows = strength_rows(report)
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
+    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    said = "What is open today, what a tenant could do, and what other tenants could let it do to their own harm."
+    table = f"<div class=scroll><table><tr>{head}</tr>{lines}</table></div>"
+    return f"<h2>How strong a proof</h2><p class=dim>{said}</p>{table}"
 
 
 # Matrix --------------------------------------------------------------------------------------------------------------
@@ -224,11 +238,10 @@ def _who(item: SafeFinding) -> str:
 
 def _group(group: Sequence[SafeFinding]) -> str:
     first, *others = group
-    claim = first.claim
-    fix = f"<p><b>Fix:</b> {escape(claim.fix)}</p>" if claim.fix else ""
+    claim, fix = first.claim, _fix(first)
     same = ""
     if others:
-        items = "".join(_likewise(item, claim.fix) for item in others)
+        items = "".join(_likewise(item, fix) for item in others)
         same = f"<details><summary>likewise for {len(others)} more</summary>{items}</details>"
     waiver = ""
     if first.waiver is not None:
@@ -242,10 +255,27 @@ def _group(group: Sequence[SafeFinding]) -> str:
 
 
 def _likewise(item: SafeFinding, fix: str) -> str:
-    own = f"<p><b>Fix:</b> {escape(item.claim.fix)}</p>" if item.claim.fix != fix else ""
+    own = _fix(item)
+    own = "" if own == fix else own
     return (
         f'<div class=same id="{item.id}"><b>{_who(item)}</b> <span class=id>{item.id}</span>{_chain(item)}{own}</div>'
     )
+
+
+def _fix(item: SafeFinding) -> str:
+    """Write the changes that close a hole, and that they were tried; words where no change was found."""
+    if item.repair is None:
+        words = item.claim.fix
+        return f"<p><b>Fix</b> ({NOT_TRIED}): {escape(words)}</p>" if words else ""
+    from tenantry.io.yaml_write import dump
+
+    lines = []
+    for change in item.repair.changes:
+        made = ""
+        if change.op is Op.CREATE:
+            made = f"<details><summary>manifest</summary><pre>{escape(dump(change.value))}</pre></details>"
+        lines.append(f"<li>{escape(change_line(change))}{made}</li>")
+    return f"<p><b>Fix</b> ({escape(outcome(item.repair))}):</p><ul>{''.join(lines)}</ul>"
 
 
 def _chain(item: SafeFinding) -> str:

@@ -354,7 +354,13 @@ def _within(
 
 
 def _admin_policy(tenant: ClusterTenant, incoming: list[ContractException]) -> Body:
-    """Return the policy that no NetworkPolicy can widen. It only closes: what it passes on, network policies decide."""
+    """Return the policy that no NetworkPolicy can widen. It only closes: what it passes on, network policies decide.
+
+    An exception of the contract is passed on for every pod of the tenant, as a policy has one subject for all rules.
+    Which pods it reaches is decided by the network policies below, exactly and in both directions. So for the ports and
+    the source of an exception, and only for these, a network policy that somebody else writes into the tenant's
+    namespace could admit the source to other pods; ``tenantry verify`` shows it where there is one.
+    """
     rules = [{"name": "same-tenant", "action": "Pass", "from": [{"namespaces": _tenant_selector(tenant.name)}]}]
     rules.extend(_contract_rules(incoming))
     others = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenantry.fair.scheduler import Scheduler
     from tenantry.model.job_table import JobTable
 
-COMPILED_FROM = 200_000
+COMPILED_FROM = 20_000
 """Jobs from which the fast replay is compiled, where it can be: below that, compiling takes longer than it saves."""
 
 

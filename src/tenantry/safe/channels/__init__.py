@@ -33,3 +33,11 @@ CHANNELS: tuple[Channel, ...] = (
     *noise.CHANNELS,
 )
 """Every channel, in the order reports show them."""
+
+ABOUT_WHAT_MAY_BE: frozenset[str] = frozenset(
+    {"X4", "G9", "G11", "H1", "Q1", "Q2", "Q3", "Q5", "Q8", "P1", "P2", "P3", "P4", "C2", "R1"}
+)
+"""Channels whose rule at stronger strengths asks only what could be submitted; what is deployed is asked for beside."""
+
+WHATEVER_THE_RIGHTS: frozenset[str] = frozenset({"H4"})
+"""Channels that are decided by facts alone, so that what a tenant may do is no matter."""

@@ -10,9 +10,10 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.common_roles import A6, A8, aggregation, everybody
 from tenantry.safe.channels.extensions import A5, A7, operators, webhooks
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.powers import MAKE, RBAC
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,19 +127,16 @@ def _let_in_by_others(view: View, source: str) -> dict[str, Outcome]:
 
 def _binds_strangers(view: View, owner: str, namespaces: tuple[str, ...]) -> Outcome | None:
     for namespace in namespaces:
-        for verb in MAKE:
-            right = view.may(owner, verb, RBAC, "rolebindings", namespace)
-            if right is None:
-                continue
-            body = sample(RBAC, "rolebindings", namespace)
-            said = view.envelope(namespace).admits(body, user=right.requester)
-            if said.admitted:
-                summary = f"{owner} itself may bind anybody to what it may do in {namespace}"
-                steps = (*right.steps, Step(f"{verb} a RoleBinding for strangers in {namespace}"))
-                fix = f"take the right to write role bindings in {namespace} away, or refuse strangers by admission"
-                return Outcome.broken(Witness(steps, summary, (("manifest", body),)), fix)
-            if not said.refused:
-                return Outcome.open(*said.missing)
+        body = sample(RBAC, "rolebindings", namespace)
+        kind = (RBAC, "rolebindings")
+        way = likeliest(writings(view.reach(owner).rights, view.envelope(namespace), body, kind, MAKE))
+        if way is not None and way.admission.admitted:
+            summary = f"{owner} itself may bind anybody to what it may do in {namespace}"
+            steps = (*way.right.steps, Step(f"{way.right.verb} a RoleBinding for strangers in {namespace}"))
+            fix = f"take the right to write role bindings in {namespace} away, or refuse strangers by admission"
+            return Outcome.broken(Witness(steps, summary, (("manifest", body),)), fix)
+        if way is not None and not way.admission.refused:
+            return Outcome.open(*way.admission.missing)
     return None
 
 

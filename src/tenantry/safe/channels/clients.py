@@ -17,9 +17,9 @@ from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.hostnames import C1, collisions
 from tenantry.safe.channels.metrics import C3, metrics
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import helm_values
 from tenantry.safe.reading import at, items, strings, text
+from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 

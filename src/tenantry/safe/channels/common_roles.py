@@ -10,11 +10,13 @@ from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import mapping
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.channels.host import remaining
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.envelope import ADMITTED
-from tenantry.safe.powers import MAKE, RBAC, WRITE
-from tenantry.safe.rbac import EVERYBODY, Rule, labels_of
+from tenantry.safe.powers import MAKE, OPERATIONS, RBAC, WRITE, one_per_operation
+from tenantry.safe.rbac import EVERYBODY, Rule
+from tenantry.safe.reading import labels_of
+from tenantry.safe.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import asked, likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,18 +50,15 @@ def aggregation(view: View) -> Iterator[Claim]:
 
 
 def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
-    for verb in ("create", "update", "patch"):
-        right = view.may(tenant, verb, RBAC, "clusterroles")
-        if right is None:
-            continue
-        said = view.envelope("").admits(sample(RBAC, "clusterroles"), user=right.requester)
-        if said.admitted:
-            steps = (*right.steps, Step(f"{verb} a ClusterRole with an aggregation label"))
-            summary = f"{tenant} may write ClusterRoles that are added to the roles of everybody"
-            return Outcome.broken(Witness(steps, summary), "take the right to write cluster roles away")
-        if not said.refused:
-            return Outcome.open(*said.missing)
+    body = sample(RBAC, "clusterroles")
+    way = likeliest(writings(view.reach(tenant).rights, view.envelope(""), body, (RBAC, "clusterroles"), MAKE))
+    if way is not None and way.admission.admitted:
+        steps = (*way.right.steps, Step(f"{way.right.verb} a ClusterRole with an aggregation label"))
+        summary = f"{tenant} may write ClusterRoles that are added to the roles of everybody"
+        return Outcome.broken(Witness(steps, summary), "take the right to write cluster roles away")
     unknown: list[Missing] = list(view.unknown_roles(tenant))
+    if way is not None:
+        unknown.extend(way.admission.missing)
     own = next(iter(view.tenancy.by_name[tenant].namespaces), "")
     for held in view.reach(tenant).rights.all():
         for rule in held.grant.rules:
@@ -68,7 +67,7 @@ def _aggregated(view: View, tenant: str, known: set[str]) -> Outcome:
             danger = _danger(rule, inside=bool(held.grant.namespace))
             if danger is None:
                 continue
-            said = _lets(view, danger, held, held.grant.namespace or own)
+            said = _lets(view, danger, (held, rule), held.grant.namespace or own)
             if said.admitted:
                 role = view.snapshot.get(RBAC, "ClusterRole", rule.role.name)
                 label = next((key for key in labels_of(role.body) if "aggregate-to" in key), "") if role else ""
@@ -102,22 +101,45 @@ def _harmless_use(rule: Rule, entry: Danger) -> bool:
     return entry[2] == ("use",) and bool(rule.names) and all(name.startswith("restricted-v") for name in rule.names)
 
 
-def _lets(view: View, danger: Danger, held: Held, namespace: str) -> Admission:
+def _lets(view: View, danger: Danger, by: tuple[Held, Rule], namespace: str) -> Admission:
     """Say whether admission stands in the way of using a dangerous right."""
     group, resource, verbs, _ = danger
-    user = held.identity.requester
+    held, rule = by
     envelope = view.envelope(namespace)
     if "use" in verbs:
         open_door = bool(remaining(envelope.level))
         key = envelope.manifest.key if envelope.manifest else None
         return ADMITTED if open_door else Admission(Answer.REFUSED, key, reason="Pod Security refuses such pods")
     written = {"escalate": "roles", "bind": "rolebindings"}.get(verbs[0], resource)
-    return envelope.admits(sample(group, written, namespace if written != "nodes" else ""), user=user)
+    body = sample(group, written, namespace if written != "nodes" else "")
+    # Rights about rights are used by whatever right to write there is.
+    about_rights = verbs[0] not in OPERATIONS
+    used = MAKE if about_rights else tuple(verb for verb in verbs if rule.allows(verb, group, resource))
+    ways = [asked(envelope, body, OPERATIONS[verb], held.identity.requester) for verb in one_per_operation(used)]
+    return min(ways, key=lambda said: (said.refused, not said.admitted))
 
 
 _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io", "authorization.openshift.io"})
 _READS = frozenset({"get", "list", "watch"})
-_SENSITIVE = ("secrets", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "nodes/proxy", "services/proxy")
+_SENSITIVE = (
+    "secrets",
+    "pods/log",
+    "pods/exec",
+    "pods/attach",
+    "pods/portforward",
+    "pods/proxy",
+    "nodes/proxy",
+    "services/proxy",
+)
+
+
+_EVERYBODY = (*(f"group:{group}" for group in sorted(EVERYBODY)), "user:system:anonymous")
+"""Subjects that mean everybody, or everybody of a kind."""
+
+
+def _said(subject: str) -> str:
+    kind, _, name = subject.partition(":")
+    return f"{kind} {name}"
 
 
 def everybody(view: View) -> Iterator[Claim]:
@@ -137,28 +159,28 @@ def everybody(view: View) -> Iterator[Claim]:
 def _given_to_everybody(view: View) -> tuple[dict[str, Outcome], list[Missing]]:
     defaults = _default_rules()
     found: dict[str, Outcome] = {}
-    for group in sorted(EVERYBODY):
-        for grant in view.book.grants.get(f"group:{group}", ()):
+    for group in _EVERYBODY:
+        for grant in view.book.grants.get(group, ()):
             rule = next((item for item in grant.rules if not _harmless(item, grant, view, defaults)), None)
             if rule is None:
                 continue
             owner = view.tenancy.owner(grant.namespace) if grant.namespace else ""
             target = owner if owner is not None and owner in view.tenancy.by_name else ""
-            words = f"group {group} is bound to {grant.role[0]} {grant.role[2]}"
+            words = f"{_said(group)} is bound to {grant.role[0]} {grant.role[2]}"
             binding = Step(words, grant.binding, ("subjects", grant.subject))
             step = Step("everybody has the right", rule.role, rule.pointer)
             where = f"in namespace {grant.namespace}" if grant.namespace else "in the whole cluster"
             words = f"{', '.join(sorted(rule.verbs))} {', '.join(sorted(rule.resources or rule.urls))}"
-            witness = Witness((binding, step), f"everybody in {group} may {words} {where}")
-            fix = f"take group {group} out of {grant.binding}"
+            witness = Witness((binding, step), f"everybody in {_said(group)} may {words} {where}")
+            fix = f"take {_said(group)} out of {grant.binding}"
             found.setdefault(target, Outcome.broken(witness, fix))
     missing = [
         Missing(
             f"what {entry.role[0]} {entry.role[2]} allows",
-            f"add it to the manifests; {entry.binding} gives it to {group}",
+            f"add it to the manifests; {entry.binding} gives it to {_said(group)}",
         )
-        for group in sorted(EVERYBODY)
-        for entry in view.book.dangling.get(f"group:{group}", ())
+        for group in _EVERYBODY
+        for entry in view.book.dangling.get(group, ())
         if not view.snapshot.live
     ]
     return found, missing
@@ -197,6 +219,6 @@ def _harmless(rule: Rule, grant: Grant, view: View, defaults: set[tuple[object, 
         return True
     if rule.urls:
         return rule.verbs <= {"get", "head"}
-    if not rule.verbs <= _READS or any(rule.allows("get", "", name) for name in _SENSITIVE):
+    if not rule.verbs <= _READS or any(rule.allows(verb, "", name) for verb in rule.verbs for name in _SENSITIVE):
         return False
     return bool(grant.namespace) and view.tenancy.owner(grant.namespace) not in view.tenancy.by_name

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.answer import Requester
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.delivery import EVERYONE, GROUP, Delivery, Project, glob
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
-from tenantry.safe.powers import MAKE
+from tenantry.safe.implicit import BUILT_IN
+from tenantry.safe.partial_values import Fields, Other
+from tenantry.safe.powers import MAKE, WRITE
 from tenantry.safe.rbac import RBAC, service_account_groups, service_account_user
+from tenantry.safe.refusals import About, about_kind
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.samples import sample
+from tenantry.safe.writing import asked, likeliest, writings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tenantry.model.claim import Claim
+    from tenantry.model.manifest import Body
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
@@ -59,11 +66,22 @@ def projects(view: View) -> Iterator[Claim]:
         if everybody is not None:
             yield everybody.claim(D1, tenant.name)
             continue
+        if not delivery.rules_known and not outcomes:
+            rest = [item for item in delivery.projects if item not in [project for project, _ in used]]
+            if any(item.sources and not _own(view, item, tenant) for item in rest):
+                yield D1.unknown(tenant.name, [_RULES_UNKNOWN])
+                continue
         names = ", ".join(project.name for project, _ in used) or "none"
         reason = (
             f"projects it can use ({names}) deploy into its own namespaces only" if used else "it can use no project"
         )
         yield from pairwise(D1, view, tenant.name, outcomes, reason)
+
+
+_RULES_UNKNOWN = Missing(
+    "what Argo CD lets whom do",
+    "add the ConfigMap argocd-rbac-cm, or the ArgoCD with its spec.rbac, to the objects",
+)
 
 
 def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Project) -> Step | None:
@@ -72,7 +90,7 @@ def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Projec
     if not project.sources:
         return None
     for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), "applications", "create"):
-        if glob(project.name, line.object.partition("/")[0]):
+        if delivery.names(project.name, line):
             return Step(f"members may create applications in project {project.name}", line.by, line.pointer)
     for index, group, policies in project.role_groups():
         if group in tenant.groups and any(_lets_use(policy) for policy in policies):
@@ -155,6 +173,11 @@ def _broken(tenant: TenantIdentity, project: Project, steps: tuple[Step, ...], w
         "spec": {"project": project.name, "source": {"repoURL": project.sources[0], "path": "."}},
     }
     summary = f"{tenant.name} may have Argo CD deploy {what} through project {project.name}"
+    if project.manifest.location == BUILT_IN:
+        key = project.manifest.key
+        made = Step("Argo CD makes an open project", missing=f"no AppProject {key.name} is given in {key.namespace}")
+        fix = f"add {key} with empty sourceRepos, destinations and clusterResourceWhitelist, so that none is made"
+        return Outcome.broken(Witness((*steps[:-1], made, *steps[-1:]), summary, (("manifest", manifest),)), fix)
     return Outcome.broken(Witness(steps, summary, (("manifest", manifest),)), f"{fix} of {project.manifest.key}")
 
 
@@ -170,9 +193,9 @@ def _own_namespaces(
             if project.admits(namespace) is None:
                 continue
             body = sample(group, plural, namespace)
-            for where, name in delivery.controllers:
+            for (where, name), operation in product(delivery.controllers, ("CREATE", "UPDATE")):
                 user = Requester(service_account_user(where, name), service_account_groups(where))
-                said = view.envelope(namespace).admits(body, user=user)
+                said = asked(view.envelope(namespace), body, operation, user)
                 key = project.manifest.key
                 if said.admitted:
                     step = Step(f"it may deploy {kind}", key, missing=f"{key} does not deny {kind}")
@@ -188,6 +211,19 @@ def _own_namespaces(
 # --- D2 -----------------------------------------------------------------------------------------------------------
 
 
+# Rights of Argo CD's own that act on others, and whether a project narrows them: what writes and removes applications,
+# what runs commands in or reads logs of their pods, what changes whom Argo CD trusts.
+_POWERS = (
+    *(("applications", action, True) for action in ("create", "update", "delete", "override")),
+    *(("applicationsets", action, True) for action in ("create", "update", "delete")),
+    ("exec", "create", True),
+    ("logs", "get", True),
+    *(("projects", action, False) for action in ("create", "update", "delete")),
+    *(("clusters", action, False) for action in ("create", "update", "delete")),
+    ("accounts", "update", False),
+)
+
+
 def applications(view: View) -> Iterator[Claim]:
     """Let no tenant write Applications or projects in a namespace of Argo CD, nor by Argo CD's own roles."""
     delivery = Delivery(view.snapshot)
@@ -197,34 +233,44 @@ def applications(view: View) -> Iterator[Claim]:
 
 def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Outcome:
     unknown: list[Missing] = list(view.unknown_roles(tenant.name))
+    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
     namespaces = [name for name in delivery.namespaces if name not in tenant.namespaces] or ["argocd"]
     for namespace in namespaces:
         for resource in ("applications", "applicationsets", "appprojects"):
-            for verb in MAKE:
-                right = view.may(tenant.name, verb, GROUP, resource, namespace)
-                if right is None:
-                    continue
-                body = sample(GROUP, resource, namespace)
-                said = view.envelope(namespace).admits(body, user=right.requester)
-                if said.admitted:
-                    step = Step(f"{verb} {resource} in {namespace}, of any project")
-                    summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
-                    fix = f"take the right to {verb} {resource} in {namespace} away"
-                    return Outcome.broken(Witness((*right.steps, step), summary, (("manifest", body),)), fix)
-                unknown.extend(said.missing)
-    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
-    for kind, actions in (("applications", ("create", "update")), ("projects", ("create", "update"))):
-        for action in actions:
-            for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), kind, action):
-                project = line.object.partition("/")[0]
-                if kind == "applications" and project in owned:
-                    continue
-                step = Step(f"{line.subject} may {action} {kind} {line.object}", line.by, line.pointer)
-                summary = f"{tenant.name} may {action} {kind} {line.object} in Argo CD"
-                return Outcome.broken(Witness((step,), summary), f"name one project in the line of {line.by}")
+            body = sample(GROUP, resource, namespace)
+            rights = view.reach(tenant.name).rights
+            about = partial(_of_another_project, owned, resource)
+            ways = writings(rights, view.envelope(namespace), body, (GROUP, resource), WRITE, about=about)
+            way = likeliest(ways)
+            if way is not None and way.admission.admitted:
+                verb = way.right.verb
+                step = Step(f"{verb} {resource} in {namespace}, of any project")
+                summary = f"{tenant.name} may write {resource} in {namespace}, and so deploy with Argo CD's rights"
+                fix = f"take the right to {verb} {resource} in {namespace} away"
+                return Outcome.broken(Witness((*way.right.steps, step), summary, (("manifest", body),)), fix)
+            if way is not None:
+                unknown.extend(way.admission.missing)
+    for kind, action, of_project in _POWERS:
+        for line in delivery.may((*tenant.groups, *tenant.users, EVERYONE), kind, action):
+            if of_project and line.object.partition("/")[0] in owned:
+                continue
+            step = Step(f"{line.subject} may {action} {kind} {line.object}", line.by, line.pointer)
+            summary = f"{tenant.name} may {action} {kind} {line.object} in Argo CD"
+            return Outcome.broken(Witness((step,), summary), f"name one project in the line of {line.by}")
+    if not delivery.rules_known:
+        unknown.append(_RULES_UNKNOWN)
     if unknown:
         return Outcome.open(*dict.fromkeys(unknown))
     return Outcome.safe("it has no right to write applications or projects where Argo CD trusts them")
+
+
+def _of_another_project(owned: Iterable[str], resource: str, body: Body, operation: str) -> About:
+    """Ask about any object of a kind; of Applications about those of a project that is not the tenant's own."""
+    about = about_kind(body, operation=operation)
+    if resource != "applications":
+        return about
+    spec = Fields({"project": Other(frozenset(owned))})
+    return About(Fields({**about.known.known, "spec": spec}), about.old)
 
 
 def _own(view: View, project: Project, tenant: TenantIdentity) -> bool:

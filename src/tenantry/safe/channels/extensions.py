@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import GROUP as ADMISSION
 from tenantry.safe.admission import items, mapping, selector_of
-from tenantry.safe.devices.ruling import Ruling
+from tenantry.safe.channels.host import runs_pods
 from tenantry.safe.powers import MAKE, RBAC
+from tenantry.safe.ruling import Ruling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Manifest
+    from tenantry.model.manifest import Body, Manifest
+    from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
 
 A5 = Ruling("A5", "webhooks and API servers answered by a tenant", Effect.WRITE, Impact.S0)
@@ -57,20 +60,28 @@ def _served(view: View) -> Iterator[tuple[Manifest, list[str | int], str]]:
     for manifest in view.snapshot.of(ADMISSION, "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         entries = manifest.body.get("webhooks")
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            service = mapping(mapping(mapping(entry).get("clientConfig")).get("service"))
-            if isinstance(service.get("namespace"), str):
-                pointer: list[str | int] = ["webhooks", index, "clientConfig", "service", "namespace"]
-                yield manifest, pointer, service["namespace"]
+            for below, namespace in _answering(mapping(mapping(entry).get("clientConfig"))):
+                yield manifest, ["webhooks", index, "clientConfig", *below], namespace
     for manifest in view.snapshot.of("apiregistration.k8s.io", "APIService"):
         service = mapping(mapping(manifest.body.get("spec")).get("service"))
         if isinstance(service.get("namespace"), str):
             yield manifest, ["spec", "service", "namespace"], service["namespace"]
     for manifest in view.snapshot.of("apiextensions.k8s.io", "CustomResourceDefinition"):
         webhook = mapping(mapping(mapping(manifest.body.get("spec")).get("conversion")).get("webhook"))
-        service = mapping(mapping(webhook.get("clientConfig")).get("service"))
-        if isinstance(service.get("namespace"), str):
-            path: list[str | int] = ["spec", "conversion", "webhook", "clientConfig", "service", "namespace"]
-            yield manifest, path, service["namespace"]
+        for below, namespace in _answering(mapping(webhook.get("clientConfig"))):
+            yield manifest, ["spec", "conversion", "webhook", "clientConfig", *below], namespace
+
+
+def _answering(client: Body) -> Iterator[tuple[list[str | int], str]]:
+    """Yield the namespace a webhook is answered from: that of its Service, or of the Service its address names."""
+    service = mapping(client.get("service"))
+    if isinstance(service.get("namespace"), str):
+        yield ["service", "namespace"], service["namespace"]
+    url = client.get("url")
+    host = (urlsplit(url).hostname or "") if isinstance(url, str) else ""
+    parts = host.removesuffix(".").split(".")
+    if "svc" in parts[2:3]:
+        yield ["url"], parts[1]
 
 
 def _reaches(view: View, manifest: Manifest) -> bool:
@@ -118,6 +129,26 @@ def operators(view: View) -> Iterator[Claim]:
         else:
             fact = view.missing(OPERATORS)
             yield A7.unknown(tenant.name, [replace(fact, how=f"{fact.how} (here: {', '.join(kinds)})")])
+
+
+# Kinds, or all kinds of a group, that are known to be about something else than pods.
+_WITHOUT_PODS = (
+    *(f"{kind}.monitoring.coreos.com" for kind in ("servicemonitors", "podmonitors", "probes", "prometheusrules")),
+    *(".gateway.networking.k8s.io", ".snapshot.storage.k8s.io", ".k8s.cni.cncf.io", ".kueue.x-k8s.io"),
+    *(".scheduling.run.ai", ".k8s.ovn.org", ".networking.istio.io", ".sriovnetwork.openshift.io"),
+)
+
+
+def unknown_makers(view: View, tenant: TenantIdentity) -> tuple[Missing, ...]:
+    """Return what is missing of a tenant that makes custom resources only: operators may make pods of these."""
+    if view.signed(OPERATORS) is True or any(runs_pods(view, tenant.name, name) for name in tenant.namespaces):
+        return ()
+    written, _ = _custom_kinds(view, tenant.name, tenant.namespaces)
+    kinds = [kind for kind in written if not kind.endswith(_WITHOUT_PODS)]
+    if not kinds:
+        return ()
+    fact = view.missing(OPERATORS)
+    return (replace(fact, how=f"{fact.how} (here: {', '.join(kinds)}, of which pods may be made)"),)
 
 
 def _custom_kinds(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise
 from tenantry.safe.fabric.adapters import Fabrics, fabrics_of
 from tenantry.safe.fabric.definitions import attaching_outcomes, writing_outcome
 from tenantry.safe.fabric.ethernet import bandwidth_outcomes, network_outcome, privilege_outcome
@@ -20,6 +19,7 @@ from tenantry.safe.fabric.rdma import (
     shared_reason,
 )
 from tenantry.safe.gpu.ground import ground_of
+from tenantry.safe.ruling import Outcome, Ruling, pairwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Missing
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, pod_witness
 from tenantry.safe.gpu.ground import NO_GPUS, Ground, ground_of, outcomes
 from tenantry.safe.gpu.requests import (
     admin_outcome,
@@ -28,6 +27,7 @@ from tenantry.safe.gpu.shares import (
 from tenantry.safe.gpu.sharing import Mode, Offer
 from tenantry.safe.gpu.surroundings import operator_outcome, telemetry_outcome
 from tenantry.safe.gpu.versions import version_outcome
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, pod_witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,9 +188,13 @@ def _versions(view: View) -> Iterator[Claim]:
 def _exploitable(ground: Ground, tenant: TenantIdentity, outcome: Outcome) -> Outcome:
     """Return whether a tenant can run the container that makes use of a vulnerability."""
     if ground.view.strength is Strength.DEPLOYED:
-        if not ground.view.tenant_pods(tenant.name):
-            return Outcome.safe("it has no pods deployed")
-        return outcome
+        pods = ground.view.tenant_pods(tenant.name)
+        placed = any(
+            all(taint.tolerated(template.body) for taint in group.taints)
+            for template in pods
+            for group in ground.groups or ground.anywhere
+        )
+        return outcome if placed else Outcome.safe("no pod of its is deployed that may run on a node with GPUs")
     group, reached = ground.reach(tenant)
     if group is None and reached is not None:
         return ground.kept_off(reached)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.tenancy import Strength
+from tenantry.safe.answer import Answer
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.escapes import Escape, escapes, placed
-from tenantry.safe.pod_security import BASELINE, ENFORCE, LATEST, Level, enforced, refusal
+from tenantry.safe.pod_security import BASELINE, ENFORCE, ENFORCE_VERSION, LATEST, Level, enforced, refusal
 from tenantry.safe.pods import plain_pod
-from tenantry.safe.powers import POD_MAKERS
+from tenantry.safe.powers import pod_makers
+from tenantry.safe.refusals import about_change
+from tenantry.safe.ruling import Outcome, Ruling, worst
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -36,12 +38,10 @@ KERNEL = "node.kernel-sharing-accepted"
 
 def runs_pods(view: View, tenant: str, namespace: str) -> Right | None:
     """Return a right by which a tenant brings pods into being in a namespace, or None."""
-    for group, resources in POD_MAKERS:
-        for resource in resources:
-            right = view.may(tenant, "create", group, resource, namespace)
-            if right is not None:
-                return right
-    return None
+    rights = (
+        view.may(tenant, verb, group, resource, namespace) for group, resource, verbs in pod_makers() for verb in verbs
+    )
+    return next((right for right in rights if right is not None), None)
 
 
 def debugs_pods(view: View, tenant: str, namespace: str) -> Right | None:
@@ -140,8 +140,9 @@ def attempt(envelope: Envelope, item: Escape, namespace: str, account: str = "")
     pod = placed(item.pod, namespace, account)
     if item.added_later:
         before = placed(plain_pod(namespace), namespace, account)
-        return envelope.admits(pod, operation="UPDATE", old=before, subresource="ephemeralcontainers")
-    return envelope.admits(pod)
+        about = about_change(before, pod, before)
+        return envelope.admits(pod, operation="UPDATE", old=before, subresource="ephemeralcontainers", about=about)
+    return envelope.admits(pod, about=about_change(placed(plain_pod(namespace), namespace, account), pod))
 
 
 def _let_in(
@@ -149,11 +150,9 @@ def _let_in(
 ) -> Outcome:
     item, said = found
     namespace = envelope.namespace
-    change = None if envelope.trusted else view.labels.change(tenant.name, namespace)
-    if change is not None and not change.admission.admitted and refusal(_own_level(envelope), item.pod):
-        return Outcome.open(*change.admission.missing)
+    changes = _needed(view, tenant.name, envelope, item)
     steps = list(right.steps) if right is not None else []
-    if change is not None and refusal(_own_level(envelope), item.pod):
+    for change in changes:
         steps.extend((*change.right.steps, _label_step(change)))
     steps.extend(_open_door(view, envelope, item))
     user = f" as {said.user.username}" if said.user else ""
@@ -162,7 +161,19 @@ def _let_in(
     )
     manifest = said.body or placed(item.pod, namespace)
     details = (("manifest", manifest), ("primitive", item.primitive), ("position", item.position))
-    return Outcome.broken(Witness(tuple(steps), summary, details), _fix(namespace, change))
+    return Outcome.broken(Witness(tuple(steps), summary, details), _fix(namespace, bool(changes)))
+
+
+def _needed(view: View, tenant: str, envelope: Envelope, item: Escape) -> list[LabelChange]:
+    """Return the changes of labels by which a pod gets past the level of the namespace and guards that select it."""
+    keys: list[str] = []
+    if refusal(_own_level(envelope), item.pod):
+        keys += [ENFORCE, ENFORCE_VERSION]
+    elif envelope.fixed((ENFORCE,)) is Answer.REFUSED or not envelope.labels.get(ENFORCE):
+        lifted = envelope.lifted(placed(item.pod, envelope.namespace))
+        keys += [one.key for guard in lifted for pick in guard.namespace_selectors if pick for one in pick.requirements]
+    found = (view.labels.change_of(tenant, envelope.namespace, key) for key in dict.fromkeys(keys))
+    return [change for change in found if change is not None and change.admission.admitted][:1]
 
 
 def _own_level(envelope: Envelope) -> Level:
@@ -191,11 +202,11 @@ def _open_door(view: View, envelope: Envelope, item: Escape) -> Iterator[Step]:
     )
 
 
-def _fix(namespace: str, change: LabelChange | None) -> str:
+def _fix(namespace: str, relabelled: bool) -> str:
     """Return the smallest fix, which is checked: ``baseline`` refuses every pod tried."""
     assert all(refusal(Level(BASELINE, LATEST), item.pod) for item in escapes())
     label = f"label namespace {namespace} {ENFORCE}=restricted (baseline is enough to refuse all of them)"
-    return label if change is None else f"{label}, and take away the right to change labels of namespaces"
+    return f"{label}, and take away the right to change labels of namespaces" if relabelled else label
 
 
 # --- H2 -----------------------------------------------------------------------------------------------------------

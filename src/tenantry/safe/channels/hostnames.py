@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.tenancy import Strength
-from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.ruling import Outcome, Ruling
+from tenantry.safe.attempts import PROBE, Attempts, plural
 from tenantry.safe.hosts import GATEWAY, GATEWAY_ROUTES, Claimed, claimed_hosts, covers
+from tenantry.safe.other_hosts import is_served, other_claims
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, text, texts
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 
@@ -114,6 +115,7 @@ class _Collisions:
                 if host == Candidates.FRESH or own or (others and others <= set(tally.found)):
                     continue
                 self._claims(tenant.name, namespace, host, sorted(others), tally)
+                self._elsewhere(tenant.name, namespace, host, sorted(others), tally)
                 if tally.broken:
                     return tally
             self._catch_all(tenant.name, namespace, tally)
@@ -124,7 +126,9 @@ class _Collisions:
         shown = host if others else next((name for name, of in self.owners.items() if of - {tenant}), host)
         wildcard = f"*.{shown.partition('.')[2]}"
         for body in (*self._bodies(host), *self._bodies(wildcard, wildcard=True)):
-            attempt = self.attempts.create(tenant, namespace, body)
+            # The host of a route may be admitted by its name, so that it has to be known.
+            route = body["kind"] == "Route"
+            attempt = self.attempts.create(tenant, namespace, body, exact=route, named=route)
             if attempt is None or attempt.admission.refused or not self._host_settable(tenant, namespace, body):
                 continue
             kind = body["kind"]
@@ -146,10 +150,26 @@ class _Collisions:
             if not wildcard:
                 bodies.append(_route({"subdomain": host.partition(".")[0]}))
         if self.gateways:
-            bodies.append(_http_route([host]))
+            bodies.extend(_http_route([host], kind) for kind in GATEWAY_ROUTES)
             listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": host}
             bodies.append(_gateway([listener]))
         return bodies
+
+    def _elsewhere(self, tenant: str, namespace: str, host: str, others: list[str], tally: Tally) -> None:
+        """Try kinds of other ingress controllers and meshes, which count only where there are such kinds."""
+        for group, body in other_claims(host):
+            attempt = self.attempts.create(tenant, namespace, body)
+            if attempt is None or attempt.admission.refused:
+                continue
+            if self.view.snapshot.live and not is_served(self.view.snapshot, group):
+                continue
+            if not attempt.admission.admitted or is_served(self.view.snapshot, group):
+                summary = f"{tenant} may publish {host} by a {body['kind']} in {namespace}"
+                for other in others or [""]:
+                    tally.add(attempt.outcome(summary, FIX), other)
+            else:
+                how = f"add its definition to the objects, or take the right to write {plural(body)} from {tenant}"
+                tally.add(Outcome.open(Missing(f"whether {plural(body)}.{group} are served", how)))
 
     def _host_settable(self, tenant: str, namespace: str, body: Body) -> bool:
         """Whether the API server takes the host: on routes it needs a right of its own."""
@@ -166,7 +186,7 @@ class _Collisions:
         ]
         if self.gateways:
             bodies += [_http_route([]), _gateway([{"name": "http", "port": 80, "protocol": "HTTP"}])]
-        attempt = self.attempts.first(tenant, namespace, bodies)
+        attempt = self.attempts.first(tenant, namespace, bodies, exact=True)
         if attempt is not None and not attempt.admission.refused:
             summary = (
                 f"a {attempt.body['kind']} of {tenant} in {namespace} without a host takes requests for every host"
@@ -188,13 +208,33 @@ class _Collisions:
                     continue
                 longer, shorter = (namespace, other) if len(namespace) > len(other) else (other, namespace)
                 name = PROBE if namespace == longer else f"{PROBE}-{prefix}"
-                attempt = self.attempts.create(tenant.name, namespace, _route({}, name))
+                route, ends_so = _route({}, name), namespace != longer
+                attempt = self.attempts.create(tenant.name, namespace, route, exact=True, named=ends_so)
                 if attempt is None or attempt.admission.refused:
                     continue
                 summary = f"a route of {namespace} without a host can get the host of a route of {other} of {target}"
                 step = Step(f"{longer} ends in -{shorter}", missing="nothing keeps generated hosts of the two apart")
                 fix = f"rename namespace {longer} or {shorter}, or refuse routes without a host of their own"
                 tally.add(attempt.outcome(summary, fix, (step,)), target)
+            self._named_alike(tenant, namespace, tally)
+
+    def _named_alike(self, tenant: TenantIdentity, namespace: str, tally: Tally) -> None:
+        """Find hosts of others that a route of a namespace gets by its name, having none of its own."""
+        ending = f"-{namespace}"
+        for host, owners in self.owners.items():
+            label = host.partition(".")[0]
+            others = sorted(owners - {tenant.name})
+            if not others or not label.endswith(ending) or label == ending:
+                continue
+            route = _route({}, label.removesuffix(ending))
+            attempt = self.attempts.create(tenant.name, namespace, route, exact=True, named=True)
+            if attempt is None or attempt.admission.refused:
+                continue
+            summary = f"a route of {namespace} without a host, named {label.removesuffix(ending)}, can get {host}"
+            step = Step("the host is made of names", missing=f"nothing keeps {host} apart from hosts of {namespace}")
+            fix = f"take another host than {host}, or refuse routes without a host of their own"
+            for other in others:
+                tally.add(attempt.outcome(f"{summary} of {other}", fix, (step,)), other)
 
 
 def _named_in_roles(view: View) -> bool:
@@ -236,11 +276,11 @@ def _route(spec: Body, name: str = PROBE) -> Body:
     }
 
 
-def _http_route(hosts: list[str]) -> Body:
+def _http_route(hosts: list[str], kind: str = "HTTPRoute") -> Body:
     backend = [{"backendRefs": [{"name": PROBE, "port": 80}]}]
     return {
         "apiVersion": f"{GATEWAY}/v1",
-        "kind": "HTTPRoute",
+        "kind": kind,
         "metadata": {"name": PROBE},
         "spec": {"parentRefs": [{"name": "gateway"}], "hostnames": hosts, "rules": backend},
     }

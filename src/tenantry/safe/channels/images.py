@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import at, items, text, texts
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
 from tenantry.safe.trials import Trials

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import PLATFORM, Strength
 from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.gpu.exporter import open_rule
 from tenantry.safe.reading import at, items, labels_of, mapping, strings, text, texts
+from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.subjects import acts_for
 

@@ -13,13 +13,12 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.network_services import SERVICE_CHANNELS
 from tenantry.safe.devices.probes import Prober
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.network.ground import OVN
 from tenantry.safe.network.reach import PodNetwork, Way
-from tenantry.safe.network.repair import repair
 from tenantry.safe.network.rules import Action, Direction, PodPeer, Rule
 from tenantry.safe.network.walk import Opening
 from tenantry.safe.reading import at, items, labels_of, strings, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ IDENTITIES: Final = (
 
 OPEN_PORTS: Final = "k8s.ovn.org/open-default-ports"
 UDN_GROUP: Final = "k8s.ovn.org"
-MOST_REPAIRS: Final = 60
-"""Violated pairs up to which a repair is looked for and proved; each costs an evaluation of two tenants."""
 
 
 # --- N1 --------------------------------------------------------------------------------------------------------------
@@ -63,10 +60,9 @@ def pod_network(view: View) -> Iterable[Claim]:
     network = view.pod_network
     inert = PodNetwork(view, inert=True) if network.ground.inert else None
     ways = (inert or network).ways
-    repairs = sum(way.sure for way in ways.values()) <= MOST_REPAIRS
     for tenant in view.tenants:
         found = {
-            target: _reached(inert or network, (source, target), way, repairs=repairs)
+            target: _reached(inert or network, (source, target), way)
             for (source, target), way in ways.items()
             if source == tenant.name
         }
@@ -114,7 +110,7 @@ def _proof(view: View, network: PodNetwork, tenant: TenantIdentity) -> str:
     )
 
 
-def _reached(network: PodNetwork, pair: tuple[str, str], way: Way, *, repairs: bool) -> Outcome:
+def _reached(network: PodNetwork, pair: tuple[str, str], way: Way) -> Outcome:
     if not way.sure or way.connection is None or way.passage is None:
         return Outcome.open(*way.missing)
     connection, passage = way.connection, way.passage
@@ -140,8 +136,22 @@ def _reached(network: PodNetwork, pair: tuple[str, str], way: Way, *, repairs: b
         ("protocol", connection.protocol),
         ("port", connection.port),
     )
-    fix = repair(network, pair, way) if repairs and not network.ground.inert else ""
+    fix = _advice(network, passage.ingress, target)
     return Outcome.broken(Witness(tuple(steps), summary, details, _assumed(network)), fix)
+
+
+def _advice(network: PodNetwork, via: Via, unit: Unit) -> str:
+    """Say in words what closes a way."""
+    if network.ground.inert:
+        return "use a network plugin that enforces network policies"
+    if unit.host_network:
+        return f"take {_named(unit)} off the host network"
+    if isinstance(via, Opening):
+        return "refuse it by an AdminNetworkPolicy of the platform, or take the right to write network policies away"
+    if isinstance(via, Rule):
+        place = "/".join(map(str, via.pointer))
+        return f"remove {place} of {via.policy}, or narrow it to namespaces of the tenant itself"
+    return f"add a NetworkPolicy to {unit.namespace} that selects every pod and lets nothing in"
 
 
 def _named(unit: Unit) -> str:
@@ -240,8 +250,22 @@ def borrowed_identity(view: View) -> Iterable[Claim]:
             for outcome in [_identity(view, tenant, namespace, label, rules)]
             if outcome is not None
         ]
-        safe = Outcome.safe("its namespaces have no label of a policy group, and it can set none")
-        yield worst([*outcomes, safe]).claim(N3, tenant.name)
+        yield worst([*outcomes, Outcome.safe(_without_identity(view, tenant, rules))]).claim(N3, tenant.name)
+
+
+def _without_identity(view: View, tenant: TenantIdentity, rules: tuple[tuple[str, PodPeer, Rule], ...]) -> str:
+    """Return why no namespace of a tenant passes for a part of the platform: exactly what was looked at."""
+    asked = "the router, the host network or monitoring"
+    if not (rules or _distribution_knows(view)):
+        return f"no network policy knows namespaces by a label of {asked}, so such a label lets nobody in"
+    if view.strength is Strength.DEPLOYED:
+        return f"none of its namespaces carries a label of {asked}"
+    return f"none of its namespaces carries a label of {asked} that lets it in; it can set none"
+
+
+def _distribution_knows(view: View) -> bool:
+    """Whether network policies that the distribution brings along admit namespaces by such a label."""
+    return view.distribution_openshift or view.pod_network.ground.plugin == OVN
 
 
 def _identity(
@@ -255,8 +279,7 @@ def _identity(
     manifest = view.snapshot.get("", "Namespace", namespace)
     labels = labels_of(manifest.body) if manifest else {}
     admitted = _admitting(rules, tenant, {**labels, key: value})
-    known = admitted is not None or view.distribution_openshift or view.pod_network.ground.plugin == OVN
-    if not known:
+    if admitted is None and not _distribution_knows(view):
         return None
     by = (
         Step("is let in as the router or a node", admitted.policy, admitted.pointer)
@@ -343,7 +366,7 @@ def _joined(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcom
             return None
         if not way.sure:
             return Outcome.open(*way.missing)
-        reached = _reached(network, (tenant.name, other.name), way, repairs=False).witness
+        reached = _reached(network, (tenant.name, other.name), way).witness
         shared = "joins their networks" if joining.key.kind == "ClusterNetworkConnect" else "is the network of both"
         steps = (Step(shared, joining.key, ("spec",)), *(reached.steps if reached else ()))
         summary = f"{tenant.name} and {other.name} share {joining.key}, and network policies let traffic pass"

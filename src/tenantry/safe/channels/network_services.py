@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.model.selector import Selector, parse_selector
 from tenantry.model.tenancy import Strength
-from tenantry.safe.attempts import PROBE, Attempts
+from tenantry.safe.attempts import PROBE, Attempts, most
 from tenantry.safe.channels.channel import Channel
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.reading import at, items, labels_of, text
+from tenantry.safe.refusals import about_body, about_change
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,12 +78,15 @@ class _Trials:
         if missing:
             yield Outcome.open(*missing)
 
-    def written(self, tenant: TenantIdentity, body: Body, said: _Said) -> Iterator[Outcome]:
-        """Yield what follows if a tenant submits an object in each of its namespaces, new or in place of another."""
+    def written(self, tenant: TenantIdentity, body: Body, said: _Said, *, deleted: bool = False) -> Iterator[Outcome]:
+        """Yield what follows if a tenant submits an object in each of its namespaces, new or in place of another.
+
+        With ``deleted`` the same follows if it takes away one of this name.
+        """
         for namespace in () if self.deployed else tenant.namespaces:
-            attempt = self.attempts.create(tenant.name, namespace, body)
-            if attempt is None:
-                attempt = self.attempts.change(tenant.name, namespace, body)
+            made = self.attempts.create(tenant.name, namespace, body)
+            gone = self.attempts.delete(tenant.name, namespace, body) if deleted else None
+            attempt = most([item for item in (made, gone) if item is not None])
             if attempt is not None:
                 summary = said.summary.format(tenant=tenant.name, namespace=namespace)
                 yield attempt.outcome(summary, said.fix.format(namespace=namespace), (said.then,))
@@ -168,7 +172,9 @@ def _status(view: View, trials: _Trials, tenant: TenantIdentity) -> Iterator[Out
             body = _service({"type": "LoadBalancer"})
             body["metadata"]["namespace"] = namespace
             changed = {**body, "status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
-            said = view.envelope(namespace).admits(changed, operation="UPDATE", old=body, subresource="status")
+            said = view.envelope(namespace).admits(
+                changed, operation="UPDATE", old=body, subresource="status", about=about_change(body, changed, body)
+            )
             if said.refused:
                 continue
             if not said.admitted:
@@ -245,10 +251,9 @@ def _withheld(view: View, tenant: TenantIdentity) -> Iterator[Outcome]:
         if text(binding.body, "roleRef", "name") not in {"edit", "admin"} or binding.key.namespace not in own:
             continue
         refused = all(
-            view.envelope(binding.key.namespace)
-            .admits({**body, "metadata": {**body["metadata"], "namespace": binding.key.namespace}})
-            .refused
+            view.envelope(binding.key.namespace).admits(placed, about=about_body(placed)).refused
             for body, _ in _endpoints()
+            for placed in [{**body, "metadata": {**body["metadata"], "namespace": binding.key.namespace}}]
         )
         if not refused:
             yield Outcome.open(view.missing(ENDPOINTS_WITHHELD))
@@ -293,7 +298,7 @@ def egress_identity(view: View) -> Iterable[Claim]:
     )
     addressed = _addressed(view)
     for tenant in view.tenants:
-        written = [*trials.written(tenant, body, said), *trials.roles(tenant)]
+        written = [*trials.written(tenant, body, said, deleted=True), *trials.roles(tenant)]
         alone = worst([*written, Outcome.safe("")])
         found = dict(reversed(list(_shared_address(addressed, tenant))))
         if alone.witness is not None or alone.missing:

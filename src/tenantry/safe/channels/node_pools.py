@@ -13,9 +13,9 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.devices.nodes import Taint, read_nodes
 from tenantry.safe.devices.probes import with_tolerations
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.queueing import Candidates
 from tenantry.safe.reading import annotations_of, items, labels_of, mapping, strings, text
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials
@@ -182,7 +182,8 @@ class _Crossing:
                 if other and key.rpartition("/")[2] in _OWNER_WORDS and not items(node.body, "spec", "taints"):
                     labelled[value].append(node)
         confined = all(self._selector(namespace) for namespace in tenant.namespaces)
-        if not labelled or (confined and self.view.trusted_namespace_labels(tenant.name)):
+        kept = not any(self.view.labels.annotates(tenant.name, namespace) for namespace in tenant.namespaces)
+        if not labelled or (confined and kept):
             return
         if self.deployed and not self.view.tenant_pods(tenant.name):
             return

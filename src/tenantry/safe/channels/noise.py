@@ -15,10 +15,10 @@ from tenantry.safe.channels.channel import Channel
 from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
 from tenantry.safe.devices.reading import containers
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.offers import SHARED_SUFFIX, read_offers
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import at, items, mapping, number, positive, text
+from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials
@@ -72,6 +72,7 @@ class _NodeNoise:
         self.ranges: dict[str, list[Manifest]] = {}
         for manifest in view.snapshot.of("", "LimitRange"):
             self.ranges.setdefault(manifest.key.namespace, []).append(manifest)
+        self.forced: dict[tuple[str, str], bool] = {}
         self.pids = self._pids()
         self.hugepages = self._hugepages()
 
@@ -99,6 +100,12 @@ class _NodeNoise:
 
     def _forced(self, namespace: str, name: str) -> bool:
         """Whether every container of a namespace has a limit: given by default, at most, or demanded by a quota."""
+        key = (namespace, name)
+        if key not in self.forced:
+            self.forced[key] = self._demands(namespace, name)
+        return self.forced[key]
+
+    def _demands(self, namespace: str, name: str) -> bool:
         if self.book.bound(namespace, f"limits.{name}") is not None:
             return True
         for manifest in self.ranges.get(namespace, ()):
@@ -179,7 +186,7 @@ class _NodeNoise:
 
     def _undrainable(self, tenant: str, namespace: str) -> Iterator[Outcome]:
         for body in _budgets():
-            attempt = self.attempts.create(tenant, namespace, body)
+            attempt = self.attempts.create(tenant, namespace, body, exact=True)
             if attempt is not None and not attempt.admission.refused:
                 summary = (
                     f"a PodDisruptionBudget of {tenant} in {namespace} keeps nodes from being drained for upgrades"
@@ -280,7 +287,8 @@ def _shared(view: View, shared: list[str], gpus: tuple[str, ...], *, whole: bool
     for fact, name, fix in needed:
         if view.signed(fact) is False:
             step = Step(f"tenants share nodes that offer {name}", missing=f"fact {fact} says nothing bounds them")
-            return Outcome.broken(Witness((step,), f"load on {name} of a node slows that of others on it"), fix)
+            summary = f"load on {name} of a node slows that of others on it"
+            return Outcome.broken(Witness((step,), summary, (("resource", name),)), fix)
     missing = [view.missing(fact) for fact, _, _ in needed if view.signed(fact) is None]
     return Outcome.open(*missing) if missing else Outcome.safe("what they share is bounded")
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.queueing import UNLIMITED, Candidates, Queues, covered_resources
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, mapping, number, strings, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
@@ -266,9 +266,9 @@ class _Guarantees:
                 continue
             steps = tuple(Step("is promised", queue.manifest.key, ("spec", "resourceGroups")) for queue, _ in entries)
             summary = f"{total:g} {resource} of flavor {flavor} are promised and {capacity:g} exist"
-            outcome = Outcome.broken(
-                Witness(steps, summary), f"lower nominalQuota of {resource} to {capacity:g} in all"
-            )
+            details = (("flavor", flavor), ("resource", resource), ("promised", total), ("capacity", capacity))
+            fix = f"lower nominalQuota of {resource} to {capacity:g} in all"
+            outcome = Outcome.broken(Witness(steps, summary, details), fix)
             for left, _ in entries:
                 for right, _ in entries:
                     for source in users[left.name] if left is not right else ():
@@ -330,7 +330,9 @@ class _Guarantees:
             summary = (
                 f"queue {item.name} is guaranteed {gpu:g} GPUs and the queues below it {promised:g}: others reclaim"
             )
-            return Outcome.broken(Witness((step, below), summary), f"raise spec.resources.gpu.quota of {item.name}")
+            details = () if promised == float("inf") else (("below", promised),)
+            fix = f"raise spec.resources.gpu.quota of {item.name}"
+            return Outcome.broken(Witness((step, below), summary, details), fix)
         for kind in ("cpu", "memory"):
             if item.quota(kind) == 0 and gpu != 0:
                 path = ("spec", "resources", kind, "quota")

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
-from tenantry.safe.devices.probes import plain_pod, together, with_limit
+from tenantry.safe.devices.probes import modest_pod, together, with_limit
 from tenantry.safe.devices.reading import requested
-from tenantry.safe.devices.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.kueue_manager import kueue_manager
 from tenantry.safe.offers import GPU, read_offers
 from tenantry.safe.queueing import (
@@ -32,6 +31,7 @@ from tenantry.safe.queueing import (
 )
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import amount, at, labels_of, text
+from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
@@ -182,7 +182,7 @@ class _Hijack:
         if not self.queues.kai:
             return
         foreign = self._foreign(tenant)
-        template = plain_pod(namespace)
+        template = modest_pod(namespace)
         labels = {KAI_LABEL: foreign}
         inner = {"metadata": {"labels": {"app": PROBE}}, "spec": {**template["spec"], "restartPolicy": "Never"}}
         meta = {"name": PROBE, "labels": labels}
@@ -248,7 +248,8 @@ class _Hijack:
     def _relabels(self, tenant: str, queue: ClusterQueue) -> bool:
         if self.deployed or queue.selector is None:
             return False
-        return not self.view.trusted_namespace_labels(tenant)
+        own = self.view.tenancy.by_name[tenant].namespaces
+        return not self.view.keeps_labels(tenant, own, queue.selector.keys)
 
     def _kueue(self, tenant: TenantIdentity, general: list[Outcome], found: dict[str, Outcome]) -> None:
         for name, queue in sorted(self.queues.cluster_queues.items()):

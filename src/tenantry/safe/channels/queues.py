@@ -12,8 +12,8 @@ from tenantry.safe.channels.node_pools import Q8, crossing
 from tenantry.safe.channels.preemption import Q2, Q4, priorities, within_guarantee
 from tenantry.safe.channels.queue_entry import Q3, Q5, bypass, hijack
 from tenantry.safe.channels.quotas import Q1, Q7, floods, quotas
-from tenantry.safe.devices.ruling import Outcome, Ruling, worst
 from tenantry.safe.reading import items, text
+from tenantry.safe.ruling import Outcome, Ruling, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,19 +6,20 @@ Source: Kubernetes documentation, "Resource Quotas" (only ``requests.<name>`` is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tenantry.model.claim import Effect, Impact, Step, Witness
+from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
+from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.devices.probes import with_limit
 from tenantry.safe.devices.reading import requested
-from tenantry.safe.devices.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.flood import Countable, countables, quota_keys
 from tenantry.safe.offers import read_offers
 from tenantry.safe.quotas import QuotaBook
-from tenantry.safe.reading import text
+from tenantry.safe.reading import at, text
+from tenantry.safe.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.trials import Trials
 from tenantry.safe.view import Answer
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tenantry.model.claim import Claim
-    from tenantry.model.manifest import Body
+    from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.offers import Offers
     from tenantry.safe.view import View
@@ -153,7 +154,11 @@ class _Quotas:
             return False
         if self.deployed or any(not bound.cluster for bound in found):
             return True
-        return self.view.trusted_namespace_labels(tenant)
+        return any(
+            self.view.keeps_labels(tenant, [namespace], _selector_keys(bound.quota))
+            and (not bound.by_annotations or self.view.labels.annotates(tenant, namespace) is None)
+            for bound in found
+        )
 
     def _pods(self, tenant: str, namespace: str, name: str, key: str) -> Iterator[_Gap]:
         if self.deployed:
@@ -195,9 +200,9 @@ class _Quotas:
     def _object(self, tenant: str, namespace: str, body: Body, key: str) -> Iterator[_Gap]:
         kind = body["kind"]
         if self.deployed:
-            for manifest in self.view.snapshot.of("", kind):
+            for manifest in self.view.snapshot.within(namespace):
                 balancer = kind != "Service" or text(manifest.body, "spec", "type") == "LoadBalancer"
-                if manifest.key.namespace == namespace and balancer:
+                if (manifest.key.group, manifest.key.kind) == ("", kind) and balancer:
                     step = Step(f"{kind} without a bound", manifest.key)
                     yield _Gap(namespace, key, self._unbounded(namespace, key, (step,), manifest.body))
                     return
@@ -262,6 +267,12 @@ class _Quotas:
                 yield Q1.violated(tenant.name, witness, "give each tenant a ClusterResourceQuota of its own", other)
 
 
+def _selector_keys(quota: Manifest) -> frozenset[str]:
+    """Return the labels by which a cluster quota picks namespaces."""
+    written = at(quota.body, "spec", "selector", "labels")
+    return parse_selector(written).keys if isinstance(written, dict) else frozenset()
+
+
 # --- Q7 --------------------------------------------------------------------------------------------------------------
 
 
@@ -290,8 +301,26 @@ def _flood(
                 outcomes.append(found)
                 if found.witness is not None:
                     return found
+        if not view.snapshot.live and _any_kind(view, tenant.name, namespace):
+            how = f"name the kinds in the roles {tenant.name} is bound to in {namespace}, instead of a star"
+            outcomes.append(Outcome.open(Missing("which kinds the API server stores", how)))
     reason = f"quotas bound how many objects of each kind it may create in its {len(tenant.namespaces)} namespaces"
     return worst([*outcomes, Outcome.safe(reason)])
+
+
+def _any_kind(view: View, tenant: str, namespace: str) -> bool:
+    """Whether a tenant may create objects of kinds that no role names, in API groups that are not all known."""
+    rights = view.reach(tenant).rights
+    return any(
+        {"create", "*"} & rule.verbs and ("*" in rule.groups or ("*" in rule.resources and _custom(rule.groups)))
+        for scope in ("", namespace)
+        for held in rights.in_scope(scope)
+        for rule in held.grant.rules
+    )
+
+
+def _custom(groups: Iterable[str]) -> bool:
+    return any("." in group and not group.endswith(".k8s.io") for group in groups)
 
 
 def _unlimited(
@@ -305,9 +334,13 @@ def _unlimited(
     fix = f"add to a ResourceQuota of namespace {namespace}: {keys}"
     none = Step("no quota", missing=f"no quota of namespace {namespace} bounds {key}")
     summary = f"{tenant} may create any number of {kind.plural} in {namespace} and fill the API server's store"
+    listed = ("unbounded", ((namespace, tuple(sorted(quota_keys(item)[0] for item in loose))),))
     if kind.kind:
         attempt = attempts.create(tenant, namespace, kind.body())
         if attempt is None or attempt.admission.refused:
             return None
-        return attempt.outcome(summary, fix, (none,))
-    return Outcome.broken(Witness((*right.steps, none), summary, (("kind", kind.plural),)), fix)
+        found = attempt.outcome(summary, fix, (none,))
+        if found.witness is None:
+            return found
+        return replace(found, witness=replace(found.witness, details=(*found.witness.details, listed)))
+    return Outcome.broken(Witness((*right.steps, none), summary, (("kind", kind.plural), listed)), fix)

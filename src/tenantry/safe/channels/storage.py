@@ -15,9 +15,9 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.images import P4, cached_images
-from tenantry.safe.devices.ruling import Outcome, Ruling
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, positive, text, texts
+from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
 from tenantry.safe.tally import Tally
 from tenantry.safe.trials import Trials
@@ -277,7 +277,7 @@ def _classes_of_others(view: View, classes: _Classes, attempts: Attempts, tenant
             if bound is not None and not positive(bound.hard):
                 continue
             attempt = attempts.create(tenant.name, namespace, _claim(storageClassName=name))
-            if attempt is not None and attempt.admission.admitted:
+            if attempt is not None and not attempt.admission.refused:
                 summary = (
                     f"a claim of {tenant.name} in {namespace} takes storage of class {name}, which it was not granted"
                 )
@@ -419,7 +419,12 @@ def _granted(
     fix = f"remove {manifest.key}"
     assumes = ("the API server has the feature CrossNamespaceVolumeDataSource",)
     if view.strength is Strength.DEPLOYED:
-        tally.add(Outcome.broken(Witness((step,), summary, (), assumes), fix), owner)
+        for claim in view.snapshot.within(namespace):
+            copied = text(claim.body, "spec", "dataSourceRef", "namespace")
+            if claim.key.kind == "PersistentVolumeClaim" and copied == manifest.key.namespace:
+                copies = Step("is filled from there", claim.key, ("spec", "dataSourceRef", "namespace"))
+                tally.add(Outcome.broken(Witness((step, copies), summary, (), assumes), fix), owner)
+                return
         return
     attempt = attempts.create(tenant.name, namespace, _foreign_claim(manifest.key.namespace))
     if attempt is None or attempt.admission.refused:
@@ -448,7 +453,7 @@ def _would_grant(view: View, attempts: Attempts, tenant: TenantIdentity, tally: 
                 },
             }
             attempt = attempts.create(other.name, namespace, body)
-            if attempt is not None and attempt.admission.admitted:
+            if attempt is not None and not attempt.admission.refused:
                 summary = f"{other.name} may let claims of {tenant.name} copy its data by a ReferenceGrant"
                 fix = f"take the right to create referencegrants from {other.name}"
                 tally.add(attempt.outcome(summary, fix), other.name)

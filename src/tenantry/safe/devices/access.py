@@ -11,8 +11,9 @@ from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.probes import Prober, together, with_limit, with_tolerations
 from tenantry.safe.devices.reading import requested, units
-from tenantry.safe.devices.ruling import lacking
 from tenantry.safe.reading import at, mapping, strings, text
+from tenantry.safe.refusals import about_kind
+from tenantry.safe.ruling import lacking
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.safe.devices.nodes import Taint
     from tenantry.safe.view import PodTemplate, View
 
-_CHANGES = ("update", "patch", "delete")
+_CHANGES = ("update", "patch", "delete", "deletecollection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,22 @@ def forbidding_quota(view: View, tenant: str, namespace: str, resource: str) -> 
     """
     for quota in _quotas(view, namespace):
         hard = mapping(quota.body, *quota_path(quota))
-        if units(hard.get(f"requests.{resource}")) == 0 and not _changeable(view, tenant, quota):
+        if units(hard.get(f"requests.{resource}")) != 0 or _changeable(view, tenant, quota):
+            continue
+        if not _shed(view, tenant, namespace, quota):
             return quota
     return None
+
+
+def _shed(view: View, tenant: str, namespace: str, quota: Manifest) -> bool:
+    """Whether a tenant can take a namespace out of what a quota of the cluster selects."""
+    if quota.key.namespace or view.strength is Strength.DEPLOYED:
+        return False
+    written = at(quota.body, "spec", "selector", "labels")
+    keys = {item.key for item in parse_selector(written or {}).requirements}
+    noted = bool(strings(quota.body, "spec", "selector", "annotations"))
+    kept = view.keeps_labels(tenant, [namespace], sorted(keys))
+    return not kept or (noted and view.labels.annotates(tenant, namespace) is not None)
 
 
 def granted(view: View, namespace: str, resource: str) -> float | None:
@@ -197,8 +211,13 @@ def _changeable(view: View, tenant: str, quota: Manifest) -> bool:
     for verb in _CHANGES:
         if view.may(tenant, verb, group, kind, namespace, quota.key.name) is None:
             continue
-        operation = "DELETE" if verb == "delete" else "UPDATE"
-        if not namespace or not view.envelope(namespace).admits(quota.body, operation=operation).refused:
+        operation = "DELETE" if verb.startswith("delete") else "UPDATE"
+        if (
+            not namespace
+            or not view.envelope(namespace)
+            .admits(quota.body, operation=operation, about=about_kind(quota.body, operation=operation))
+            .refused
+        ):
             return True
     return False
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
-from tenantry.safe.devices.ruling import admission_missing
+from tenantry.safe.becoming import dropped, never_becomes, whole
+from tenantry.safe.pods import plain_pod
+from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
+from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
+from tenantry.safe.ruling import admission_missing
 from tenantry.safe.view import Admission, Answer
 
 if TYPE_CHECKING:
@@ -23,36 +28,23 @@ if TYPE_CHECKING:
     from tenantry.safe.view import View
 
 NAME = "probe"
-IMAGE = "registry.example.com/probe:1"
 MOST_QUEUES = 16
 """Queues tried per namespace; those named in annotations of the namespace come first."""
 MOST_DEPLOYED = 4
 """Deployed pods of a namespace tried as a base."""
 
 
-def plain_pod(namespace: str) -> Body:
-    """Return a pod that keeps to the restricted profile and asks for little."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": IMAGE,
-                    "imagePullPolicy": "Always",
-                    "resources": {
-                        "requests": {"cpu": "100m", "memory": "64Mi"},
-                        "limits": {"cpu": "100m", "memory": "64Mi"},
-                    },
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                }
-            ],
-        },
+def modest_pod(namespace: str) -> Body:
+    """Return a pod that the strictest Pod Security level lets in and that asks for little."""
+    pod = plain_pod(namespace)
+    little = {"cpu": "100m", "memory": "64Mi"}
+    container = {
+        **pod["spec"]["containers"][0],
+        "name": NAME,
+        "imagePullPolicy": "Always",
+        "resources": {"requests": little, "limits": dict(little)},
     }
+    return {**pod, "spec": {**pod["spec"], "automountServiceAccountToken": False, "containers": [container]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +95,9 @@ class Prober:
         return first
 
     def _candidates(self, namespace: str) -> Iterator[Body]:
-        yield plain_pod(namespace)
+        yield modest_pod(namespace)
         for dress in self.dresses(namespace)[1:]:
-            pod = plain_pod(namespace)
+            pod = modest_pod(namespace)
             dress(pod)
             yield pod
         owner = self.view.tenancy.owner(namespace)
@@ -136,14 +128,12 @@ class Prober:
                 pod = deepcopy(base)
                 dress(pod)
                 change(pod)
-                admission = envelope.admits(pod)
+                # A pod without what the change is about would be another one.
+                admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
+                if admission.refused and not by_itself(admission):
+                    admission = self._later(namespace, base, pod, admission)
                 if admission.admitted:
-                    made = admission.body or pod
-                    if keeps(pod, made):
-                        return Trial(Answer.ADMITTED, made, admission)
-                    # What was let in is another pod, without what the change is about.
-                    refused = refused or Trial(Answer.REFUSED, pod, Admission(Answer.REFUSED, reason="admission"))
-                    continue
+                    return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
                     refused = refused or Trial(Answer.REFUSED, pod, admission)
                 else:
@@ -159,6 +149,21 @@ class Prober:
         asked = f"no pod was found that admission lets into {namespace}: {control.by or 'it'} says {control.reason}"
         missing = (Missing(f"a pod of namespace {namespace}", f"{asked}; add one that runs there to the objects"),)
         return Trial(Answer.UNKNOWN, refused.pod, control, missing)
+
+    def _later(self, namespace: str, base: Body, pod: Body, refused: Admission) -> Admission:
+        """Say whether a pod that may not be made comes about by a change of one that may."""
+        owner = self.view.tenancy.owner(namespace) or ""
+        if not any(self.view.may(owner, verb, "", "pods", namespace) for verb in CHANGE):
+            return refused
+        envelope = self.view.envelope(namespace)
+        never = whole(envelope, pod, about_change(base, pod).known)
+        if never_becomes(envelope, pod, never):
+            return refused
+        for path in never.added:
+            before = dropped(pod, path)
+            if envelope.admits(before).admitted and envelope.admits(pod, operation="UPDATE", old=before).admitted:
+                return Admission(Answer.ADMITTED, body=pod)
+        return unless_more_is_said(refused)
 
     def worst(
         self, tenant: TenantIdentity, changes: Iterable[Callable[[Body], None]], *, queued: bool = False

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tenantry.model.reading import from_json as parsed
 from tenantry.model.reading import items, mapping
 from tenantry.model.reading import quantity as units
+from tenantry.safe.pods import containers_of as containers
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body
 
 __all__ = ["containers", "environment", "parsed", "requested", "units"]
-
-
-CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
-
-
-def containers(pod: Body) -> Iterator[tuple[tuple[str | int, ...], Mapping[Any, Any]]]:
-    """Yield every container of a pod with its path."""
-    for name in CONTAINER_LISTS:
-        for index, entry in enumerate(items(pod, "spec", name)):
-            if isinstance(entry, dict):
-                yield ("spec", name, index), entry
 
 
 def requested(pod: Body) -> dict[str, float]:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest
     from tenantry.safe.devices.access import Access, Use
     from tenantry.safe.devices.nodes import Node
-    from tenantry.safe.devices.ruling import Outcome
     from tenantry.safe.fabric.attachments import Attachment
+    from tenantry.safe.ruling import Outcome
     from tenantry.safe.view import PodTemplate, View
 
 UPSTREAM_PREFIX = "openshift.io"

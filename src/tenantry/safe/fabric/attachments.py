@@ -168,12 +168,18 @@ def _carrier(kind: str, plugin: Mapping[str, Any], network: str) -> tuple[Medium
         return Medium.UPLINK, master, _number(plugin.get("vlanId"))
     if kind in {"bridge", "ovs"}:
         medium = Medium.BRIDGE if kind == "bridge" else Medium.PHYSICAL
-        return medium, text(plugin, "bridge") or "cni0", _number(plugin.get("vlan", plugin.get("tag")))
+        return medium, text(plugin, "bridge") or "cni0", _tag(plugin)
     if kind == "ovn-k8s-cni-overlay":
         if text(plugin, "topology") == "localnet":
             return Medium.PHYSICAL, text(plugin, "physicalNetworkName") or network, _number(plugin.get("vlanID"))
         return Medium.OVERLAY, network, 0
     return Medium.UNKNOWN, network, None
+
+
+def _tag(plugin: Mapping[str, object]) -> int | None:
+    """Return the VLAN of an interface on a bridge; one that carries several has none that is known."""
+    several = any(plugin.get(key) for key in ("vlanTrunk", "trunk"))
+    return None if several else _number(plugin.get("vlan", plugin.get("tag")))
 
 
 def _number(value: object) -> int | None:

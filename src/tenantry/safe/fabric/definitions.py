@@ -16,10 +16,14 @@ from tenantry.model.claim import Step, Witness
 from tenantry.model.tenancy import PLATFORM, Strength
 from tenantry.safe.devices.probes import with_annotation
 from tenantry.safe.devices.reading import parsed
-from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
+from tenantry.safe.powers import MAKE
 from tenantry.safe.reading import items, strings, text
+from tenantry.safe.ruling import Outcome, admission_missing, lacking, pod_witness, worst
+from tenantry.safe.samples import sample
+from tenantry.safe.shapes import policy_text, shapes_of
 from tenantry.safe.view import Answer
+from tenantry.safe.writing import likeliest, writings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,13 +32,12 @@ if TYPE_CHECKING:
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.fabric.adapters import Fabrics
     from tenantry.safe.fabric.attachments import Attachment
-    from tenantry.safe.view import Right, View
+    from tenantry.safe.view import View
 
 GLOBAL_NAMESPACES = ("default", "openshift-multus", "openshift-sriov-network-operator", "openshift-cnv")
 """Namespaces whose networks every pod may name on OpenShift; ``default`` also elsewhere."""
 ISOLATION = "multus.namespace-isolation"
 
-_VERBS = ("create", "update", "patch")
 _KINDS = (
     (CNI, "network-attachment-definitions", True),
     (SRIOV, "sriovnetworks", True),
@@ -61,28 +64,22 @@ def definition_body(namespace: str) -> Body:
     }
 
 
-def writing_right(view: View, tenant: TenantIdentity) -> Iterator[tuple[str, Right]]:
-    """Yield rights to write networks that pods of a tenant could attach to, with the namespace they hold in."""
-    for namespace in (*tenant.namespaces, *(name for name in GLOBAL_NAMESPACES if name not in tenant.namespaces)):
-        for group, resource, namespaced in _KINDS:
-            if namespaced:
-                found = (view.may(tenant.name, verb, group, resource, namespace) for verb in _VERBS)
-                right = next((item for item in found if item is not None), None)
-                if right is not None:
-                    yield namespace, right
+def _places(view: View, tenant: TenantIdentity) -> Iterator[tuple[str, str, str]]:
+    """Yield where networks are written that pods of a tenant could attach to: namespace, API group, plural name.
+
+    Operators make definitions in any namespace from objects in their own, wherever they run.
+    """
+    granted = view.reach(tenant.name).rights.namespaces
+    spaces = dict.fromkeys((*tenant.namespaces, *GLOBAL_NAMESPACES, *filter(None, granted)))
     for group, resource, namespaced in _KINDS:
-        if not namespaced:
-            found = (view.may(tenant.name, verb, group, resource) for verb in _VERBS)
-            right = next((item for item in found if item is not None), None)
-            if right is not None:
-                yield "", right
+        yield from ((namespace, group, resource) for namespace in (spaces if namespaced else ("",)))
 
 
 def writing_outcome(view: View, tenant: TenantIdentity) -> Outcome:
     """Return whether a tenant can give its pods any interface of a node by writing a network."""
     if view.strength is Strength.DEPLOYED:
         return Outcome.safe("only what is deployed counts here; nobody writes networks")
-    found = [_written(view, tenant, namespace, right) for namespace, right in writing_right(view, tenant)]
+    found = [outcome for place in _places(view, tenant) if (outcome := _written(view, tenant, *place)) is not None]
     if found:
         return worst(found)
     roles = view.unknown_roles(tenant.name)
@@ -91,18 +88,21 @@ def writing_outcome(view: View, tenant: TenantIdentity) -> Outcome:
     return Outcome.safe("it has no right to write NetworkAttachmentDefinitions or objects they are made of")
 
 
-def _written(view: View, tenant: TenantIdentity, namespace: str, right: Right) -> Outcome:
-    fix = f"remove the right to {right.verb} {right.resource} from {tenant.name}"
+def _written(view: View, tenant: TenantIdentity, namespace: str, group: str, resource: str) -> Outcome | None:
+    body = definition_body(namespace) if group == CNI else sample(group, resource, namespace)
+    rights = view.reach(tenant.name).rights
+    way = likeliest(writings(rights, view.envelope(namespace), body, (group, resource), MAKE))
+    if way is None:
+        return None
+    right = way.right
+    if way.admission.refused:
+        return Outcome.safe(f"{way.admission.by} refuses {resource} it writes")
+    if not way.admission.admitted:
+        return Outcome.open(*admission_missing(way.admission, namespace))
+    fix = f"remove the right to {right.verb} {resource} from {tenant.name}"
     summary = f"{tenant.name} writes a network of its own and gets any interface of a node, the uplink included"
-    if right.group != CNI:
-        return Outcome.broken(Witness(right.steps, f"{summary}: it may {right.verb} {right.resource}"), fix)
-    body = definition_body(namespace)
-    operation = "CREATE" if right.verb == "create" else "UPDATE"
-    admission = view.envelope(namespace).admits(body, operation=operation)
-    if admission.refused:
-        return Outcome.safe(f"{admission.by} refuses NetworkAttachmentDefinitions it writes")
-    if not admission.admitted:
-        return Outcome.open(*admission_missing(admission, namespace))
+    if group != CNI:
+        return Outcome.broken(Witness(right.steps, f"{summary}: it may {right.verb} {resource}"), fix)
     return Outcome.broken(Witness(right.steps, summary, (("definition", body),)), fix)
 
 
@@ -194,14 +194,15 @@ _ENOUGH = 2
 class _Words:
     """Sorts tenants and networks by what admission could tell apart: names it mentions, and the shape of others.
 
-    Admission reads its own policies and the Namespace. A name neither mentions differs from others of its shape in
-    nothing they could look at, except by patterns, which the shape keeps.
+    Admission reads its own policies, their parameters and the Namespace. A name none of them mentions differs from
+    others of its shape in nothing they could look at, if each text in a policy compares with both alike.
 
     Attributes:
         home: what tenants whose Namespaces say the same but for their names have in common.
     """
 
     def __init__(self, view: View, tenant: TenantIdentity, rules: frozenset[str]) -> None:
+        self._mark = shapes_of(view).mark
         homes = [view.snapshot.get("", "Namespace", name) for name in tenant.namespaces]
         told = [repr(home.body.get("metadata")) for home in homes if home is not None]
         self._words = rules | _words(told)
@@ -212,7 +213,8 @@ class _Words:
     def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
         """Return what networks that admission cannot tell apart have in common."""
         names = (attachment.namespace, attachment.name)
-        return tuple(name if name in self._words else _shape(name, attachment.namespace, owner) for name in names)
+        shape = tuple(name if name in self._words else _shape(name, attachment.namespace, owner) for name in names)
+        return (*shape, *map(self._mark, (*names, "/".join(names))))
 
 
 @lru_cache(maxsize=65536)
@@ -224,9 +226,8 @@ def _shape(name: str, namespace: str, owner: str) -> str:
 
 @lru_cache(maxsize=2)
 def _rules(view: View) -> frozenset[str]:
-    """Return the words of all admission policies."""
-    policies = view.snapshot.of("admissionregistration.k8s.io", "ValidatingAdmissionPolicy")
-    return _words(repr(policy.body.get("spec")) for policy in policies)
+    """Return the words of all admission policies and of what they take as parameters."""
+    return _words([policy_text(view)])
 
 
 def _words(texts: Iterable[str]) -> frozenset[str]:
@@ -278,6 +279,7 @@ def _added(attachment: Attachment) -> list[Callable[[Body], None]]:
     return [
         with_annotation(NETWORKS, f"{attachment.namespace}/{attachment.name}"),
         with_annotation(NETWORKS, written),
+        with_annotation(NETWORKS, f"probe,{attachment.namespace}/{attachment.name}@net9"),
     ]
 
 

@@ -13,9 +13,9 @@ from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.access import granted
 from tenantry.safe.devices.probes import with_capability
-from tenantry.safe.devices.ruling import Outcome, lacking, worst
 from tenantry.safe.fabric.attachments import CNI, Medium
 from tenantry.safe.reading import at, text
+from tenantry.safe.ruling import Outcome, lacking, worst
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.safe.devices.reading import environment
-from tenantry.safe.devices.ruling import Outcome, lacking
 from tenantry.safe.fabric.ethernet import WHOLE_SERVERS
 from tenantry.safe.fabric.rdma import possible
 from tenantry.safe.gpu.ground import Trick, ground_of
@@ -20,6 +19,7 @@ from tenantry.safe.gpu.requests import CHANNELS_VARIABLE, imex_changes
 from tenantry.safe.gpu.shares import Shared, reach_pairs, reuse_offers, shared_witness
 from tenantry.safe.gpu.sharing import CLIQUE_LABEL, PRODUCT_LABEL
 from tenantry.safe.reading import items, text
+from tenantry.safe.ruling import Outcome, lacking
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body

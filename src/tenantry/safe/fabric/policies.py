@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
-from tenantry.safe.devices.ruling import Outcome, lacking, worst
 from tenantry.safe.fabric.attachments import CNI, Attachment, Medium
 from tenantry.safe.reading import at, items, strings, text
+from tenantry.safe.ruling import Outcome, lacking, worst
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
-from tenantry.safe.devices.ruling import Outcome, lacking, worst
 from tenantry.safe.fabric.attachments import Medium
 from tenantry.safe.fabric.ethernet import WHOLE_SERVERS
 from tenantry.safe.reading import at, items, text
+from tenantry.safe.ruling import Outcome, lacking, worst
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Step
 from tenantry.model.selector import Selector, parse_selector
-from tenantry.safe.devices.ruling import Outcome, lacking
 from tenantry.safe.network.ground import survey
 from tenantry.safe.reading import at, items, mapping, strings, text
+from tenantry.safe.ruling import Outcome, lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

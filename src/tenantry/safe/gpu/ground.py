@@ -10,9 +10,9 @@ from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength, TenantIdentity
 from tenantry.safe.devices.access import Access, access_of
 from tenantry.safe.devices.probes import Prober, together, with_tolerations
-from tenantry.safe.devices.ruling import Outcome, lacking, pod_witness
 from tenantry.safe.gpu.sharing import Group, gpu_groups
 from tenantry.safe.gpu.stack import Stack, read_stack
+from tenantry.safe.ruling import Outcome, lacking, pod_witness
 from tenantry.safe.view import Answer, View
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class Ground:
     def groups(self) -> tuple[Group, ...]:
         """Nodes with GPUs."""
         return gpu_groups(self.view, self.stack)
+
+    @property
+    def anywhere(self) -> tuple[Group, ...]:
+        """Nodes of which nothing is known, which take every pod."""
+        return (Group((), (), (), {}),)
 
     def fact(self, fact_id: str) -> bool | None:
         """Return the value of a signed yes-or-no fact."""

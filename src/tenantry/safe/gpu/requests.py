@@ -22,10 +22,11 @@ from tenantry.safe.devices.probes import (
     with_variable,
 )
 from tenantry.safe.devices.reading import containers, environment, requested
-from tenantry.safe.devices.ruling import Outcome, admission_missing, lacking, worst
 from tenantry.safe.gpu.ground import Ground, Trick
 from tenantry.safe.gpu.stack import PREFIX, RUNTIME_CLASS, chart_values, charts
 from tenantry.safe.reading import at, items, strings, text
+from tenantry.safe.refusals import about_body
+from tenantry.safe.ruling import Outcome, admission_missing, lacking, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +44,8 @@ FRACTIONS = (("gpu-fraction", "0.5"), ("gpu-memory", "2000"))
 SHARED_BY_HAMI = ("nvidia.com/gpumem", "nvidia.com/gpucores", "nvidia.com/gpumem-percentage")
 _CLASSES = (RUNTIME_CLASS, "nvidia-cdi", "nvidia-legacy")
 DRA = "resource.k8s.io"
-ADMIN_LABEL = "resource.kubernetes.io/admin-access"
+ADMIN_LABELS = ("resource.kubernetes.io/admin-access", "resource.k8s.io/admin-access")
+"""Labels of namespaces in which claims may ask for devices in use, the present one first."""
 
 
 def allocated(pod: Body) -> bool:
@@ -333,6 +335,12 @@ def claim_body(namespace: str) -> Body:
     }
 
 
+def template_body(namespace: str) -> Body:
+    """Return a template from which such claims are made."""
+    claim = claim_body(namespace)
+    return {**claim, "kind": "ResourceClaimTemplate", "spec": {"spec": claim["spec"]}}
+
+
 def admin_outcome(ground: Ground, tenant: TenantIdentity) -> Outcome:
     """Return whether a tenant can claim devices that others use."""
     view = ground.view
@@ -343,8 +351,8 @@ def admin_outcome(ground: Ground, tenant: TenantIdentity) -> Outcome:
         if view.strength is Strength.DEPLOYED:
             found.append(_deployed_admin(ground, namespace))
             continue
-        labelled = labels.get(ADMIN_LABEL) == "true"
-        if not labelled and view.trusted_namespace_labels(tenant.name):
+        labelled = next((key for key in ADMIN_LABELS if labels.get(key) == "true"), "")
+        if not labelled and view.keeps_labels(tenant.name, [namespace], ADMIN_LABELS):
             found.append(Outcome.safe("its namespaces lack the label for admin access and it cannot set labels"))
             continue
         found.append(_claim_outcome(ground, tenant, namespace, labelled=labelled))
@@ -360,15 +368,20 @@ def _deployed_admin(ground: Ground, namespace: str) -> Outcome:
     return Outcome.safe("no claim deployed asks for admin access")
 
 
-def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, labelled: bool) -> Outcome:
-    view = ground.view
-    right = view.may(tenant.name, "create", DRA, "resourceclaims", namespace)
-    right = right or view.may(tenant.name, "create", DRA, "resourceclaimtemplates", namespace)
+def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, labelled: str) -> Outcome:
+    tried = [_claimed(ground, tenant, body, labelled) for body in (claim_body(namespace), template_body(namespace))]
+    roles = ground.view.unknown_roles(tenant.name)
+    without = Outcome.open(*roles) if roles else Outcome.safe("it has no right to create resource claims")
+    return worst(outcome or without for outcome in tried)
+
+
+def _claimed(ground: Ground, tenant: TenantIdentity, body: Body, labelled: str) -> Outcome | None:
+    """Return what follows if a tenant creates a claim or a template of claims; None without the right to."""
+    view, namespace = ground.view, body["metadata"]["namespace"]
+    right = view.may(tenant.name, "create", DRA, f"{body['kind'].lower()}s", namespace)
     if right is None:
-        roles = view.unknown_roles(tenant.name)
-        return Outcome.open(*roles) if roles else Outcome.safe("it has no right to create resource claims")
-    body = claim_body(namespace)
-    admission = view.envelope(namespace).admits(body)
+        return None
+    admission = view.envelope(namespace).admits(body, about=about_body(body))
     if admission.refused:
         return Outcome.safe(f"{admission.by} refuses resource claims")
     if not admission.admitted:
@@ -377,7 +390,7 @@ def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, la
         return Outcome.safe("the cluster has no device class to claim from")
     home = view.snapshot.get("", "Namespace", namespace)
     if labelled and home is not None:
-        label = Step("admin access is allowed", home.key, ("metadata", "labels", ADMIN_LABEL))
+        label = Step("admin access is allowed", home.key, ("metadata", "labels", labelled))
     else:
         label = lacking("it labels its namespace", "nothing keeps it from setting labels of namespaces")
     witness = Witness(
@@ -385,7 +398,9 @@ def _claim_outcome(ground: Ground, tenant: TenantIdentity, namespace: str, *, la
         f"{tenant.name} claims devices that others use by adminAccess in {namespace}",
         (("claim", body),),
     )
-    return Outcome.broken(witness, f"remove the label {ADMIN_LABEL} and the right to create resource claims")
+    return Outcome.broken(
+        witness, f"remove the label {labelled or ADMIN_LABELS[0]} and the right to create resource claims"
+    )
 
 
 def imex_changes() -> tuple[Callable[[Body], None], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
@@ -15,15 +16,15 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.access import users_reason
 from tenantry.safe.devices.nodes import read_nodes
 from tenantry.safe.devices.reading import units
-from tenantry.safe.devices.ruling import Outcome
 from tenantry.safe.gpu.ground import NODES
 from tenantry.safe.gpu.sharing import GPU, Group, Mode, Offer, divides_instances, unchosen
 from tenantry.safe.gpu.stack import PREFIX
 from tenantry.safe.reading import mapping, strings, text
+from tenantry.safe.ruling import Outcome
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tenantry.safe.devices.access import Use
     from tenantry.safe.gpu.ground import Ground
@@ -68,7 +69,7 @@ def groups_with_default(ground: Ground) -> tuple[Group, ...]:
     return (Group((), (), offers, {}),) if offers else ()
 
 
-def reach_pairs(source: str, found: list[Shared], broken: Callable[[str, Shared], Outcome]) -> dict[str, Outcome]:
+def reach_pairs(source: str, found: Sequence[Shared], broken: Callable[[str, Shared], Outcome]) -> dict[str, Outcome]:
     """Return an outcome for every target that can get the same shared resource as the source."""
     outcomes: dict[str, Outcome] = {}
     for shared in found:
@@ -104,7 +105,7 @@ def shared_witness(source: str, target: str, shared: Shared, happens: str) -> Wi
     return Witness(steps, f"{source} and {target} get the same GPU of {where} as {name}: {happens}", details, assumes)
 
 
-def why_alone(found: list[Shared], nothing: str) -> str:
+def why_alone(found: Sequence[Shared], nothing: str) -> str:
     """Return why no two tenants share: there is nothing to share, or who can get what there is."""
     if not found:
         return nothing
@@ -129,8 +130,13 @@ def possible_sharing(ground: Ground, modes: set[Mode], *, sliced: bool | None) -
             yield from ((name, NODES) for name in able)
 
 
-def reuse_offers(ground: Ground) -> list[Shared]:
+@lru_cache(maxsize=2)
+def reuse_offers(ground: Ground) -> tuple[Shared, ...]:
     """Return every GPU resource with the tenants that can get it, also where no node is known."""
+    return tuple(_reuse_offers(ground))
+
+
+def _reuse_offers(ground: Ground) -> list[Shared]:
     found = shared_offers(ground, lambda offer: True)
     step = unnamed_pool(ground) if found else ground.stack.present
     if step is None:

@@ -229,6 +229,8 @@ def _evidence(view: View) -> Step | None:
 _CSV = re.compile(r"(?:^|[.-])v?([0-9]+(?:\.[0-9]+)+)$")
 _CHANNEL = re.compile(r"v?([0-9]+\.[0-9]+)")
 _EXACT = re.compile(r"v?[0-9]+(?:\.[0-9]+){1,3}(?:-[A-Za-z0-9.-]+)?")
+# Images of the operator and of what it runs with power over nodes.
+_OPERANDS = ("gpu-operator", "container-toolkit", "k8s-device-plugin", "dcgm-exporter", "k8s-mig-manager")
 _IMAGES = {"gpu-operator": OPERATOR, "container-toolkit": "container-toolkit"}
 
 
@@ -283,6 +285,12 @@ def _namespaces(snapshot: Snapshot) -> Iterator[tuple[str, ManifestKey]]:
         namespace = text(at(manifest.body, *_parent(path)), "destination", "namespace")
         if namespace:
             yield namespace, manifest.key
+    for manifest in snapshot.of("apps", "Deployment", "DaemonSet"):
+        images = (
+            text(container, "image") for container in items(manifest.body, "spec", "template", "spec", "containers")
+        )
+        if any(f"/{part}" in image for image in images for part in _OPERANDS):
+            yield manifest.key.namespace, manifest.key
     for name in ("gpu-operator", "nvidia-gpu-operator"):
         home = snapshot.get("", "Namespace", name)
         if home is not None:

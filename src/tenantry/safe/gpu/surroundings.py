@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
-from tenantry.safe.devices.ruling import Outcome, worst
 from tenantry.safe.gpu.exporter import open_rule
+from tenantry.safe.powers import pod_makers
 from tenantry.safe.reading import at, text
+from tenantry.safe.ruling import Outcome, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,26 +28,21 @@ EXPORTER_LABELS = {"app": "nvidia-dcgm-exporter"}
 
 # Rights that give control of pods that run privileged on every node with GPUs, or of what they do there.
 _RIGHTS = (
-    ("create", "", "pods"),
-    ("create", "", "pods/exec"),
-    ("get", "", "pods/exec"),
-    ("create", "", "pods/attach"),
+    *((verb, group, resource) for group, resource, verbs in pod_makers() for verb in verbs),
+    ("update", "", "pods"),
+    ("patch", "", "pods"),
+    *((verb, "", f"pods/{name}") for name in ("exec", "attach", "portforward", "proxy") for verb in ("create", "get")),
     ("update", "", "pods/ephemeralcontainers"),
     ("patch", "", "pods/ephemeralcontainers"),
     ("get", "", "secrets"),
     ("list", "", "secrets"),
+    ("watch", "", "secrets"),
     ("create", "", "serviceaccounts/token"),
-    ("create", "apps", "daemonsets"),
-    ("update", "apps", "daemonsets"),
-    ("patch", "apps", "daemonsets"),
-    ("create", "apps", "deployments"),
-    ("patch", "apps", "deployments"),
-    ("create", "batch", "jobs"),
-    ("update", "", "configmaps"),
-    ("patch", "", "configmaps"),
-    ("create", "rbac.authorization.k8s.io", "rolebindings"),
-    ("patch", "operators.coreos.com", "subscriptions"),
-    ("patch", "operators.coreos.com", "installplans"),
+    *((verb, "", "configmaps") for verb in ("create", "update", "patch")),
+    *((verb, "rbac.authorization.k8s.io", "rolebindings") for verb in ("create", "update", "patch")),
+    *((verb, "operators.coreos.com", "subscriptions") for verb in ("create", "update", "patch")),
+    *((verb, "operators.coreos.com", "clusterserviceversions") for verb in ("create", "update", "patch")),
+    *((verb, "operators.coreos.com", "installplans") for verb in ("update", "patch")),
 )
 # Objects of the whole cluster that decide what the operators do.
 _CLUSTER = tuple(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tenantry.catalog.software import cves, cves_known_as_of, operators
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.software import VersionNumber
-from tenantry.safe.devices.ruling import Outcome, worst
 from tenantry.safe.gpu.stack import OPERATOR
 from tenantry.safe.reading import at
+from tenantry.safe.ruling import Outcome, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,12 +97,18 @@ def _device_leak(ground: Ground, release: Release) -> Iterator[Outcome]:
     for fault in operators()[OPERATOR].faults(release.version):
         if fault.when == "rdma":
             steps = (_written(release), Step("RDMA devices", rdma[0].key, ("spec", "isRdma")))
-            witness = Witness(steps, f"{release.component} {release.version}: {fault.reason}")
+            detail = (("version", release.version), ("fixed", fault.fixed or ""))
+            witness = Witness(steps, f"{release.component} {release.version}: {fault.reason}", detail)
             yield Outcome.broken(witness, f"install {fault.fixed or 'another version'}")
 
 
 def _witness(cve: Cve, release: Release) -> Witness:
-    detail = (("cve", cve.id), ("component", release.component), ("version", release.version))
+    detail = (
+        ("cve", cve.id),
+        ("component", release.component),
+        ("version", release.version),
+        ("fixed", _fixed_in(cve, release)),
+    )
     summary = f"{cve.id} in {release.component} {release.version}: {cve.summary}"
     return Witness((_written(release),), summary, detail)
 
@@ -113,12 +119,16 @@ def _written(release: Release) -> Step:
 
 
 def _upgrade(cve: Cve, release: Release) -> str:
-    fixed = cve.fixed if release.component == cve.component else cve.operator_fixed
-    latest = max((item.operator_fixed for item in cves() if item.operator_fixed), key=VersionNumber, default=fixed)
+    name = "GPU Operator" if release.component == OPERATOR else release.component
+    return f"install {name} {_fixed_in(cve, release)} or later"
+
+
+def _fixed_in(cve: Cve, release: Release) -> str:
+    """Return the version in which all that is known of a component is repaired."""
     if release.component == OPERATOR:
-        return f"install GPU Operator {latest} or later"
-    newest = max((item.fixed for item in cves() if item.component == TOOLKIT and item.fixed), key=VersionNumber)
-    return f"install {release.component} {newest} or later"
+        found = max((item.operator_fixed for item in cves() if item.operator_fixed), key=VersionNumber, default="")
+        return found or cve.operator_fixed
+    return max((item.fixed for item in cves() if item.component == TOOLKIT and item.fixed), key=VersionNumber)
 
 
 def _pin(release: Release) -> str:

@@ -6,7 +6,7 @@ whose labels are free two sets are kept apart: the classes a selector may match 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from tenantry.model.selector import Requirement, Selector, satisfy
 from tenantry.safe.network.addresses import AddressSet
 from tenantry.safe.network.evaluate import ContainerPort
-from tenantry.safe.network.pins import named_values
 from tenantry.safe.network.ports import PROTOCOLS
 from tenantry.safe.network.rules import AddressPeer, NetworkRules, PodPeer, PortName
 from tenantry.safe.network.symbolic import ANY_ADDRESS, Labels, Unit
@@ -37,14 +36,12 @@ class Told:
         named: names of ports that any rule uses.
         blocks: sets of addresses that any rule uses.
         spaces: keys of labels of namespaces that any selector looks at, each with the values it names, sorted.
-        values: the same for keys of labels of pods.
     """
 
     keys: frozenset[str]
     named: frozenset[str]
     blocks: tuple[AddressSet, ...]
     spaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policies: Iterable[NetworkRules], further: Iterable[str] = ()) -> Told:
@@ -71,8 +68,8 @@ class Told:
                         blocks.add(peer.addresses)
         looked = tuple((key, tuple(sorted(values))) for key, values in sorted(spaces.items()))
         ranges = tuple(sorted(blocks, key=lambda item: (item.version, item.intervals)))
-        values = named_values(selector.requirements for selector in dict.fromkeys(pods))
-        return cls(frozenset({*further, *values}), frozenset(names), ranges, looked, values)
+        keys = {key for selector in dict.fromkeys(pods) for key in selector.keys}
+        return cls(frozenset({*further, *keys}), frozenset(names), ranges, looked)
 
 
 def classify(

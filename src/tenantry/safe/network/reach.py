@@ -28,7 +28,7 @@ from tenantry.safe.network.units import Population
 from tenantry.safe.network.walk import Opening, Passage, Side, TooManyWaysError, Walker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.safe.identity import Right
     from tenantry.safe.network.classes import Index
@@ -54,11 +54,13 @@ class Way:
         passage: the way found; None when giving up.
         connection: two pods and a port for it, evaluated once more; None when something is missing.
         missing: what would decide whether it is real; empty when it is.
+        sides: the network policies it was found under, at its source and at its target.
     """
 
     passage: Passage | None
     connection: Connection | None = None
     missing: tuple[Missing, ...] = ()
+    sides: tuple[Side, ...] = ()
 
     @property
     def sure(self) -> bool:
@@ -173,18 +175,31 @@ class PodNetwork:
         """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
         for _ in range(MOST_TRIALS):
             found = self._found()
-            refused = [
-                end.unit.namespace
-                for way in found.values()
-                if way.sure and way.passage is not None and (end := way.passage.source).unit.imagined
-                if self.population.pins.learn(end.unit.namespace, end.labels.example())
-            ]
-            if not refused:
-                return found
+            dressed = {pair: self._dressed(way) for pair, way in found.items()}
+            if all(way is not None for way in dressed.values()):
+                return {pair: way for pair, way in dressed.items() if way is not None}
             for name in ("sources", "leaving"):
                 self.__dict__.pop(name, None)
             self._exact.clear()
         return {pair: replace(way, missing=way.missing or (TOO_MANY,)) for pair, way in found.items()}
+
+    def _dressed(self, way: Way) -> Way | None:
+        """Return a way from a pod that admission lets in; None when the labels it rests on are not let in."""
+        if not way.sure or way.passage is None or way.connection is None:
+            return way
+        end, connection = way.passage.source, way.connection
+        if not end.unit.imagined:
+            return way
+        wanted = Selector(end.labels.wanted)
+
+        def fits(labels: Mapping[str, str]) -> bool:
+            changed = replace(connection, source=replace(connection.source, labels=dict(labels)))
+            return wanted.matches(labels) and self._confirmed(changed, *way.sides)
+
+        labels = self.population.pins.dressed(end.unit.namespace, connection.source.labels, fits)
+        if labels is None:
+            return None
+        return replace(way, connection=replace(connection, source=replace(connection.source, labels=dict(labels))))
 
     def _found(self) -> dict[tuple[str, str], Way]:
         found: dict[tuple[str, str], Way] = {}
@@ -285,13 +300,6 @@ class PodNetwork:
             self._exact[key] = self._decide(source, target, start, end)
         return self._exact[key]
 
-    def between(self, pair: tuple[str, str], policies: tuple[NetworkRules, ...]) -> Way | None:
-        """Return the way between two tenants that there would be with other network policies."""
-        other = PodNetwork(self.view, policies=policies, only=pair)
-        other.openings = self.openings
-        other.population.deployed = {name: self.population.deployed[name] for name in pair}
-        return other.ways.get(pair)
-
     def connections(self, start: int, end: int) -> ConnectionSet:
         """Return all that surely passes between two units, in the order of names where the API leaves it open."""
         source, target = self.sources.units[start], self.targets.units[end]
@@ -361,7 +369,7 @@ class PodNetwork:
                 for passage in Walker(self.ground, sure=True).passages(start, end, egress, ingress, wanted):
                     connection = concrete(passage)
                     if connection is not None and self._confirmed(connection, egress, ingress):
-                        return Way(passage, connection)
+                        return Way(passage, connection, sides=(egress, ingress))
                     refuted = True
             for start, end, wanted in self._wanted(source, target):
                 walker = Walker(self.ground, sure=False)
@@ -424,8 +432,7 @@ class PodNetwork:
             if (not item.source_namespaces or source.namespace in item.source_namespaces)
             and (not item.target_namespaces or target.namespace in item.target_namespaces)
         ]
-        for end, wanted in _unpermitted(End.of(target), ALL, items):
-            yield start, end, wanted
+        yield from _unpermitted(start, End.of(target), ALL, items)
 
     def _undefined(self) -> Missing:
         return Missing(
@@ -434,24 +441,30 @@ class PodNetwork:
         )
 
 
-def _unpermitted(end: End, wanted: ConnectionSet, items: Sequence[Permission]) -> Iterator[tuple[End, ConnectionSet]]:
+def _unpermitted(
+    start: End, end: End, wanted: ConnectionSet, items: Sequence[Permission]
+) -> Iterator[tuple[End, End, ConnectionSet]]:
+    """Yield what is left of wanted connections between two ends when exceptions are taken away, by labels of both."""
     if not wanted:
         return
     if not items:
-        yield end, wanted
+        yield start, end, wanted
         return
     first, *others = items
-    peer = PodPeer(pods=_labelled(first))
-    met = end.meet(peer)
-    if met is not None:
+    leaving, entering = _labelled(first.source_labels), _labelled(first.target_labels)
+    here, there = start.meet(leaving), end.meet(entering)
+    if here is not None and there is not None:
         permitted = union(ConnectionSet.of(*port) for port in first.ports) if first.ports else ALL
-        yield from _unpermitted(met, wanted - permitted, others)
-    for miss in end.miss(peer) if met is None or first.target_labels else ():
-        yield from _unpermitted(miss, wanted, others)
+        yield from _unpermitted(here, there, wanted - permitted, others)
+    for miss in start.miss(leaving) if here is None or first.source_labels else ():
+        yield from _unpermitted(miss, end, wanted, others)
+    if here is not None:
+        for miss in end.miss(entering) if there is None or first.target_labels else ():
+            yield from _unpermitted(here, miss, wanted, others)
 
 
-def _labelled(item: Permission) -> Selector:
-    return equality_selector(dict(item.target_labels))
+def _labelled(labels: tuple[tuple[str, str], ...]) -> PodPeer:
+    return PodPeer(pods=equality_selector(dict(labels)))
 
 
 def _agree(one: Side, other: Side) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tenantry.model.claim import Missing, Step
 from tenantry.safe.network.walk import Opening
+from tenantry.safe.writing import Writing, writings
 
 if TYPE_CHECKING:
     from tenantry.safe.view import View
@@ -64,42 +65,35 @@ class Openings:
         return next((opening for opening in found if opening), None) or self.admin(tenant)
 
     def _opening(self, tenant: str, resource: str, namespace: str, body: dict[str, Any]) -> Opening | None:
+        group = body["apiVersion"].partition("/")[0]
+        there = {
+            item.key.name for item in self._view.snapshot.of(group, body["kind"]) if item.key.namespace == namespace
+        }
+        rights, envelope = self._view.reach(tenant).rights, self._view.envelope(namespace)
         doubtful: Opening | None = None
-        for verb in (*_WRITES, *_REMOVES):
-            found = self._with(tenant, verb, resource, body)
+        for way in writings(rights, envelope, body, (group, resource), (*_WRITES, *_REMOVES)):
+            found = _by(way, there)
             if found is not None and not found.needs:
                 return found
             doubtful = doubtful or found
         return doubtful
 
-    def _with(self, tenant: str, verb: str, resource: str, body: dict[str, Any]) -> Opening | None:
-        """Say how a tenant opens network policies with one verb, or None."""
-        group, namespace = body["apiVersion"].partition("/")[0], body["metadata"].get("namespace", "")
-        right = self._view.may(tenant, verb, group, resource, namespace)
-        if right is None:
-            return None
-        there = {
-            item.key.name for item in self._view.snapshot.of(group, body["kind"]) if item.key.namespace == namespace
-        }
-        if verb != "create" and not (there & set(right.names) if right.names else there):
-            return None
-        operation = "CREATE" if verb == "create" else "DELETE" if verb in _REMOVES else "UPDATE"
-        said = self._view.envelope(namespace).admits(body, operation=operation, user=right.requester)
-        if said.refused:
-            return None
-        needs = () if said.admitted else said.missing
-        removes = verb in _REMOVES
-        if removes and right.names and not there <= set(right.names):
-            needs = (
-                *needs,
-                Missing(
-                    f"{resource} without {', '.join(right.names)}",
-                    f"take {verb} of {resource} from the tenant: it holds for some network policies only",
-                ),
-            )
-        what = "removes those there are" if removes else "writes one that allows everything"
-        step = Step(f"may {verb} {resource}{f' in namespace {namespace}' if namespace else ''} and {what}")
-        return Opening((*right.steps, step), needs, removes)
+
+def _by(way: Writing, there: set[str]) -> Opening | None:
+    """Say how somebody opens network policies in one way, or None; ``there`` are the names of those there are."""
+    right, said = way.right, way.admission
+    named = set(right.names)
+    if said.refused or (way.operation != "CREATE" and not (there & named if named else there)):
+        return None
+    needs = () if said.admitted else said.missing
+    removes = way.operation == "DELETE"
+    if removes and named and not there <= named:
+        how = f"take {right.verb} of {right.resource} from the tenant: it holds for some network policies only"
+        needs = (*needs, Missing(f"{right.resource} without {', '.join(right.names)}", how))
+    what = "removes those there are" if removes else "writes one that allows everything"
+    where = f" in namespace {right.namespace}" if right.namespace else ""
+    step = Step(f"may {right.verb} {right.resource}{where} and {what}")
+    return Opening((*right.steps, step), needs, removes)
 
 
 def _policy(namespace: str) -> dict[str, Any]:

@@ -52,7 +52,9 @@ class Population:
         self.tenants = tuple(tenants)
         self.ranges = ranges
         self.pins = Pins(view)
-        self.told = Told.of(policies, {key for item in view.declared.permissions for key, _ in item.target_labels})
+        permissions = view.declared.permissions
+        labelled = {key for item in permissions for key, _ in (*item.source_labels, *item.target_labels)}
+        self.told = Told.of(policies, labelled)
 
     @cached_property
     def deployed(self) -> dict[str, list[Unit]]:
@@ -80,10 +82,14 @@ class Population:
         for tenant in self.tenants:
             for namespace, space in self._spaces(tenant.name).items():
                 unit = imagined(Unit(tenant.name, namespace, space, Labels({})), self.ranges)
-                pinned = self.pins.requirements(namespace, self.told.values)
+                pinned = self.pins.requirements(namespace)
                 doubt = self.pins.doubt(namespace)
                 unit = replace(unit, labels=replace(unit.labels, wanted=pinned), needs=(doubt,) if doubt else ())
                 found.extend((unit, *self._relabelled(unit, tenant.name)))
+                if pinned or doubt:
+                    # What runs already has its labels, whether or not it would be let in again.
+                    running = (item for item in self.deployed[tenant.name] if item.namespace == namespace)
+                    found.extend(item for item in running if not item.host_network)
         return Index(found)
 
     @cached_property

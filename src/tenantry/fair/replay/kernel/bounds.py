@@ -9,14 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.fair.replay.kernel.memory import (
+    AHEAD,
     CHOSEN,
     CHOSEN_AT,
+    CLASS_AFTER,
+    CLASS_HEAD,
+    CLASS_REQUEST,
     CONSOLIDATE,
     FIRST_QUEUE,
     FORGETS,
     JOB_GPUS,
     JOB_LEAF,
+    JOB_PENDING,
     JOB_POD,
+    JOB_PODS,
     JOB_PODS_END,
     MODE,
     MOST,
@@ -34,15 +40,22 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE,
     QUEUE_ABLE,
     QUEUE_BEFORE,
+    QUEUE_FIRST_CLASS,
+    QUEUE_GONE,
     QUEUE_HELD,
     QUEUE_KEEPS,
+    QUEUE_LIMIT,
+    QUEUE_PARENT,
+    QUEUE_PRIORITY,
     QUEUE_QUOTA,
+    QUEUE_WIDEST,
     ROOT,
     RUNS,
     SEEKER,
     STAMP,
     UNBOUNDED,
 )
+from tenantry.fair.replay.kernel.order import part_of, precedes
 from tenantry.fair.replay.kernel.rooms import fitting, places
 from tenantry.fair.replay.kernel.victims import parting
 
@@ -107,29 +120,47 @@ def note_keepers(m: Ints, f: Floats, asked: int) -> None:
             m[leaf + QUEUE_KEEPS] = 0 if over_share or (in_quota and over_quota) else 1
 
 
-def may_settle(m: Ints, count: int) -> bool:
-    """Whether so many pods of the job and all chosen victims that keep their places could have one at the same time.
+def note_waiting(m: Ints) -> None:
+    """Note the largest jobs that wait: before the one that seeks room in its queue, and below every queue."""
+    seeker = m[SEEKER]
+    own = m[seeker + JOB_LEAF]
+    m[AHEAD] = 0
+    for queue in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
+        m[queue + QUEUE_WIDEST] = 0
+    for leaf in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
+        kind, widest = m[leaf + QUEUE_FIRST_CLASS], 0
+        while kind != NONE:
+            request = m[kind + CLASS_REQUEST]
+            widest = max(widest, request)
+            if leaf == own and request > m[AHEAD] and precedes(m, m[kind + CLASS_HEAD], seeker):
+                m[AHEAD] = request
+            kind = m[kind + CLASS_AFTER]
+        queue = leaf
+        while queue != m[ROOT] and m[queue + QUEUE_WIDEST] < widest:
+            m[queue + QUEUE_WIDEST] = widest
+            queue = m[queue + QUEUE_PARENT]
 
-    A node with room for k blocks of s GPUs holds pods that take at most k such blocks, each pod as many as fit in it.
+
+def may_settle(m: Ints, f: Floats, count: int) -> bool:
+    """Whether so many pods of the job and all chosen victims that have to have a place could have one at the same time.
+
+    Those victims have to that may not lose their place, and those that ask before the job does and, if there is no room
+    for them, leave none for the job either.
     """
-    if m[FORGETS] == 0 or m[MODE] == PREEMPT:
+    if m[MODE] == PREEMPT:
         return True
-    need, keepers = m[NEED_AT], 0
+    need, seeker, loyal = m[NEED_AT], m[SEEKER], m[FORGETS] == 1
+    own = m[seeker + JOB_GPUS]
     for gpus in range(1, m[MOST] + 1):
         m[need + gpus] = 0
+    whole = note_gone(m)
     for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
         victim = m[place]
-        if m[m[victim + JOB_LEAF] + QUEUE_KEEPS] == 0:
-            continue
-        keepers += 1
-        for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
-            if seat_of(m, pod) != NONE:
-                m[need + m[victim + JOB_GPUS]] += 1
-    if keepers == 0:
-        return True
-    if m[MOVED_IS_KEPT] == 0 and m[MODE] != CONSOLIDATE:
-        return False
-    own = m[m[SEEKER] + JOB_GPUS]
+        gpus, kept = m[victim + JOB_GPUS], loyal and m[m[victim + JOB_LEAF] + QUEUE_KEEPS] == 1
+        if kept and m[MOVED_IS_KEPT] == 0 and m[MODE] != CONSOLIDATE:
+            return False
+        if kept or (whole and gpus <= own and asks_before(m, f, victim, count)):
+            m[need + gpus] += gone_of(m, victim)
     m[need + own] += count
     for gpus in range(own, 0, -1):  # noqa: SIM110 - compiled, which generators are not
         if m[need + gpus] > 0 and not has_blocks(m, gpus):
@@ -137,8 +168,65 @@ def may_settle(m: Ints, count: int) -> bool:
     return True
 
 
+def gone_of(m: Ints, victim: int) -> int:
+    """Pods that a victim loses when it is evicted."""
+    count = 0
+    for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
+        if seat_of(m, pod) != NONE:
+            count += 1
+    return count
+
+
+def note_gone(m: Ints) -> bool:
+    """Note what the chosen victims hold in the queues above the job; return whether none of them waits for pods too."""
+    queue = m[m[SEEKER] + JOB_LEAF]
+    while queue != m[ROOT]:
+        m[queue + QUEUE_GONE] = 0
+        queue = m[queue + QUEUE_PARENT]
+    for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
+        victim = m[place]
+        if m[victim + JOB_PENDING] > 0:
+            return False
+        gone, queue = gone_of(m, victim) * m[victim + JOB_GPUS], m[victim + JOB_LEAF]
+        while queue != m[ROOT]:
+            m[queue + QUEUE_GONE] += gone
+            queue = m[queue + QUEUE_PARENT]
+    return True
+
+
+def asks_before(m: Ints, f: Floats, victim: int, count: int) -> bool:
+    """Whether a chosen victim, none of whose pods waits, asks before the job, and takes the last room if need be.
+
+    The job comes up only after all before it in its queue, so its queue has to be first with the largest of their
+    requests added. As long as the victim has not asked, its queue holds less than before the scenario, and asks for no
+    more than the largest job below it does. Where it is first even so, the victim asks before. If it finds no room
+    then, there is none for the job either, unless it is a gang that needs more blocks than the job.
+    """
+    seeker, leaf = m[SEEKER], m[victim + JOB_LEAF]
+    own, gpus = m[seeker + JOB_LEAF], m[seeker + JOB_GPUS]
+    if leaf == own or m[victim + JOB_PODS] > count * (gpus // m[victim + JOB_GPUS]):
+        return False
+    queue = leaf
+    while queue != m[ROOT]:
+        if f[queue + QUEUE_LIMIT] != UNBOUNDED and m[queue + QUEUE_BEFORE] > f[queue + QUEUE_LIMIT]:
+            return False
+        queue = m[queue + QUEUE_PARENT]
+    mine, other = parting(m, own, leaf)
+    least = m[mine + QUEUE_BEFORE] - m[mine + QUEUE_GONE] + max(m[AHEAD], count * gpus)
+    if f[mine + QUEUE_QUOTA] == UNBOUNDED or least <= f[mine + QUEUE_QUOTA]:
+        return False
+    if f[mine + QUEUE_ABLE] == 0 or f[other + QUEUE_ABLE] == 0:
+        return False
+    if m[mine + QUEUE_PRIORITY] != m[other + QUEUE_PRIORITY]:
+        return m[other + QUEUE_PRIORITY] > m[mine + QUEUE_PRIORITY]
+    return part_of(m, f, other, m[other + QUEUE_BEFORE] + m[other + QUEUE_WIDEST]) < part_of(m, f, mine, least)
+
+
 def has_blocks(m: Ints, gpus: int) -> bool:
-    """Whether there are enough blocks of so many GPUs for the pods of a scenario that have to have a place."""
+    """Whether there are enough blocks of so many GPUs for the pods of a scenario that have to have a place.
+
+    A node with room for k blocks holds pods that take at most k of them, each pod as many as fit in it.
+    """
     missing = -places(m, gpus)
     for size in range(gpus, m[MOST] + 1):
         missing += m[m[NEED_AT] + size] * (size // gpus)

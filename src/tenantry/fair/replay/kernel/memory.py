@@ -87,7 +87,8 @@ SHIFTS, CHARGES, ENTRIES, SEEN = 98, 99, 100, 101  # lengths of lists
 PARTIAL, FIRST_SHAPE = 102, 103  # first job that runs with pods missing; first shape of which jobs wait
 SELECTION, ACTION, SEARCH, PROBE, SCENARIO, KNOWN = 104, 105, 106, 107, 108, 109  # numbers of the present ones
 SEEKER, MODE = 110, 111  # job that victims are searched for, and the action that searches
-WALKS = 112  # scalars of the walks
+AHEAD = 112  # GPUs of the largest job before it in its queue
+WALKS = 113  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
@@ -107,8 +108,10 @@ SCALARS = WALKS + 3 * WALK
     QUEUE_BEFORE, QUEUE_LEFT, QUEUE_JUDGED,  # GPUs held when a search began; left in a scenario, if 1 is behind
     QUEUE_FIRST_CLASS, QUEUE_WAITING, QUEUE_HELD, QUEUE_FLAG,  # classes and jobs that wait; possible victims; selection
     QUEUE_KEEPS,  # 1 if nobody there may lose its place in the present probe
+    QUEUE_WIDEST, QUEUE_GONE,  # GPUs of the largest job that waits below; of the chosen victims below
+    QUEUE_RELEVANT, QUEUE_LISTED,  # next relevant job of a scenario, in fair order, and which scenario that is
     QUEUE_WALKS,
-) = range(22)  # fmt: skip
+) = range(26)  # fmt: skip
 # Children that take part, as a heap, and how many; whether the next job has changed since it was put in its place; the
 # next job and its GPUs; the last one that was passed; GPUs of victims taken.
 (WALK_HEAP, WALK_SIZE, WALK_MOVED, WALK_HEAD, WALK_REQUEST, WALK_PRIORITY, WALK_CURSOR, WALK_TAKEN) = range(
@@ -132,8 +135,9 @@ SATURATION, K_VALUE = 0, 1
     JOB_LIST, JOB_LATER, JOB_EARLIER,  # list of possible victims it is in, and its neighbours there
     JOB_IN_PARTIAL, JOB_NEXT_PARTIAL, JOB_UNREADY,  # 1 if pods may be missing, the next such; 1 if any leaves
     JOB_TOUCHED, JOB_MARK, JOB_RECORDED, JOB_PICKED,  # cycle, scenario, probe and selection it last took part in
+    JOB_NEXT_RELEVANT,  # next relevant job of its leaf in a scenario
     JOB,
-) = range(36)  # fmt: skip
+) = range(37)  # fmt: skip
 
 # Where it stands between cycles; node it holds GPUs of; node it is promised in this cycle; row of its eviction; last
 # scenario in which it is evicted, is given a place, and its seat there.

@@ -26,6 +26,7 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_CLASS,
     JOB_LEAF,
     JOB_MARK,
+    JOB_NEXT_RELEVANT,
     JOB_PRIORITY,
     JOB_WANTS,
     NONE,
@@ -36,13 +37,14 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_CHILD_COUNT,
     QUEUE_CHILDREN,
     QUEUE_FIRST_CLASS,
+    QUEUE_LISTED,
     QUEUE_PARENT,
     QUEUE_PRIORITY,
     QUEUE_QUOTA,
-    RELEVANT,
-    RELEVANT_AT,
+    QUEUE_RELEVANT,
     RELEVANT_ONLY,
     ROOT,
+    SCENARIO,
     SETTLE,
     STAMP,
     TOTAL,
@@ -278,17 +280,32 @@ def set_head(m: Ints, walk: int, leaf: int, best: int, request: int) -> None:
     m[leaf + walk + WALK_HEAD], m[leaf + walk + WALK_REQUEST] = best, request
 
 
+def list_relevant(m: Ints, job: int) -> None:
+    """Put a job of a scenario among those of its leaf, in fair order; quick for one that comes before all of them."""
+    leaf = m[job + JOB_LEAF]
+    if m[leaf + QUEUE_LISTED] != m[SCENARIO]:
+        m[leaf + QUEUE_LISTED], m[leaf + QUEUE_RELEVANT] = m[SCENARIO], NONE
+    after = m[leaf + QUEUE_RELEVANT]
+    if precedes(m, job, after):
+        m[leaf + QUEUE_RELEVANT], m[job + JOB_NEXT_RELEVANT] = job, after
+        return
+    before = after
+    after = m[before + JOB_NEXT_RELEVANT]
+    while not precedes(m, job, after):
+        before = after
+        after = m[before + JOB_NEXT_RELEVANT]
+    m[before + JOB_NEXT_RELEVANT], m[job + JOB_NEXT_RELEVANT] = job, after
+
+
 def next_relevant(m: Ints, walk: int, leaf: int) -> int:
     """First relevant job of a leaf that was not passed yet, or -1."""
-    best, passed, cursor = NONE, m[leaf + walk + WALK_PRIORITY], m[leaf + walk + WALK_CURSOR]
-    for place in range(m[RELEVANT_AT], m[RELEVANT_AT] + m[RELEVANT]):
-        job = m[place]
-        priority = m[job + JOB_PRIORITY]
-        if m[job + JOB_LEAF] != leaf or priority > passed or (priority == passed and job <= cursor):
-            continue
-        if precedes(m, job, best):
-            best = job
-    return best
+    if m[leaf + QUEUE_LISTED] != m[SCENARIO]:
+        return NONE
+    job, passed, cursor = m[leaf + QUEUE_RELEVANT], m[leaf + walk + WALK_PRIORITY], m[leaf + walk + WALK_CURSOR]
+    while job != NONE and (m[job + JOB_PRIORITY] > passed or (m[job + JOB_PRIORITY] == passed and job <= cursor)):
+        job = m[job + JOB_NEXT_RELEVANT]
+    m[leaf + QUEUE_RELEVANT] = job
+    return job
 
 
 def is_given_out(m: Ints, walk: int, job: int) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.fair.replay.kernel.bounds import note_keepers, seat_of
+from tenantry.fair.replay.kernel.bounds import note_keepers, note_waiting, seat_of
 from tenantry.fair.replay.kernel.memory import (
     CHOSEN,
     CHOSEN_AT,
@@ -74,6 +74,7 @@ def solve(m: Ints, f: Floats, mode: int, job: int) -> bool:
     m[MODE], m[SEEKER] = mode, job
     for queue in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
         m[queue + QUEUE_BEFORE] = m[queue + QUEUE_ALLOCATED]
+    note_waiting(m)
     if m[PORTFOLIO] == 1 and solve_with(m, f, 0):
         return True
     return solve_with(m, f, 1)

@@ -42,6 +42,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_ALLOCATED,
     QUEUE_DEPTH,
     QUEUE_WAITING,
+    RECORDED,
     RELEVANT,
     RELEVANT_AT,
     ROOT,
@@ -52,7 +53,7 @@ from tenantry.fair.replay.kernel.memory import (
     WAITS,
     WALK_HEAD,
 )
-from tenantry.fair.replay.kernel.order import begin_walk, enter, next_job, place_branches
+from tenantry.fair.replay.kernel.order import begin_walk, enter, list_relevant, next_job, place_branches
 from tenantry.fair.replay.kernel.rooms import choose, shift_back, try_shift
 from tenantry.fair.replay.kernel.shares import charge, is_refused
 
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 
 def simulate(m: Ints, f: Floats, count: int) -> bool:
     """Try a scenario: the chosen victims, for so many pods of the job. What works stays done; else all is undone."""
-    if m[CHOSEN] == 0 or not would_fit(m, m[m[SEEKER] + JOB_GPUS], count) or not may_settle(m, count):
+    if m[CHOSEN] == 0 or not would_fit(m, m[m[SEEKER] + JOB_GPUS], count) or not may_settle(m, f, count):
         return False
     m[STAMP] += 1
     m[SCENARIO] = m[STAMP]
@@ -77,6 +78,12 @@ def simulate(m: Ints, f: Floats, count: int) -> bool:
     m[relevant + m[CHOSEN]] = seeker
     m[RELEVANT] = m[CHOSEN] + 1
     m[seeker + JOB_MARK] = m[SCENARIO]
+    # Recorded victims come oldest first, further ones youngest first in each leaf.
+    for place in range(relevant + m[RECORDED] - 1, relevant - 1, -1):
+        list_relevant(m, m[place])
+    for place in range(relevant + m[RECORDED], relevant + m[CHOSEN]):
+        list_relevant(m, m[place])
+    list_relevant(m, seeker)
     m[seeker + JOB_WANTS] = count * m[seeker + JOB_GPUS]
     if place_again(m, f, count):
         if is_fair(m, f, count):
