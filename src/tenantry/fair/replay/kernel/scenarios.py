@@ -112,7 +112,8 @@ def record(m: Ints) -> None:
     for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
         victim, moved = m[place], False
         for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
-            if m[pod + POD_EVICTED] == m[SCENARIO] and m[pod + POD_SEAT] != KEPT:
+            # A promise that is kept after all looks like one that is new (a quirk of the original).
+            if m[pod + POD_EVICTED] == m[SCENARIO] and (m[pod + POD_SEAT] != KEPT or m[pod + POD_PROMISE] >= 0):
                 moved = True
                 m[seat_of(m, pod) + NODE_FEASIBLE] = m[KNOWN]
         if moved:
