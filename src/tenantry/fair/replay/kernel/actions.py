@@ -85,6 +85,7 @@ from tenantry.fair.replay.kernel.memory import (
     SIZES,
     STALE,
     STAMP,
+    TAKEN_BACKS,
     TOUCHED_JOBS,
     TOUCHED_LEAVES,
     TOUCHED_NODES,
@@ -105,7 +106,7 @@ def cycle(m: Ints, f: Floats) -> None:
     """Run all actions once, then forget what counted in this cycle only."""
     m[STAMP] += 1
     m[CYCLE] = m[STAMP]
-    m[TOUCHED_JOBS] = m[TOUCHED_NODES] = m[TOUCHED_LEAVES] = m[CHANGED] = 0
+    m[TOUCHED_JOBS] = m[TOUCHED_NODES] = m[TOUCHED_LEAVES] = m[TAKEN_BACKS] = m[CHANGED] = 0
     if m[FIFO] == 1:
         allocate_in_turn(m)
         return
