@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 SHORT = {"gpu": "GPUs", "cpu": "CPUs"}
 NAMED = 3
-"""Jobs and nodes of a row that are named."""
+"""Jobs and nodes of a row that are named, at most."""
+NAMED_WIDTH = 48
+"""Characters their names may take: nodes are often called by their full host names, which break lines of a table."""
 
 
 def text(report: ExplainReport) -> str:
@@ -123,8 +125,11 @@ def _refusal(item: NodeClass) -> str:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    shown = names[:NAMED]
+    while len(shown) > 1 and len(", ".join(shown)) > NAMED_WIDTH:
+        shown = shown[:-1]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
 
 
 def _victims(report: ExplainReport) -> Iterator[str]:
