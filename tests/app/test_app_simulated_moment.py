@@ -71,6 +71,14 @@ def test_start_up_counts_towards_the_end(question: Question) -> None:
     assert pool.ends == {"pretrain": 7260}
 
 
+def test_past_usage_goes_on_counting_while_nothing_happens(question: Question, tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_text("name,tenant,submit,duration,pods,gpus\npretrain,language,0,600,6,8\n")
+    (pool,) = simulated_pools(replace(question, behaviour=Behaviour(usage_window=3600)), 3000)
+    (queue,) = (queue for queue in pool.moment.queues if queue.name == "language-training")
+    # All GPUs were held in the samples at 60, 120, ... 600, ten of the 51 that were taken until then.
+    assert queue.usage[0] == pytest.approx(10 / 51)
+
+
 def test_scenarios_lie_over_the_spec(question: Question, tmp_path: Path) -> None:
     soon = tmp_path / "soon.yaml"
     text = "apiVersion: tenantry.dev/v1alpha1\nkind: Platform\nmetadata: {name: ai-factory}\nspec: "

@@ -192,7 +192,7 @@ def test_trials_can_be_bounded(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["explain", "reranker"], "Missing option '--snapshot'", id="no snapshot"),
+        pytest.param(["explain", "reranker"], "a snapshot of one with --snapshot PATH", id="no cluster"),
         pytest.param(["explain", "rerankr", "--snapshot", SNAPSHOT], "did you mean 'reranker'?", id="no such job"),
         pytest.param(
             ["explain", "reranker", "--snapshot", SNAPSHOT, "--pool", "serving"],
@@ -202,10 +202,14 @@ def test_trials_can_be_bounded(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.param(["fairshare", "--snapshot", "/nowhere"], "/nowhere: no such file or folder", id="no such folder"),
         pytest.param(
             ["fairshare", "--snapshot", SNAPSHOT, "--as-tenant", "nobody"],
-            "no queue of the snapshot belongs to 'nobody'",
+            "no queue of the cluster belongs to 'nobody'",
             id="no such tenant",
         ),
-        pytest.param(["fairshare", "--snapshot", SNAPSHOT, "--at", "noon"], "does not match the format", id="no time"),
+        pytest.param(
+            ["fairshare", "--snapshot", SNAPSHOT, "--at", "noon"],
+            "'noon' is no moment of a snapshot; expected one in UTC",
+            id="no time",
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_said(

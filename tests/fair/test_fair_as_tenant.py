@@ -143,7 +143,7 @@ def test_a_tenant_owns_what_is_below_its_queues_and_sees_what_is_above() -> None
 
 def test_an_unknown_tenant_is_not_told_who_else_there_is() -> None:
     found = view(pool(moment([queue(CANARY, 4)], [node("n1")], [])))
-    with pytest.raises(InputError, match="no queue of the snapshot belongs to 'x'") as error:
+    with pytest.raises(InputError, match="no queue of the cluster belongs to 'x'") as error:
         naming(found, "x")
     assert CANARY not in str(error.value)
 

@@ -28,6 +28,7 @@ from tenantry.model.job import (
     whole_gpus,
 )
 from tenantry.model.moment import Moment, Node, Taint, Topology
+from tenantry.model.pool_snapshot import EndSource
 from tenantry.model.queue import Queue
 from tenantry.model.schedule import Act, Cycle
 
@@ -109,6 +110,15 @@ def test_a_deadline_lets_others_in_first() -> None:
     known = Known(ends={"r": NOW + 100, "s": NOW + 200})
     (found,) = remedies(moment([queue("a", 8)], [node("n1")], jobs), "deadline", known)
     assert found.said.facts == {"at": NOW + 200, "after": 200, "job": "s"}
+
+
+def test_an_end_known_from_a_replay_is_no_deadline() -> None:
+    jobs = [running("r", "a", 8, "n1"), waiting("j", "a", 4)]
+    known = Known(ends={"r": NOW + 100}, ends_by=EndSource.TRACE)
+    state = moment([queue("a", 8)], [node("n1")], jobs)
+    assert not remedies(state, "deadline", known)
+    (found,) = remedies(state, "run-time", known)
+    assert found.said.facts == {"at": NOW + 100, "after": 100, "job": "r", "source": "trace"}
 
 
 def test_what_this_cycle_evicts_helps_the_next_one() -> None:

@@ -257,6 +257,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         {"at": NOW + 60, "after": 60, "job": "a"},
         "wait until a ends, at the latest by its deadline in 1 min (2026-03-10 10:01 UTC)",
     ),
+    "run-time": (
+        {"at": NOW + 60, "after": 60, "job": "a", "source": "trace"},
+        "wait until a ends in 1 min (2026-03-10 10:01 UTC), when its run time in the trace is over",
+    ),
     "end-of-one": (
         {"jobs": ["a"], "gpus": [8.0]},
         "wait until a (8 GPUs) ends",
@@ -332,7 +336,7 @@ def test_no_name_gets_past_the_naming(rule: str) -> None:
 
 NO_NAMES = {
     "action", "asked", "by", "demand", "domain", "like", "nodes", "pool", "preferred", "reason", "reasons", "required",
-    "resource", "said", "subgroup", "topology", "what",
+    "resource", "said", "source", "subgroup", "topology", "what",
 }  # fmt: skip
 """Facts whose texts name nobody: words, resources, nodes, levels, and what belongs to the job itself."""
 

@@ -17,12 +17,12 @@ from tenantry.model.finding import Finding, Severity
 from tenantry.model.problem import Location, nearest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tenantry.fair.inspection import Inspectable
     from tenantry.io.scheduler_snapshot import ClusterSnapshot
-    from tenantry.model.pool_snapshot import PoolSnapshot
+    from tenantry.model.pool_snapshot import JobTitle, PoolSnapshot
 
 QUEUE_RULES = frozenset({
     "LINT-KAI-LIMIT", "LINT-KAI-BELOW-QUOTA", "LINT-KAI-PARENT", "LINT-KAI-SUM", "LINT-KAI-SHARD",
@@ -47,6 +47,23 @@ class PoolView:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """A job that is known but not there.
+
+    Attributes:
+        title: its name, with the tenant as its namespace.
+        tenant: its tenant; empty when it is none of the platform's.
+        queue: its queue; empty when it goes to none.
+        why: says what it is, was or becomes instead, a clause.
+    """
+
+    title: JobTitle
+    tenant: str
+    queue: str
+    why: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterView:
     """A cluster to ask about.
 
@@ -54,11 +71,17 @@ class ClusterView:
         name: where it comes from.
         pools: its node pools by name, sorted.
         findings: what is worth knowing about what was read.
+        notes: what about it is otherwise than it is deployed, sentences; they may hold any names.
+        after: seconds from the first submission to its moment, where it is simulated; None for a snapshot.
+        absent: gives the jobs that are known but not there, one at a time.
     """
 
     name: str
     pools: Mapping[str, PoolView]
     findings: tuple[Finding, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    after: int | None = None
+    absent: Callable[[], Iterable[Absent]] = tuple
 
     def pool(self, name: str) -> PoolView:
         """Return a node pool.

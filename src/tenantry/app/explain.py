@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tenantry.app.naming import Masked, job_title, naming
-from tenantry.errors import InputError
+from tenantry.app.job_search import find_job
+from tenantry.app.naming import Masked, naming
 from tenantry.fair.explain import Elsewhere, Explanation, Known, Standing, explain, order_sensitive
 from tenantry.fair.explain.answer import Said
 from tenantry.fair.explain.sentences import named_facts, sentence
 from tenantry.fair.explain.words import Words
 from tenantry.model.finding import Finding
-from tenantry.model.problem import nearest_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tenantry.fair.explain.answer import Change, NodeClass, Remedy, VictimClass
     from tenantry.fair.explain.words import Naming
     from tenantry.fair.fairshare import Row
-    from tenantry.model.pool_snapshot import JobTitle, SetAside
+    from tenantry.model.pool_snapshot import SetAside
 
 SET_ASIDE = "set-aside"
 """Standing of a job the scheduler does not look at."""
@@ -93,7 +92,8 @@ class ExplainReport:
         caveats: what is taken for granted.
         order: jobs whose fate depends on order; None when it was not asked for.
         findings: what is worth knowing about what was read.
-        notes: what of the scheduler's configuration is not followed.
+        notes: what is otherwise than it is deployed, and what of the scheduler's configuration is not followed.
+        after: seconds from the first submission to the moment, where it is simulated; None for a snapshot.
     """
 
     source: str
@@ -116,6 +116,7 @@ class ExplainReport:
     order: tuple[Order, ...] | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    after: int | None = None
 
     @property
     def settled(self) -> bool:
@@ -155,7 +156,7 @@ def explain_job(cluster: Callable[[], ClusterView], question: Question) -> Expla
     """
     view = cluster()
     names = naming(view, question.tenant)
-    pool, name = _find(view, question, names)
+    pool, name = find_job(view, question.job, names, pool=question.pool, tenant=question.tenant)
     title = pool.snapshot.titles.get(name)
     words = Words(names, pool.snapshot.moment.now)
     shown = names.job(name)
@@ -165,20 +166,22 @@ def explain_job(cluster: Callable[[], ClusterView], question: Question) -> Expla
         pool=pool.snapshot.pool,
         scheduler=pool.scheduler.name,
         now=pool.snapshot.moment.now,
+        after=view.after,
         title=shown,
         owner=title.owner if title is not None else "",
         explanation=None,
         standing=SET_ASIDE,
         reasons=(),
-        # Findings speak of anybody's objects in their own words.
+        # Findings and notes speak of anybody's objects in their own words.
         findings=() if masked else view.findings,
-        notes=pool.notes,
+        notes=pool.notes if masked else (*view.notes, *pool.notes),
     )
     aside = pool.snapshot.set_aside.get(name)
     if aside is not None:
         return _with(base, reasons=(_say(_aside(aside, masked=masked), words),))
     known = Known(
         ends=pool.snapshot.ends,
+        ends_by=pool.snapshot.ends_by,
         evictions=pool.snapshot.evictions,
         elsewhere=tuple(_elsewhere(view, pool, name)),
         trials=question.trials,
@@ -236,55 +239,6 @@ def _order(change: Change, naming: Naming) -> Order:
 def _aside(item: SetAside, *, masked: bool) -> Said:
     # What the scheduler recorded may name queues of others.
     return Said("set-aside", {"reason": item.reason, "said": "" if masked else item.said, "since": item.since})
-
-
-# --- which job is meant -----------------------------------------------------------------------------------------------
-
-
-def _find(view: ClusterView, question: Question, names: Naming) -> tuple[PoolView, str]:
-    pools = [view.pool(question.pool)] if question.pool else list(view.pools.values())
-    visible = [
-        (pool, name)
-        for pool in pools
-        for name in pool.snapshot.titles
-        if not isinstance(names, Masked) or name in names.jobs
-    ]
-    for matches in (_by_group, _by_owner, _by_pod):
-        found = [(pool, name) for pool, name in visible if matches(pool, name, question.job)]
-        if len(found) > 1:
-            options = ", ".join(sorted(_exact(pool, name) for pool, name in found))
-            raise InputError(f"{question.job!r} may mean several jobs: {options}")
-        if found:
-            return found[0]
-    known = sorted({job_title(pool.snapshot.titles[name]) for pool, name in visible})
-    near = nearest_name(question.job, [*known, *(item.partition("/")[2] for item in known)])
-    hint = f"; did you mean {near!r}?" if near else ""
-    whose = f" of {question.tenant}" if question.tenant else ""
-    where = f" in node pool {question.pool}" if question.pool else ""
-    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    raise InputError(f"there is no job {question.job!r}{whose}{where}; there are {shown or 'none'}{hint}")
-
-
-def _exact(pool: PoolView, name: str) -> str:
-    title = pool.snapshot.titles[name]
-    return f"{title.namespace}/{title.group}"
-
-
-def _by_group(pool: PoolView, name: str, wanted: str) -> bool:
-    title: JobTitle = pool.snapshot.titles[name]
-    return wanted in {name, title.group, f"{title.namespace}/{title.group}"}
-
-
-def _by_owner(pool: PoolView, name: str, wanted: str) -> bool:
-    title: JobTitle = pool.snapshot.titles[name]
-    return bool(title.owner_name) and wanted in {title.owner_name, f"{title.namespace}/{title.owner_name}"}
-
-
-def _by_pod(pool: PoolView, name: str, wanted: str) -> bool:
-    for job in pool.snapshot.moment.jobs:
-        if job.name == name:
-            return any(wanted in {pod.name, pod.name.partition("/")[2]} for pod in job.pods)
-    return False
 
 
 def _elsewhere(view: ClusterView, pool: PoolView, name: str) -> Iterator[Elsewhere]:

@@ -52,11 +52,15 @@ class FairShareReport:
         source: where the cluster comes from.
         pools: its node pools.
         findings: what is worth knowing about what was read.
+        notes: what is otherwise than it is deployed.
+        after: seconds from the first submission to the moment, where it is simulated; None for a snapshot.
     """
 
     source: str
     pools: tuple[PoolShares, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    after: int | None = None
 
     @property
     def starving(self) -> bool:
@@ -102,7 +106,9 @@ def share_out_cluster(
                 notes=pool.notes,
             )
         )
-    return FairShareReport(view.name, tuple(found), () if masked else view.findings)
+    # Findings and notes speak of anybody's objects in their own words.
+    findings, notes = ((), ()) if masked else (view.findings, view.notes)
+    return FairShareReport(view.name, tuple(found), findings, notes, view.after)
 
 
 def _ordered(rows: Sequence[Row], names: Naming) -> Iterator[tuple[str, Row]]:

@@ -85,7 +85,7 @@ def naming(view: ClusterView, tenant: str) -> Naming:
     owners = {name: owner for pool in view.pools.values() for name, owner in pool.snapshot.tenants.items()}
     roots = {name for name in queues if tenant in {name, owners.get(name)}}
     if not roots:
-        raise InputError(f"no queue of the snapshot belongs to {tenant!r}: none is called so, labelled or displayed so")
+        raise InputError(f"no queue of the cluster belongs to {tenant!r}: none is called so, labelled or displayed so")
     own = frozenset(name for name in queues if roots & set(_upwards(queues, name)))
     seen = own | {above for name in own for above in _upwards(queues, name)}
     return _masked(view, queues, own, frozenset(seen))

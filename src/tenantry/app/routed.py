@@ -143,6 +143,20 @@ def require_some(found: Routed, title: str) -> None:
     raise InputError(f"{title}: none of {found.jobs} jobs can be replayed: {told or 'there are none'}")
 
 
+def why_left_out(job: TraceJob, platform: Scheduling, tenants: Mapping[str, str], only: str = "") -> str:
+    """Return why a job goes to no node pool, a sentence's end about jobs like it; empty when it goes to one.
+
+    Args:
+        job: the job, as the trace has it.
+        platform: the platform.
+        tenants: tenant of the platform by tenant of the trace.
+        only: the only node pool of interest; empty for all.
+    """
+    router = Router([pool.offer for pool in platform.pools], tenants=tenants, priorities=platform.priorities, only=only)
+    router.route(job)
+    return next((_said(note) for note in router.notes if isinstance(note.kind, Aside)), "")
+
+
 def _some(names: Sequence[str]) -> str:
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -22,7 +22,7 @@ STUCK = "jobs only kept evicting each other, so the replay was ended: 10,000 evi
 def findings(simulation: Simulation) -> Iterator[Finding]:
     """Yield findings: of the trace, then case by case, then run by run."""
     place = Location(simulation.jobs.file)
-    yield from _trace_findings(simulation.jobs)
+    yield from trace_findings(simulation.jobs)
     base = simulation.cases[0]
     yield from routing_findings(base.jobs, place)
     for case in simulation.cases[1:]:
@@ -31,7 +31,8 @@ def findings(simulation: Simulation) -> Iterator[Finding]:
         yield from _run_findings(run, place)
 
 
-def _trace_findings(jobs: Jobs) -> Iterator[Finding]:
+def trace_findings(jobs: Jobs) -> Iterator[Finding]:
+    """Yield what is wrong with a trace, the first of each rule with the number of those like it."""
     for problem in jobs.problems:
         count = (jobs.counts or {}).get(problem.rule, 1)
         message = problem.message if count == 1 else f"{problem.message} (and {count - 1:,} more like it)"

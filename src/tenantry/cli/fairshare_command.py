@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 import click
 
 from tenantry.cli.cluster_options import cluster_of, cluster_options
 from tenantry.cli.options import Output, emit, output_option
+from tenantry.cli.simulation_options import GroupedCommand
 from tenantry.errors import ExitCode
 
 
-@click.command("fairshare")
-@cluster_options
+@click.command("fairshare", cls=GroupedCommand)
 @click.option("--pool", "pools", multiple=True, metavar="NAME", help="Look at this node pool only; may be repeated.")
 @click.option(
     "--resource",
@@ -24,17 +23,15 @@ from tenantry.errors import ExitCode
     show_default=True,
     help="What to show as text; may be repeated. JSON holds all of it.",
 )
+@cluster_options
 @output_option("text", "json")
 def command(
     *,
-    paths: tuple[Path, ...],
-    pool_label: str,
-    moment: datetime | None,
-    version: str,
     tenant: str,
     pools: tuple[str, ...],
     resources: tuple[str, ...],
     outputs: tuple[Output, ...],
+    **options: Any,
 ) -> int:
     """Show who is due which share of a cluster, and who holds it.
 
@@ -46,8 +43,10 @@ def command(
     from tenantry.cli.render.fairshare import RENDERERS
     from tenantry.cli.render.snapshot_notes import print_notes
 
-    read = cluster_of(paths, pool_label=pool_label, moment=moment, version=version)
+    if options["spec"] is not None and len(pools) > 1:
+        raise click.UsageError("give at most one --pool with --spec: no other is replayed then")
+    read = cluster_of(options, pools[0] if pools else "")
     report = share_out_cluster(read, pools, tenant=tenant)
-    print_notes(report.findings, [note for pool in report.pools for note in pool.notes])
+    print_notes(report.findings, [*report.notes, *(note for pool in report.pools for note in pool.notes)])
     emit(outputs, lambda form: RENDERERS[form](report, resources))
     return ExitCode.FINDINGS if report.starving else ExitCode.CLEAN

@@ -138,43 +138,48 @@ job_options: Callable[[Any], Any] = _all(
     )
 )  # fmt: skip
 
-behaviour_options: Callable[[Any], Any] = _all(
-    (
-        _option(
-            "--checkpoint", type=CheckpointType(), default="1h", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="Work between two checkpoints, from the last of which an evicted job resumes; 0s loses nothing, "
-            f"{NEVER} loses all.",
-        ),
-        _option(
-            "--leaving", type=DurationType(), default="30s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="How long evicted pods hold their GPUs.",
-        ),
-        _option(
-            "--startup", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="How long a job holds its GPUs before it works, at every start.",
-        ),
-        _option(
-            "--until", type=DurationType(), metavar="TIME", heading=_BEHAVIOUR,
-            help="End the replay then, whatever still runs or waits; else when all is done.",
-        ),
-        _option(
-            "--period", type=DurationType(), default="1s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="Time between two scheduling cycles.",
-        ),
-        _option(
-            "--usage-window", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="Past usage that counts for time-based fair share; 0s turns that off.",
-        ),
-        _option(
-            "--half-life", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
-            help="Age at which past usage counts half; 0s counts all in full.",
-        ),
-        _option(
-            "--k-value", type=click.FloatRange(0, 1000), default=1.0, show_default=True, metavar="X",
-            heading=_BEHAVIOUR, help="Weight of past usage, where a usage window is set.",
-        ),
-    )
+_OF_JOBS = (
+    _option(
+        "--checkpoint", type=CheckpointType(), default="1h", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="Work between two checkpoints, from the last of which an evicted job resumes; 0s loses nothing, "
+        f"{NEVER} loses all.",
+    ),
+    _option(
+        "--leaving", type=DurationType(), default="30s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="How long evicted pods hold their GPUs.",
+    ),
+    _option(
+        "--startup", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="How long a job holds its GPUs before it works, at every start.",
+    ),
 )  # fmt: skip
+_UNTIL = _option(
+    "--until", type=DurationType(), metavar="TIME", heading=_BEHAVIOUR,
+    help="End the replay then, whatever still runs or waits; else when all is done.",
+)  # fmt: skip
+_OF_SCHEDULER = (
+    _option(
+        "--period", type=DurationType(), default="1s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="Time between two scheduling cycles.",
+    ),
+    _option(
+        "--usage-window", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="Past usage that counts for time-based fair share; 0s turns that off.",
+    ),
+    _option(
+        "--half-life", type=DurationType(), default="0s", show_default=True, metavar="TIME", heading=_BEHAVIOUR,
+        help="Age at which past usage counts half; 0s counts all in full.",
+    ),
+    _option(
+        "--k-value", type=click.FloatRange(0, 1000), default=1.0, show_default=True, metavar="X",
+        heading=_BEHAVIOUR, help="Weight of past usage, where a usage window is set.",
+    ),
+)  # fmt: skip
+
+behaviour_options: Callable[[Any], Any] = _all((*_OF_JOBS, _UNTIL, *_OF_SCHEDULER))
+
+moment_behaviour_options: Callable[[Any], Any] = _all((*_OF_JOBS, *_OF_SCHEDULER))
+"""Those of :data:`behaviour_options` that mean something where a replay is only followed to a moment."""
 
 
 def job_source(options: dict[str, Any], *, seed: int | None = None) -> JobSource:
@@ -206,7 +211,7 @@ def job_source(options: dict[str, Any], *, seed: int | None = None) -> JobSource
 
 
 def behaviour(options: dict[str, Any]) -> tuple[Behaviour, Tuning]:
-    """Return how jobs and scheduler behave; the options of :data:`behaviour_options` are taken out."""
+    """Return how jobs and scheduler behave; their options are taken out."""
     from tenantry.app.scheduling import Tuning
     from tenantry.fair.replay.setup import Behaviour
 
@@ -217,6 +222,6 @@ def behaviour(options: dict[str, Any]) -> tuple[Behaviour, Tuning]:
         startup=options.pop("startup"),
         usage_window=options.pop("usage_window"),
         half_life=options.pop("half_life"),
-        until=options.pop("until"),
+        until=options.pop("until", None),
     )
     return jobs, Tuning(max(1, options.pop("period")), options.pop("k_value"))

@@ -24,3 +24,11 @@ def parse_duration(text: str) -> int | None:
         total += float(match[1]) * _SECONDS[match[2]]
         position = match.end()
     return sign * int(total) if rest else None
+
+
+def duration_text(seconds: int) -> str:
+    """Write whole seconds as :func:`parse_duration` reads them: ``3h20m``, ``1h5s``, ``0s`` for nothing."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{value}{unit}" for value, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if value]
+    return "".join(parts) or "0s"

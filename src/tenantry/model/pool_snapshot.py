@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
 
 DEFAULT_POOL = "default"
 """What the scheduler calls objects that name no node pool (KAI, pkg/common/constants/constants.go)."""
+
+
+class EndSource(StrEnum):
+    """How the ends of running jobs are known."""
+
+    DEADLINE = "deadline"
+    """By a deadline, at which a job ends at the latest."""
+    TRACE = "trace"
+    """By its run time in the trace that is replayed, after which it ends if it is left alone."""
+    MADE_UP = "made-up"
+    """By the run time it was made up with, after which it ends if it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,8 @@ class PoolSnapshot:
         config: how its scheduler is set up.
         titles: how people know the jobs of the moment.
         tenants: owner of a queue by the queue's name, where its labels or its display name say.
-        ends: second at which a running job ends at the latest, where a deadline says.
+        ends: second at which a running job ends, where that is known.
+        ends_by: how it is known.
         evictions: last evictions of jobs, where events tell.
         assumed: what was taken for granted about a job, clauses.
         set_aside: jobs that are not in the moment because the scheduler does not look at them.
@@ -104,6 +117,7 @@ class PoolSnapshot:
     titles: Mapping[str, JobTitle] = field(default_factory=dict)
     tenants: Mapping[str, str] = field(default_factory=dict)
     ends: Mapping[str, int] = field(default_factory=dict)
+    ends_by: EndSource = EndSource.DEADLINE
     evictions: Mapping[str, Eviction] = field(default_factory=dict)
     assumed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     set_aside: Mapping[str, SetAside] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from tenantry.fair.explain.sentences_gates import REFUSALS
 from tenantry.fair.explain.terms import CHANGES, SPARED, STANDINGS, WHO
 from tenantry.fair.explain.words import Plain, Words, counted, gpus, listed, number
 from tenantry.fair.fairshare import CRUMB
+from tenantry.model.duration import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1.0"
 SHORT = {"gpu": "GPUs", "cpu": "CPUs"}
 NAMED = 3
-"""Jobs and nodes of a row that are named."""
+"""Jobs and nodes of a row that are named, at most."""
+NAMED_WIDTH = 48
+"""Characters their names may take: nodes are often called by their full host names, which break lines of a table."""
 
 
 def text(report: ExplainReport) -> str:
@@ -35,13 +38,14 @@ def _lines(report: ExplainReport) -> Iterator[str]:
     owner = report.owner.partition(" ")[0]
     kind = f" ({owner})" if owner else ""
     standing = STANDINGS[report.standing]
-    yield from paragraph(f"{report.title}{kind} {standing} in node pool {report.pool}.")
+    when = "" if report.after is None else f", {duration_text(report.after)} after the first submission"
+    yield from paragraph(f"{report.title}{kind} {standing} in node pool {report.pool}{when}.")
     for item in report.reasons:
         yield from paragraph(item.text, indent="  ")
     found = report.explanation
     if found is not None:
         yield ""
-        yield from _job(found.job, Words(Plain(), report.now))
+        yield from _job(report, found.job)
         yield from _queues(report)
         yield from _nodes(report)
         yield from _victims(report)
@@ -52,13 +56,15 @@ def _lines(report: ExplainReport) -> Iterator[str]:
     yield from _order(report)
 
 
-def _job(job: Facts, words: Words) -> Iterator[str]:
+def _job(report: ExplainReport, job: Facts) -> Iterator[str]:
+    words = Words(Plain(), report.now)
     asks = listed([words.amount(name, amount) for name, amount in job.asks.items()])
     total = sum(job.pods.values())
     pods = f"{counted(total, 'pod')} of {asks}" if asks else counted(total, "pod")
     together = f", {job.minimum} at least together" if job.minimum > 1 else ""
     evictable = "preemptible" if job.preemptible else "not preemptible"
-    when = f"; submitted {words.ago(job.created)} ago" if job.created else ""
+    # The first job of a trace is submitted at 0; in a snapshot that means that nobody says.
+    when = f"; submitted {words.ago(job.created)} ago" if job.created or report.after is not None else ""
     line = f"job    {pods}{together}; queue {job.queue}, priority {job.priority}, {evictable}{when}"
     yield from paragraph(line, hang="       ")
 
@@ -119,8 +125,11 @@ def _refusal(item: NodeClass) -> str:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    shown = names[:NAMED]
+    while len(shown) > 1 and len(", ".join(shown)) > NAMED_WIDTH:
+        shown = shown[:-1]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
 
 
 def _victims(report: ExplainReport) -> Iterator[str]:
@@ -201,6 +210,7 @@ def as_json(report: ExplainReport) -> str:
         "source": report.source,
         "pool": report.pool,
         "scheduler": report.scheduler,
+        "simulated": report.after is not None,
         "now": report.now,
         "time": moment(report.now),
         "title": report.title,

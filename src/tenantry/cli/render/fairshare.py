@@ -10,6 +10,7 @@ from tenantry.cli.render.layout import paragraph, table
 from tenantry.cli.render.plain import amounts, finding, moment, plain
 from tenantry.fair.explain.words import GIB, clock, gpus, number
 from tenantry.fair.fairshare import CRUMB, RESOURCES
+from tenantry.model.duration import duration_text
 from tenantry.model.queue import DEFAULT_QUEUE_PRIORITY
 
 if TYPE_CHECKING:
@@ -28,16 +29,18 @@ def text(report: FairShareReport, resources: Sequence[str]) -> str:
     lines: list[str] = []
     for pool in report.pools:
         for resource in dict.fromkeys(resources):
-            lines += [*([""] if lines else []), *_table(pool, resource)]
+            lines += [*([""] if lines else []), *_table(pool, resource, report.after)]
     lines += ["", *paragraph("- is unlimited; fair: its fair share; holds: allocated; asks: held and waited for")]
     return "\n".join(lines)
 
 
-def _table(pool: PoolShares, resource: str) -> list[str]:
+def _table(pool: PoolShares, resource: str, after: int | None) -> list[str]:
     unit, name = UNITS[resource]
     total, idle = (gpus(pool.total["gpu"]), gpus(pool.idle["gpu"])) if resource == "gpu" else (
         f"{number(pool.total[resource] / unit)} {name}", number(pool.idle[resource] / unit))  # fmt: skip
     when = f", {clock(pool.now)}" if pool.now > 10**8 else ""
+    if after is not None:
+        when = f", simulated, {duration_text(after)} after the first submission"
     head = f"node pool {pool.pool}: {total}, {idle} idle ({pool.scheduler}{when})"
     ranked = any(row.priority != DEFAULT_QUEUE_PRIORITY for _, row in pool.rows)
     header = ["queue", *(["priority"] if ranked else []), "quota", "limit", "weight", "fair", "holds", "asks", ""]
@@ -77,9 +80,11 @@ def as_json(report: FairShareReport, resources: Sequence[str]) -> str:
         "formatVersion": FORMAT_VERSION,
         "tool": {"name": "tenantry", "version": __version__},
         "source": report.source,
+        "simulated": report.after is not None,
         "starving": report.starving,
         "pools": [_pool(pool) for pool in report.pools],
         "findings": [finding(item) for item in report.findings],
+        "notes": list(report.notes),
     }
     return json.dumps(plain(body), indent=2, ensure_ascii=False)
 

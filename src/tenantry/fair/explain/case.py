@@ -10,6 +10,7 @@ from tenantry.fair.explain.amounts import gpu_sizes
 from tenantry.fair.explain.answer import Remedy, Said, Who
 from tenantry.fair.explain.trials import Trials, Undone, delayed, losses, moved, outcome, with_job
 from tenantry.model.job import PodStatus
+from tenantry.model.pool_snapshot import EndSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,13 +46,15 @@ class Known:
     """What is known besides the moment.
 
     Attributes:
-        ends: second at which running jobs end at the latest.
+        ends: second at which running jobs end, where that is known.
+        ends_by: how it is known.
         evictions: last evictions of jobs, where events tell.
         elsewhere: other pools the job could be submitted to.
         trials: trials that may be run; as many as the size of the cluster allows when None.
     """
 
     ends: Mapping[str, int] = field(default_factory=dict)
+    ends_by: EndSource = EndSource.DEADLINE
     evictions: Mapping[str, Eviction] = field(default_factory=dict)
     elsewhere: Sequence[Elsewhere] = ()
     trials: int | None = None

@@ -61,7 +61,7 @@ def explain(moment: Moment, scheduler: Inspectable, job: str, known: Known | Non
         moment: the cluster.
         scheduler: its scheduler.
         job: name of the job in the moment.
-        known: deadlines of running jobs, other pools, and how many trials may be run.
+        known: ends of running jobs, other pools, and how many trials may be run.
 
     Raises:
         KeyError: if the moment has no job of that name.

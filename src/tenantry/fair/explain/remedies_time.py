@@ -9,6 +9,7 @@ from tenantry.fair.explain.amounts import holds, total_gpus
 from tenantry.fair.explain.answer import Remedy, Said, Who
 from tenantry.fair.explain.trials import advance, losses, needed, shortest, without
 from tenantry.model.job import ACTIVE_USED
+from tenantry.model.pool_snapshot import EndSource
 from tenantry.model.schedule import Act
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _alone(order: list[str], known: str, works: Callable[[list[str]], bool]) -> 
 
 
 def _in_order(case: Case, known: list[tuple[int, str]]) -> Iterator[Remedy]:
-    """Let jobs end at their deadlines, and what is freed be given out meanwhile, until the job has its places."""
+    """Let jobs end when they are known to, and what is freed be given out meanwhile, until the job has its places."""
     moment = advance(case.moment, case.usual.cycle)
     for end, name in known:
         if not _still_runs(moment, name):
@@ -92,9 +93,12 @@ def _in_order(case: Case, known: list[tuple[int, str]]) -> Iterator[Remedy]:
         moment = replace(without(moment, [name]), now=max(end, moment.now))
         found = case.trials.run(moment)
         if found.placed:
-            facts = {"at": end, "after": end - case.moment.now, "job": name}
+            facts: dict[str, Any] = {"at": end, "after": end - case.moment.now, "job": name}
+            rule = "deadline"
+            if case.known.ends_by is not EndSource.DEADLINE:
+                rule, facts["source"] = "run-time", case.known.ends_by.value
             lost = losses(moment, found.cycle, case.usual.cycle)
-            yield Remedy("deadline", Who.NOBODY, Said("deadline", facts), now=found.now, losses=lost)
+            yield Remedy(rule, Who.NOBODY, Said(rule, facts), now=found.now, losses=lost)
             return
         moment = advance(moment, found.cycle)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tenantry.fair.explain.sentences_gates import REFUSALS
 from tenantry.fair.explain.words import Words, counted, gpus, listed, number, verb
+from tenantry.model.pool_snapshot import EndSource
 
 Facts = Mapping[str, Any]
 
@@ -116,6 +117,11 @@ def _deadline(facts: Facts, words: Words) -> str:
     return f"wait until {words.job(facts['job'])} ends, at the latest by its deadline {words.when(facts['at'])}"
 
 
+def _run_time(facts: Facts, words: Words) -> str:
+    whose = "its run time in the trace" if facts["source"] == EndSource.TRACE else "its made-up run time"
+    return f"wait until {words.job(facts['job'])} ends {words.when(facts['at'])}, when {whose} is over"
+
+
 def _ending(facts: Facts, words: Words, joined: str) -> str:
     pairs = zip(facts["jobs"], facts["gpus"], strict=True)
     return listed([f"{words.job(job)} ({gpus(held)})" for job, held in pairs], joined)
@@ -175,6 +181,7 @@ CHANGES: Final[Mapping[str, Callable[[Facts, Words], str]]] = {
     "more-nodes": _more_nodes,
     "time": _time,
     "deadline": _deadline,
+    "run-time": _run_time,
     "end-of-one": _end_of_one,
     "end-of-all": _end_of_all,
     "end-of-many": _end_of_many,

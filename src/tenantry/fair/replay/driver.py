@@ -95,12 +95,14 @@ class Replay:
         self.log.end = self.now
         return self.log
 
-    def moment(self) -> Moment:
-        """What the scheduler sees now."""
-        queues = self.setup.queues
+    def moment(self, at: int | None = None) -> Moment:
+        """What the scheduler sees now, or at a later second until which nothing happens."""
+        queues, now = self.setup.queues, self.now if at is None else at
         if self._usage is not None:
+            # Usage of the past goes on counting while nothing happens.
+            self._usage.advance(now)
             queues = self._usage.applied(queues)
-        return Moment(self.now, queues, tuple(work.view() for work in self._works.values()), self.setup.nodes)
+        return Moment(now, queues, tuple(work.view() for work in self._works.values()), self.setup.nodes)
 
     def ends(self) -> dict[str, int]:
         """Second at which every running job ends if it is left alone, by name."""
