@@ -121,6 +121,18 @@ class Node:
                 self._give_part(held, group)
         self.version += 1
 
+    def withdraw(self, uid: str) -> None:
+        """Let a pod go whose step is taken back, and forget the GPUs that only it had begun to share.
+
+        Nobody can name those any more. A search that left them behind would make every later look at the node longer.
+        """
+        groups = self.held[uid].groups
+        self.remove(uid)
+        for group in groups:
+            if not (self.shared.get(group) or self.holding.get(group) or self.leaving.get(group)):
+                for known in (self.shared, self.holding, self.leaving):
+                    known.pop(group, None)
+
     def update(self, task: Task) -> None:
         """Take note that a pod has changed."""
         self.remove(task.uid)
@@ -251,6 +263,16 @@ class Node:
             and self.gpu_memory - holding + leaving - self.part_memory(ask) >= 0
             and holding != leaving
         )
+
+    def fits_any_group(self, ask: Ask) -> bool:
+        """Whether a part fits on any shared GPU, counting what is on its way out."""
+        holding, leaving, room = self.holding, self.leaving, self.gpu_memory - self.part_memory(ask)
+        for group, memory in self.shared.items():
+            if memory:
+                held, gone = holding.get(group, 0), leaving.get(group, 0)
+                if held != gone and room - held + gone >= 0:
+                    return True
+        return False
 
     def fits_group_now(self, ask: Ask, group: str) -> bool:
         """Whether a part fits on a shared GPU beside all who still hold a part of it."""

@@ -73,7 +73,7 @@ def _score(session: Session, task: Task, samples: Sequence[Node]) -> Callable[[N
 
     def score(node: Node) -> tuple[bool, bool, bool, float]:
         return (
-            not (shares and node.shared and any(node.fits_group(ask, group) for group in node.shared)),
+            not (shares and node.shared and node.fits_any_group(ask)),
             not (prefers_now and node.fits_now(ask)),
             not (prefers_alike and node.cpu_only),
             density(node),

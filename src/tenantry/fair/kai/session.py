@@ -332,9 +332,12 @@ class Statement:
         given = [step for step in self.steps if step.kind == "allocate" and step.task.job == job.uid]
         self.steps = [step for step in self.steps if step not in given]
         for step in given:
-            node = self.session.nodes[step.task.node]
-            self._unallocate(step.task, virtual=True)
-            self.pipeline(step.task, node, real=True)
+            task, node = step.task, self.session.nodes[step.task.node]
+            self.session.jobs[task.job].set_status(task, PENDING)
+            node.remove(task.uid)
+            self.session.discharge(task)
+            task.virtual, task.node = True, ""
+            self.pipeline(task, node, real=True)
 
     def commit(self) -> Committed:
         """Keep every step; return what it did.
@@ -388,7 +391,11 @@ class Statement:
     def _reverse(self, step: Step) -> None:
         task, before, session = step.task, step.before, self.session
         if step.kind == "allocate":
-            self._unallocate(task, virtual=before.virtual)
+            session.jobs[task.job].set_status(task, PENDING)
+            session.nodes[task.node].withdraw(task.uid)
+            task.virtual = before.virtual
+            session.discharge(task)
+            task.node = ""
             return
         node = session.nodes[task.node]
         session.jobs[task.job].set_status(task, before.status)
@@ -400,17 +407,9 @@ class Statement:
                 node.add(task)
             session.charge(task)
             return
-        node.remove(task.uid)
+        node.withdraw(task.uid)
         session.discharge(task)
         task.node = before.node
-
-    def _unallocate(self, task: Task, *, virtual: bool) -> None:
-        session = self.session
-        session.jobs[task.job].set_status(task, PENDING)
-        session.nodes[task.node].remove(task.uid)
-        task.virtual = virtual
-        session.discharge(task)
-        task.node = ""
 
 
 def _number(group: str) -> int:
