@@ -107,8 +107,8 @@ class Ask:
     """
 
     __slots__ = (
-        "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared", "vector",
-        "wants_gpu",
+        "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared",
+        "vector", "wants_gpu",
     )  # fmt: skip
 
     def __init__(self, pod: Pod, axes: Axes) -> None:

@@ -77,8 +77,8 @@ class Node:
 
     __slots__ = (
         "_sums",
-        "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig", "model",
-        "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
+        "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
+        "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
 
     def __init__(self, model: ModelNode, axes: Axes) -> None:

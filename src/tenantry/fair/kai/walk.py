@@ -304,9 +304,9 @@ class Walk:
         best = branch
         while isinstance(best, Inner):
             best = best.heap.items[0]
-        job = self._peek(best)
+        job = best.entries[-1 if self.victims else best.at][1]
         cpu, memory, gpu = branch.queue.shares
-        taken = self.taken.get(job.queue, NOTHING_TAKEN)
+        taken = self.taken.get(job.queue, NOTHING_TAKEN) if self.victims else NOTHING_TAKEN
         amounts = job.held if self.victims else job.asked(self.session.smallest_gpu)
         known = branch.known
         if (
