@@ -57,6 +57,8 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/traces.py --json benchmarks/results/traces.json
 	$(BIN)/python benchmarks/packing.py --json benchmarks/results/packing.json
 	$(BIN)/python benchmarks/cycle.py --json benchmarks/results/cycle.json
+	$(BIN)/python benchmarks/replay.py --json benchmarks/results/replay.json
+	$(BIN)/python benchmarks/waits.py --json benchmarks/results/waits.json
 
 layers: $(STAMP)  ## Prove that imports go down
 	$(BIN)/lint-imports
