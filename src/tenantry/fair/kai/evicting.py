@@ -68,9 +68,9 @@ def reclaim(session: Session) -> None:
         candidates = [
             victim
             for victim in session.jobs.values()
-            if victim.queue != job.queue
+            if victim.active
+            and victim.queue != job.queue
             and victim.preemptible
-            and victim.active
             and losing.get(victim.queue, True)
             and (victim.elastic or not protected(session, "reclaim", job, victim))
         ]
