@@ -78,6 +78,8 @@ class Line:
         return position
 
     def _renew(self, job: Job) -> None:
+        if not job.pending and job.uid not in self.known:
+            return
         members = self.entries.setdefault(job.queue, [])
         self.take_out(members, job)
         self.known.pop(job.uid, None)
