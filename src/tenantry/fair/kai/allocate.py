@@ -73,7 +73,7 @@ def place_job(session: Session, statement: Statement, nodes: Sequence[Node], job
         if real:
             session.record.hold(job, refused[0], **refused[1])
         return False
-    return placer.place_group(job.root, tasks, nodes)
+    return placer.place(tasks, nodes)
 
 
 class Placer:
@@ -85,6 +85,18 @@ class Placer:
         self.session, self.statement, self.job, self.real = session, statement, job, real
         self.topology = TopologyPlacer(session, job)
         self.needed = 0
+
+    def place(self, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
+        """Find room for pods of the job."""
+        root = self.job.root
+        leaf = root.children[0] if len(root.children) == 1 else None
+        if not isinstance(leaf, PodSet) or root.constraint is not None or leaf.constraint is not None:
+            return self.place_group(root, tasks, nodes)
+        mark = self.statement.mark()
+        if self._place_within(leaf, tasks, nodes):
+            return True
+        self.statement.rollback(mark)
+        return False
 
     def place_group(self, group: Group, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
         """Find room for the pods of a group within one of the domains it may use, tried one after the other."""

@@ -379,11 +379,11 @@ class Node:
 
     def free_gpus(self) -> float:
         """GPUs that are idle or on their way out."""
-        return self._summed()[2]
+        return self._sums[2] if self._sums[0] == self.version else self._summed()[2]
 
     def any_free(self) -> bool:
         """Whether any part of a GPU is idle or on its way out."""
-        return self._summed()[1]
+        return self._sums[1] if self._sums[0] == self.version else self._summed()[1]
 
     def _summed(self) -> tuple[int, bool, float]:
         """The last two, kept until a pod comes or goes."""

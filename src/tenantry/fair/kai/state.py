@@ -414,7 +414,7 @@ def group_order(group: Group) -> tuple[object, ...]:
 
 def _collect(group: GroupSet, *, real: bool) -> list[Task]:
     """Tasks a group asks for (api/podgroup_info/allocation_info.go)."""
-    children = sorted(group.children, key=group_order)
+    children = sorted(group.children, key=group_order) if len(group.children) > 1 else group.children
     if not group.satisfied:
         tasks: list[Task] = []
         for child in children[: group.needed]:
@@ -431,7 +431,9 @@ def _collect(group: GroupSet, *, real: bool) -> list[Task]:
 def _from_child(child: Group, *, real: bool) -> list[Task]:
     if isinstance(child, GroupSet):
         return _collect(child, real=real)
-    wanted = sorted((task for task in child.tasks.values() if task.wanted(real=real)), key=lambda task: task.order)
+    wanted = [task for task in child.tasks.values() if task.wanted(real=real)]
+    if len(wanted) > 1:
+        wanted.sort(key=lambda task: task.order)
     return wanted[: 1 if child.satisfied else child.minimum - child.active]
 
 

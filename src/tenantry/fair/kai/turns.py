@@ -9,7 +9,7 @@ Source: pkg/scheduler/actions/common/action.go and actions/utils/job_order_by_qu
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.walk import Inner, Leaf, Walk, job_key_of
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NOT_ASKED = -1
 """Stands for what a job asks for until somebody looks."""
+CONCERNED = -2
+"""Stands for what a job asks for that is concerned itself."""
 
 
 class Line:
@@ -66,13 +68,18 @@ class Line:
         """Number of what a job asks for."""
         return self.numbers.setdefault(job.asked(self.session.smallest_gpu), len(self.numbers))
 
-    def take_out(self, entries: list[Entry], job: Job) -> None:
-        """Take a job, which may be part of one, out of a list in which all are that wait in its queue."""
+    def take_out(self, entries: list[Entry], job: Job) -> int | None:
+        """Take a job, which may be part of one, out of a list of all that wait in its queue; return where it was."""
         known = self.known.get(job.uid)
-        if known is not None:
-            del entries[bisect_left(entries, known[0], key=job_key_of)]
+        if known is None:
+            return None
+        position = bisect_left(entries, known[0], key=job_key_of)
+        del entries[position]
+        return position
 
     def _renew(self, job: Job) -> None:
+        if not job.pending and job.uid not in self.known:
+            return
         members = self.entries.setdefault(job.queue, [])
         self.take_out(members, job)
         self.known.pop(job.uid, None)
@@ -158,18 +165,13 @@ class _Turns:
 
     def _behind(self, queue: str, entries: list[Entry], at: int) -> int:
         """Position of the first job from one on that is concerned, or asks for what was not asked for yet."""
-        number, seen = self.session.line.number, self.seen.setdefault(queue, set())
-        asks = self.asks.get(queue)
+        asks, seen = self.asks[queue], self.seen.setdefault(queue, set())
         for position in range(at, len(entries)):
-            job = entries[position][1]
-            if asks is None:
-                if job.uid in self.concerned:
-                    return position
-                asked = number(job)
-            else:
-                asked = asks[position]
-                if asked == NOT_ASKED:
-                    asked = asks[position] = number(job)
+            asked = asks[position]
+            if asked == CONCERNED:
+                return position
+            if asked == NOT_ASKED:
+                asked = asks[position] = self.session.line.number(entries[position][1])
             if asked not in seen:
                 seen.add(asked)
                 return position
@@ -192,12 +194,15 @@ class _Turns:
         entries = line.of(queue.name)
         asks = line.asks_of(queue.name)
         if queue.name in self.left:
-            entries = list(entries)
+            entries, asks = list(entries), list(asks)
             for key, job in self.left[queue.name]:
-                line.take_out(entries, job)
-                insort(entries, (key, job), key=job_key_of)
-        else:
-            self.asks[queue.name] = asks
+                waiting = line.take_out(entries, job)
+                if waiting is not None:
+                    del asks[waiting]
+                position = bisect_right(entries, key, key=job_key_of)
+                entries.insert(position, (key, job))
+                asks.insert(position, CONCERNED)
+        self.asks[queue.name] = asks
         if entries:
             leaf = Leaf(queue)
             leaf.entries = entries
