@@ -199,9 +199,15 @@ def test_a_remainder_stays_where_a_later_offer_is_whole() -> None:
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400)
 @given(totals, divisions(), k_values)
 def test_division_agrees_with_a_second_implementation(total: float, among: dict[str, Sibling], k: float) -> None:
+    assert due(total, among, k) == naive_due(total, among, k)
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000, deadline=None)
+@given(totals, divisions(), k_values)
+def test_many_divisions_agree_with_a_second_implementation(total: float, among: dict[str, Sibling], k: float) -> None:
     assert due(total, among, k) == naive_due(total, among, k)
 
 

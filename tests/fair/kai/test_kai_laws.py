@@ -48,7 +48,7 @@ def test_laws_hold_in_many_clusters(block: int) -> None:
     test_laws_hold_in_clusters_by_seed(block)
 
 
-@pytest.mark.parametrize("block", range(3))
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in range(1, 20))])
 def test_the_order_of_what_is_told_does_not_matter(block: int) -> None:
     for seed in range(block * BLOCK, (block + 1) * BLOCK):
         made = make(Seeded(seed))
@@ -68,13 +68,13 @@ def shuffled(moment: Moment, chance: random.Random) -> Moment:
 def test_a_seed_shuffles_only_what_is_left_open() -> None:
     """Whatever the real scheduler's hash maps may do, the laws hold; and some of it decides."""
     differ = 0
-    for seed in range(BLOCK):
+    for seed in range(BLOCK // 2):
         made = make(Seeded(seed))
         mixed = replace(made, settings=replace(made.settings, order_seed=1 + seed))
         check(mixed)
         plain = play(made.moment, made.settings)
         differ += play(mixed.moment, mixed.settings).cycle.decisions != plain.cycle.decisions
-    assert 0 < differ < BLOCK
+    assert 0 < differ < BLOCK // 2
 
 
 def test_clusters_by_seed_have_every_action_decide() -> None:

@@ -253,7 +253,7 @@ def picture(session: Session) -> Any:
             tuple(place.idle),
             tuple(place.releasing),
             tuple(place.used),
-            {group: amount for group, amount in place.shared.items() if amount},
+            dict(place.shared),
             {group: amount for group, amount in place.holding.items() if amount},
             {group: amount for group, amount in place.leaving.items() if amount},
             sorted(place.marked),

@@ -58,7 +58,7 @@ def crowded(seed: int, leaves_below: int = 6) -> Moment:
     return cluster([node("n1", 6, gpu_memory=16_000), node("n2", 6, gpu_memory=16_000)], [*queues, *leaves], jobs)
 
 
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in range(1, 20))])
 def test_the_short_way_decides_as_the_whole_line_does(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [make(Seeded(seed)) for seed in range(block * 80, block * 80 + 80)]
     cases = [(item.moment, item.settings) for item in made]
@@ -87,10 +87,12 @@ def test_turns_come_in_the_order_of_the_walk_over_all_who_wait(seed: int) -> Non
                 charged.append(item)
                 for above in session.queues[item.queue].up():
                     above.shares[2].allocated += 1.0
+                session.version += 1
         orders.append(order)
         while charged:
             for above in session.queues[charged.pop().queue].up():
                 above.shares[2].allocated -= 1.0
+            session.version += 1
     assert orders[0] == orders[1]
 
 

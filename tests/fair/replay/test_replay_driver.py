@@ -293,7 +293,7 @@ def schedulers(seed: int) -> tuple[Scheduler, ...]:
     return (KAI, KAI.shuffled(seed + 1), FifoScheduler(DEFAULTS))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_the_order_of_rows_nodes_and_queues_does_not_matter(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tenantry.fair.replay.driver.STUCK_AFTER", 100)
     setup, jobs, chance = random_setup(seed), random_jobs(seed, "abc", 24), random.Random(seed)
@@ -308,7 +308,7 @@ def test_the_same_replay_gives_the_same_bytes() -> None:
     assert first == again
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 6])
+@pytest.mark.parametrize("seed", [0, 1, 6])
 def test_every_replay_keeps_its_books(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for scheduler in schedulers(seed)[::2]:
         setup, jobs = random_setup(seed), random_jobs(seed, "abc")
@@ -317,7 +317,7 @@ def test_every_replay_keeps_its_books(seed: int, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8, 120))
+@pytest.mark.parametrize("seed", range(2, 120))
 def test_many_replays_keep_their_books(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     test_every_replay_keeps_its_books(seed, monkeypatch)
     test_the_order_of_rows_nodes_and_queues_does_not_matter(seed, monkeypatch)

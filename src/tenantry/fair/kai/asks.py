@@ -45,6 +45,10 @@ def rounded_gpus(portion: float, devices: int) -> float:
     return (whole + (1 if hundredths - whole >= 0.5 else 0)) * devices / 100
 
 
+Goodness = tuple[bool, bool, bool, float]
+"""Without a shared GPU that fits, without room now, of another kind than the pod, and how empty: smaller is better."""
+
+
 class Axes:
     """Positions of resources in vectors.
 
@@ -52,14 +56,16 @@ class Axes:
         index: position by resource name.
         mig: position and compute slices of every MIG resource that counts as GPUs.
         kinds: number of every state in which any node was.
+        fitting: by what pods ask for, and by kind of node, how good it is for them; None where they do not fit.
     """
 
-    __slots__ = ("index", "kinds", "mig", "size")
+    __slots__ = ("fitting", "index", "kinds", "mig", "size")
 
     def __init__(self, extended: Iterable[str]) -> None:
         self.index = {name: position for position, name in enumerate((*CORE, *sorted(set(extended) - set(CORE))))}
         self.size = len(self.index)
         self.kinds: dict[tuple[object, ...], int] = {}
+        self.fitting: dict[tuple[object, ...], dict[int, Goodness | None]] = {}
         self.mig = tuple(
             (position, float(size[0])) for name, position in self.index.items() if (size := mig_size(name)) is not None
         )
@@ -97,11 +103,12 @@ class Ask:
         regular: whether whole GPUs or none are asked for.
         wants_gpu: whether any GPU is asked for.
         legacy: asked for by an annotation newer schedulers refuse.
+        fitting: how good nodes are for it, by kind; shared by all that ask for the same.
     """
 
     __slots__ = (
-        "devices", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared", "vector",
-        "wants_gpu",
+        "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared",
+        "vector", "wants_gpu",
     )  # fmt: skip
 
     def __init__(self, pod: Pod, axes: Axes) -> None:
@@ -121,6 +128,8 @@ class Ask:
         for name, count in gpu.mig:
             vector[axes.index[name]] = float(count)
         self.vector = tuple(vector)
+        shape = (self.vector, gpu.kind, gpu.devices, gpu.portion, gpu.memory)
+        self.fitting = axes.fitting.setdefault(shape, {})
 
     def memory_as_gpus(self, gpu_memory: int) -> float:
         """GPUs that memory asked for comes to on GPUs of so many MiB, unrounded; 0 when none is asked for."""

@@ -23,10 +23,16 @@ Refusal = tuple[Gate, dict[str, Any]]
 
 def job_refused(session: Session, job: Job, tasks: Iterable[Task]) -> Refusal | None:
     """Why tasks of a job would take a queue over its limit or quota, or None."""
-    if "proportion" not in session.plugins:
+    if "proportion" not in session.plugins or unbounded(session, job):
         return None
     asked = asked_amounts(session, tasks)
     return over_limit(session, job, asked) or over_quota(session, job, asked)
+
+
+def unbounded(session: Session, job: Job) -> bool:
+    """Whether no amount is refused: there is no limit above the job, and it may be evicted."""
+    leaf = session.queues.get(job.queue)
+    return job.preemptible and (leaf is None or not leaf.limited)
 
 
 def asked_amounts(session: Session, tasks: Iterable[Task]) -> tuple[float, float, float]:

@@ -15,12 +15,14 @@ from tenantry.fair.kai.state import IS_USED, RELEASING
 from tenantry.model.job import GpuKind, PodStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tenantry.fair.kai.state import Task
     from tenantry.model.moment import Node as ModelNode
 
 PIPELINED = int(PodStatus.PIPELINED)
+UNKNOWN = -1
+"""Kind of a node that was not looked at since a pod came or went."""
 WHOLE = ""
 """Stands for a GPU nobody shares yet, among the GPUs a part may be taken of."""
 
@@ -28,14 +30,23 @@ _NUMBER = re.compile(r"^[+-]?\d+$")
 
 
 class Held:
-    """A pod as its node knows it: with the status and the GPUs it had when it was last told."""
+    """A pod as its node knows it: with the status and the GPUs it had when it was last told.
 
-    __slots__ = ("accepted", "ask", "groups", "shares_gpu", "status", "task")
+    ``booked`` are the positions and amounts it takes of what the node counts. Shared GPUs are counted one by one; what
+    the node does not offer is not counted at all.
+    """
 
-    def __init__(self, task: Task) -> None:
+    __slots__ = ("ask", "booked", "groups", "shares_gpu", "status", "task")
+
+    def __init__(self, task: Task, offered: Sequence[float]) -> None:
         self.task, self.ask = task, task.ask
-        self.status, self.groups = task.status, task.groups
-        self.accepted, self.shares_gpu = task.accepted, task.shares_gpu
+        self.status, self.groups, self.shares_gpu = task.status, task.groups, task.shares_gpu
+        shared = GPU if task.shares_gpu else -1
+        self.booked = [
+            (position, amount)
+            for position, amount in enumerate(task.accepted)
+            if amount and offered[position] and position != shared
+        ]
 
 
 class Node:
@@ -61,12 +72,13 @@ class Node:
         strategy: its MIG strategy; ``none`` without MIG.
         legacy: pods that ask for MIG by annotation.
         version: changes whenever a pod comes or goes.
+        kind: what :meth:`find_kind` found, :data:`UNKNOWN` once a pod came or went.
     """
 
     __slots__ = (
-        "_kind", "_sums",
-        "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "leaving", "legacy", "marked", "mig", "model",
-        "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
+        "_sums",
+        "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
+        "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
 
     def __init__(self, model: ModelNode, axes: Axes) -> None:
@@ -94,7 +106,7 @@ class Node:
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
         self.legacy: set[str] = set()
         self.version = 0
-        self._kind = (-1, 0)
+        self.kind = UNKNOWN
         self._sums = (-1, False, 0.0)
 
     # --- pods come and go -------------------------------------------------------------------------------------------
@@ -102,7 +114,7 @@ class Node:
     def add(self, task: Task) -> None:
         """Take a pod in, as its status says."""
         self._charge(task)
-        held = Held(task)
+        held = Held(task, self.offered)
         self.held[task.uid] = held
         if task.ask.legacy:
             self.legacy.add(task.uid)
@@ -111,6 +123,7 @@ class Node:
             for group in held.groups:
                 self._take_part(held, group)
         self.version += 1
+        self.kind = UNKNOWN
 
     def remove(self, uid: str) -> None:
         """Let a pod go, as it stood when it was last told."""
@@ -120,6 +133,19 @@ class Node:
             for group in held.groups:
                 self._give_part(held, group)
         self.version += 1
+        self.kind = UNKNOWN
+
+    def withdraw(self, uid: str) -> None:
+        """Let a pod go whose step is taken back, and forget the GPUs that only it had begun to share.
+
+        Nobody can name those any more. A search that left them behind would make every later look at the node longer.
+        """
+        groups = self.held[uid].groups
+        self.remove(uid)
+        for group in groups:
+            if not (self.shared.get(group) or self.holding.get(group) or self.leaving.get(group)):
+                for known in (self.shared, self.holding, self.leaving):
+                    known.pop(group, None)
 
     def update(self, task: Task) -> None:
         """Take note that a pod has changed."""
@@ -136,28 +162,25 @@ class Node:
         if not task.status & IS_USED:
             return
         ask = task.ask
+        if ask.kind is not GpuKind.MIG and not ask.shared:
+            task.shares_gpu, task.accepted_gpus, task.accepted = False, ask.gpus, ask.vector
+            return
         vector = list(ask.vector)
         if ask.kind is GpuKind.MIG:
             task.shares_gpu, task.accepted_gpus = False, ask.quota
             vector[GPU] = 0.0
-        elif ask.shared:
+        else:
             part = self.portion(ask)
             hundredths = part * 100
             whole = math.floor(hundredths)
             task.accepted_gpus = (whole + (1 if hundredths - whole >= 0.5 else 0)) * ask.devices / 100
             task.shares_gpu = True
             vector[GPU] = task.accepted_gpus
-        else:
-            task.shares_gpu, task.accepted_gpus = False, ask.gpus
         task.accepted = tuple(vector)
 
     def _book(self, held: Held, sign: float) -> None:
-        status, offered = held.status, self.offered
-        used, idle, releasing = self.used, self.idle, self.releasing
-        for position, accepted in enumerate(held.accepted):
-            # Shared GPUs are booked one by one; what the node does not offer is not booked at all.
-            if not accepted or not offered[position] or (position == GPU and held.shares_gpu):
-                continue
+        status, used, idle, releasing = held.status, self.used, self.idle, self.releasing
+        for position, accepted in held.booked:
             amount = accepted * sign
             used[position] += amount
             if status == RELEASING:
@@ -252,6 +275,16 @@ class Node:
             and holding != leaving
         )
 
+    def fits_any_group(self, ask: Ask) -> bool:
+        """Whether a part fits on any shared GPU, counting what is on its way out."""
+        holding, leaving, room = self.holding, self.leaving, self.gpu_memory - self.part_memory(ask)
+        for group, memory in self.shared.items():
+            if memory:
+                held, gone = holding.get(group, 0), leaving.get(group, 0)
+                if held != gone and room - held + gone >= 0:
+                    return True
+        return False
+
     def fits_group_now(self, ask: Ask, group: str) -> bool:
         """Whether a part fits on a shared GPU beside all who still hold a part of it."""
         return group in self.holding and self.gpu_memory - self.holding[group] - self.part_memory(ask) >= 0
@@ -303,18 +336,14 @@ class Node:
         gpus = ask.quota if ask.mig else ask.devices * self.fraction(self.part_memory(ask))
         return (ask.vector[0], ask.vector[1], gpus)
 
-    @property
-    def kind(self) -> int:
+    def find_kind(self) -> int:
         """Number that nodes have in common on which the same pods fit, as little or as much of them being free."""
-        version, kind = self._kind
-        if version != self.version:
-            leaving, holding = self.leaving, self.holding
-            parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
-            rooms = (tuple(self.idle), tuple(self.releasing), tuple(self.offered), tuple(parts))
-            kinds = self.axes.kinds
-            kind = kinds.setdefault((*rooms, self.gpu_count, self.gpu_memory, self.mig), len(kinds))
-            self._kind = (self.version, kind)
-        return kind
+        leaving, holding = self.leaving, self.holding
+        parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
+        rooms = (tuple(self.idle), tuple(self.releasing), tuple(self.offered), tuple(parts))
+        kinds = self.axes.kinds
+        self.kind = kinds.setdefault((*rooms, self.gpu_count, self.gpu_memory, self.mig), len(kinds))
+        return self.kind
 
     @property
     def cpu_only(self) -> bool:

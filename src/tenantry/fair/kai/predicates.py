@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tenantry.fair.kai.capacity import over_limit, over_quota
+from tenantry.fair.kai.capacity import over_limit, over_quota, unbounded
 from tenantry.fair.kai.node import is_new_group
 from tenantry.fair.kai.session import CPU_WORKER, GPU_WORKER
 from tenantry.fair.kai.sharing import choose_groups
@@ -39,10 +39,11 @@ def too_large(session: Session, task: Task) -> dict[str, Any] | None:
 
 def refuses(session: Session, task: Task, job: Job, node: Node) -> Refusal | None:
     """Why a node with room refuses a pod, or None."""
-    asked = node.charge_for(task.ask)
-    found = over_limit(session, job, asked) or over_quota(session, job, asked)
-    if found is not None:
-        return found[0].value, found[1]
+    if not unbounded(session, job):
+        asked = node.charge_for(task.ask)
+        found = over_limit(session, job, asked) or over_quota(session, job, asked)
+        if found is not None:
+            return found[0].value, found[1]
     return unfit(session, task, node)
 
 

@@ -13,7 +13,7 @@ from tenantry.fair.kai.division import Claimant, Share, divide
 from tenantry.model.queue import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tenantry.model.queue import Queue as ModelQueue
 
@@ -40,12 +40,14 @@ def exceeds(amount: float, other: float) -> bool:
 class Queue:
     """A queue during a cycle; shares are of CPU, memory and GPUs, in this order."""
 
-    __slots__ = ("children", "depth", "keys", "model", "name", "parent", "priority", "shares")
+    __slots__ = ("_limited", "_up", "children", "depth", "keys", "model", "name", "parent", "priority", "shares")
 
     def __init__(self, model: ModelQueue) -> None:
         self.model, self.name, self.priority = model, model.name, model.priority
         self.parent: Queue | None = None
         self.children: list[Queue] = []
+        self._up: tuple[Queue, ...] = ()
+        self._limited: bool | None = None
         self.depth = 0
         self.keys: dict[tuple[float, float, float, Amounts], OrderKey] = {}
         gpu, cpu, memory = model.usage
@@ -60,16 +62,23 @@ class Queue:
         """Whether jobs may be submitted to it."""
         return not self.children
 
-    def up(self) -> Iterator[Queue]:
-        """Yield itself and its ancestors, nearest first."""
-        queue: Queue | None = self
-        while queue is not None:
-            yield queue
-            queue = queue.parent
+    def up(self) -> tuple[Queue, ...]:
+        """Return itself and its ancestors, nearest first; kept from when it is asked first, with the tree complete."""
+        if not self._up:
+            above = self.parent.up() if self.parent is not None else ()
+            self._up = (self, *above)
+        return self._up
+
+    @property
+    def limited(self) -> bool:
+        """Whether it or an ancestor has a limit of anything."""
+        if self._limited is None:
+            self._limited = any(share.limit != UNLIMITED for queue in self.up() for share in queue.shares)
+        return self._limited
 
     def path(self) -> list[Queue]:
         """Return its ancestors and itself, from the top."""
-        return list(self.up())[::-1]
+        return list(reversed(self.up()))
 
     @property
     def allocated(self) -> list[float]:

@@ -15,8 +15,9 @@ from tenantry.fair.kai.asks import CPU, GPU
 from tenantry.fair.kai.rules import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from tenantry.fair.kai.asks import Ask, Goodness
     from tenantry.fair.kai.node import Node
     from tenantry.fair.kai.session import Session
     from tenantry.fair.kai.state import Task
@@ -36,26 +37,26 @@ def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mappin
         nodes: nodes to choose from; the fullest and emptiest of them set the scale of how full one is.
         near: rank of nodes by preferred topology level, larger first; None without one. Nodes it does not name are out.
     """
+    known = task.ask.fitting
     kinds: dict[int, list[Node]] = {}
     for node in nodes:
-        kinds.setdefault(node.kind, []).append(node)
-    samples = [alike[0] for alike in kinds.values()]
-    score = _score(session, task, samples)
+        kind = node.kind
+        if kind < 0:
+            kind = node.find_kind()
+        if kind not in known:
+            known[kind] = _goodness(session, task.ask, node)
+        if known[kind] is not None:
+            kinds.setdefault(kind, []).append(node)
     nominated = task.pod.placement.nominated if "nominatednode" in session.plugins else ""
     ranked: dict[Rank, list[Node]] = {}
-    whole = 0.0 if task.ask.shared else task.ask.vector[GPU]
-    for alike in kinds.values():
-        sample = alike[0]
-        if sample.idle[GPU] + sample.releasing[GPU] < whole or not sample.fits_later(task.ask):
-            continue
-        rank = score(sample)
+    for good, alike in _scaled(session, task.ask, [(known[kind], kinds[kind]) for kind in kinds], nodes):
         if near is None and not nominated:
-            ranked.setdefault((True, 0, *rank), []).extend(alike)
+            ranked.setdefault((True, 0, *good), []).extend(alike)
             continue
         for node in alike:
             place = 0 if near is None else near.get(node.name)
             if place is not None:
-                ranked.setdefault((node.name != nominated, -place, *rank), []).append(node)
+                ranked.setdefault((node.name != nominated, -place, *good), []).append(node)
     for key in sorted(ranked):
         yield from sorted(ranked[key], key=_name)
 
@@ -64,40 +65,52 @@ def _name(node: Node) -> str:
     return node.name
 
 
-def _score(session: Session, task: Task, samples: Sequence[Node]) -> Callable[[Node], tuple[bool, bool, bool, float]]:
-    """How good a node is apart from where it is: the same for all of one kind; smaller is better."""
-    ask, plugins = task.ask, session.plugins
-    density = _density(session, samples, GPU if ask.wants_gpu else CPU)
-    shares, prefers_now = "gpusharingorder" in plugins, "nodeavailability" in plugins
-    prefers_alike = not ask.wants_gpu and "resourcetype" in plugins
-
-    def score(node: Node) -> tuple[bool, bool, bool, float]:
-        return (
-            not (shares and node.shared and any(node.fits_group(ask, group) for group in node.shared)),
-            not (prefers_now and node.fits_now(ask)),
-            not (prefers_alike and node.cpu_only),
-            density(node),
-        )
-
-    return score
+def _goodness(session: Session, ask: Ask, node: Node) -> Goodness | None:
+    """How good a node is apart from where it is, the same for all of one kind; None where the pod has no room."""
+    whole = 0.0 if ask.shared else ask.vector[GPU]
+    if node.idle[GPU] + node.releasing[GPU] < whole or not node.fits_later(ask):
+        return None
+    plugins = session.plugins
+    return (
+        not ("gpusharingorder" in plugins and node.shared and node.fits_any_group(ask)),
+        not ("nodeavailability" in plugins and node.fits_now(ask)),
+        not ("resourcetype" in plugins and not ask.wants_gpu and node.cpu_only),
+        _density(session, ask, node),
+    )
 
 
-def _density(session: Session, nodes: Sequence[Node], axis: int) -> Callable[[Node], float]:
-    """How much a node is passed over for being empty (binpack) or full (spread); smaller is better."""
+def _density(session: Session, ask: Ask, node: Node) -> float:
+    """How much a node is passed over for being empty (binpack) or full (spread), before :func:`_scaled`."""
     if "nodeplacement" not in session.plugins:
-        return lambda node: 0.0
-    strategy = session.settings.gpu_strategy if axis == GPU else session.settings.cpu_strategy
-    if strategy is Strategy.SPREAD:
-        return lambda node: _emptiness(node, axis)
-    free = [node.idle[axis] + node.releasing[axis] for node in nodes if node.offered[axis]]
-    largest, smallest = max([0.0, *free]), min(free, default=0.0)
-    if largest == 0:
-        return lambda node: 0.0
-    # A node that does not offer the resource scores nothing, as the emptiest does where nodes differ (pack.go).
-    without = largest if smallest != largest else EMPTIEST
-    return lambda node: node.idle[axis] + node.releasing[axis] if node.offered[axis] else without
-
-
-def _emptiness(node: Node, axis: int) -> float:
+        return 0.0
+    axis = GPU if ask.wants_gpu else CPU
+    if _strategy(session, ask) is Strategy.BINPACK:
+        return node.idle[axis] + node.releasing[axis] if node.offered[axis] else EMPTIEST
     count = float(node.gpu_count) if axis == GPU else node.offered[axis]
     return -(node.idle[axis] + node.releasing[axis]) / count if count else 0.0
+
+
+def _strategy(session: Session, ask: Ask) -> Strategy:
+    return session.settings.gpu_strategy if ask.wants_gpu else session.settings.cpu_strategy
+
+
+def _scaled(
+    session: Session, ask: Ask, found: Sequence[tuple[Goodness | None, list[Node]]], nodes: Sequence[Node]
+) -> Iterator[tuple[Goodness, list[Node]]]:
+    """Yield nodes by how good they are for a pod, by the scale of all nodes it may choose from.
+
+    The scale matters only where nothing at all is free on a node, or it does not offer the resource (pack.go).
+    """
+    usable = [(good, alike) for good, alike in found if good is not None]
+    packs = "nodeplacement" in session.plugins and _strategy(session, ask) is Strategy.BINPACK
+    if not packs or all(0 <= good[3] < EMPTIEST for good, _ in usable):
+        yield from usable
+        return
+    axis = GPU if ask.wants_gpu else CPU
+    free = [node.idle[axis] + node.releasing[axis] for node in nodes if node.offered[axis]]
+    largest, smallest = max([0.0, *free]), min(free, default=0.0)
+    # A node that does not offer the resource scores nothing, as the emptiest does where nodes differ.
+    without = largest if smallest != largest else EMPTIEST
+    for good, alike in usable:
+        density = 0.0 if largest == 0 else good[3] if good[3] != EMPTIEST else without
+        yield (*good[:3], density), alike

@@ -18,7 +18,7 @@ from tenantry.fair.kai.turns import Line
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tenantry.fair.kai.queues import Queue
     from tenantry.fair.kai.rules import Settings
@@ -158,28 +158,33 @@ class Session:
                 continue
             for task in job.tasks.values():
                 if task.status & IS_ALLOCATED:
-                    self._charge(leaf, self.axes.quantities(task.accepted), lasting=not job.preemptible, requested=True)
+                    amounts = self.axes.quantities(task.accepted)
+                    self._charge(leaf, amounts, lasting=not job.preemptible)
+                    self._request(leaf, amounts)
                 elif task.status == PENDING:
-                    self._request(leaf, task)
+                    cpu, memory, gpu = self.axes.quantities(task.ask.vector)
+                    if task.ask.memory and self.smallest_gpu is not None:
+                        gpu += task.ask.memory_as_gpus(self.smallest_gpu)
+                    self._request(leaf, (cpu, memory, gpu))
 
-    def _request(self, leaf: Queue, task: Task) -> None:
-        amounts = list(self.axes.quantities(task.ask.vector))
-        if task.ask.memory and self.smallest_gpu is not None:
-            amounts[2] += task.ask.memory_as_gpus(self.smallest_gpu)
+    @staticmethod
+    def _request(leaf: Queue, amounts: Sequence[float]) -> None:
         for queue in leaf.up():
             for share, amount in zip(queue.shares, amounts, strict=True):
                 share.requested += amount
 
     @staticmethod
-    def _charge(leaf: Queue, amounts: Iterable[float], *, lasting: bool, requested: bool = False) -> None:
-        amounts = tuple(amounts)
+    def _charge(leaf: Queue, amounts: Sequence[float], *, lasting: bool) -> None:
+        more_cpu, more_memory, more_gpu = amounts
         for queue in leaf.up():
-            for share, amount in zip(queue.shares, amounts, strict=True):
-                share.allocated += amount
-                if requested:
-                    share.requested += amount
-                if lasting:
-                    share.lasting += amount
+            cpu, memory, gpu = queue.shares
+            cpu.allocated += more_cpu
+            memory.allocated += more_memory
+            gpu.allocated += more_gpu
+            if lasting:
+                cpu.lasting += more_cpu
+                memory.lasting += more_memory
+                gpu.lasting += more_gpu
 
     # --- what steps do to queues --------------------------------------------------------------------------------------
 
@@ -195,15 +200,10 @@ class Session:
         """Take that charge back."""
         job = self.jobs[task.job]
         leaf = self.queues.get(job.queue)
+        if leaf is not None:
+            cpu, memory, gpu = self.axes.quantities(task.accepted)
+            self._charge(leaf, (-cpu, -memory, -gpu), lasting=not job.preemptible)
         self.version += 1
-        if leaf is None:
-            return
-        amounts = self.axes.quantities(task.accepted)
-        for queue in leaf.up():
-            for share, amount in zip(queue.shares, amounts, strict=True):
-                share.allocated -= amount
-                if not job.preemptible:
-                    share.lasting -= amount
 
     def tree(self, name: str) -> Tree | None:
         """Return the domains of a topology, or None when there is no such topology."""
@@ -333,9 +333,12 @@ class Statement:
         given = [step for step in self.steps if step.kind == "allocate" and step.task.job == job.uid]
         self.steps = [step for step in self.steps if step not in given]
         for step in given:
-            node = self.session.nodes[step.task.node]
-            self._unallocate(step.task, virtual=True)
-            self.pipeline(step.task, node, real=True)
+            task, node = step.task, self.session.nodes[step.task.node]
+            self.session.jobs[task.job].set_status(task, PENDING)
+            node.remove(task.uid)
+            self.session.discharge(task)
+            task.virtual, task.node = True, ""
+            self.pipeline(task, node, real=True)
 
     def commit(self) -> Committed:
         """Keep every step; return what it did.
@@ -389,7 +392,11 @@ class Statement:
     def _reverse(self, step: Step) -> None:
         task, before, session = step.task, step.before, self.session
         if step.kind == "allocate":
-            self._unallocate(task, virtual=before.virtual)
+            session.jobs[task.job].set_status(task, PENDING)
+            session.nodes[task.node].withdraw(task.uid)
+            task.virtual = before.virtual
+            session.discharge(task)
+            task.node = ""
             return
         node = session.nodes[task.node]
         session.jobs[task.job].set_status(task, before.status)
@@ -401,17 +408,9 @@ class Statement:
                 node.add(task)
             session.charge(task)
             return
-        node.remove(task.uid)
+        node.withdraw(task.uid)
         session.discharge(task)
         task.node = before.node
-
-    def _unallocate(self, task: Task, *, virtual: bool) -> None:
-        session = self.session
-        session.jobs[task.job].set_status(task, PENDING)
-        session.nodes[task.node].remove(task.uid)
-        task.virtual = virtual
-        session.discharge(task)
-        task.node = ""
 
 
 def _number(group: str) -> int:

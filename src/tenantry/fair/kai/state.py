@@ -8,6 +8,7 @@ Source: pkg/scheduler/api/podgroup_info (job_info.go, subgroup_info/podset.go, s
 
 from __future__ import annotations
 
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.asks import CPU, GPU, MEMORY, Ask, Axes
@@ -254,13 +255,7 @@ class Job:
         elif status == SUCCEEDED:
             self.succeeded += by
         if status & IS_ALLOCATED:
-            allocated = self.allocated
-            if by > 0:
-                for position, amount in enumerate(task.ask.vector):
-                    allocated[position] += amount
-            else:
-                for position, amount in enumerate(task.ask.vector):
-                    allocated[position] -= amount
+            self.allocated = list(map(add if by > 0 else sub, self.allocated, task.ask.vector))
         self._chunk = self._request = self._held = None
         if self.touched is not None:
             self.touched.add(self.uid)

@@ -140,7 +140,7 @@ class TopologyPlacer:
 
     def ranks(self, leaf: PodSet) -> Mapping[str, int] | None:
         """Rank of nodes for the pods of a leaf group: its own, or that of the nearest group above."""
-        group: Group | GroupSet | None = leaf
+        group: Group | GroupSet | None = leaf if self._ranks else None
         while group is not None:
             if group.name in self._ranks:
                 return self._ranks[group.name]

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Entry = tuple[JobKey, Job]
 
 
+NOT_ASKED = -1
+"""Stands for what a job asks for until somebody looks."""
+
+
 class Line:
     """All jobs with pods that wait, in order within each queue, kept up to date while pods come and go."""
 
@@ -32,6 +36,8 @@ class Line:
         self.session = session
         self.entries: dict[str, list[Entry]] = {}
         self.known: dict[str, Entry] = {}
+        self.asks: dict[str, list[int]] = {}
+        self.numbers: dict[Amounts, int] = {}
         self.touched = set(session.jobs)
         for job in session.jobs.values():
             job.touched = self.touched
@@ -48,6 +54,18 @@ class Line:
         self.touched.clear()
         return self.entries.setdefault(queue, [])
 
+    def asks_of(self, queue: str) -> list[int]:
+        """Numbers of what the jobs of a leaf queue ask for, in their order; :data:`NOT_ASKED` until somebody looks."""
+        entries = self.of(queue)
+        known = self.asks.get(queue)
+        if known is None:
+            known = self.asks[queue] = [NOT_ASKED] * len(entries)
+        return known
+
+    def number(self, job: Job) -> int:
+        """Number of what a job asks for."""
+        return self.numbers.setdefault(job.asked(self.session.smallest_gpu), len(self.numbers))
+
     def take_out(self, entries: list[Entry], job: Job) -> None:
         """Take a job, which may be part of one, out of a list in which all are that wait in its queue."""
         known = self.known.get(job.uid)
@@ -58,6 +76,7 @@ class Line:
         members = self.entries.setdefault(job.queue, [])
         self.take_out(members, job)
         self.known.pop(job.uid, None)
+        self.asks.pop(job.queue, None)
         if job.pending:
             entry = self.known[job.uid] = (self.session.job_key(job), job)
             insort(members, entry, key=job_key_of)
@@ -93,7 +112,8 @@ class _Turns:
         self.walk = Walk(session)
         self.left: dict[str, list[Entry]] = {}
         self.below: dict[str, int] = {}
-        self.seen: dict[str, set[Amounts]] = {}
+        self.seen: dict[str, set[int]] = {}
+        self.asks: dict[str, list[int]] = {}
         for job in concerned.values():
             queue = session.queues.get(job.queue)
             if queue is not None and queue.leaf:
@@ -132,15 +152,28 @@ class _Turns:
         if job.uid in self.concerned:
             self.seen.clear()
         else:
-            smallest, seen = self.session.smallest_gpu, self.seen.setdefault(job.queue, set())
-            while leaf.at < len(entries) and (following := entries[leaf.at][1]).uid not in self.concerned:
-                asked = following.asked(smallest)
-                if asked not in seen:
-                    seen.add(asked)
-                    break
-                leaf.at += 1
+            leaf.at = self._behind(job.queue, entries, leaf.at)
         self.walk.after_pop(leaf)
         return job
+
+    def _behind(self, queue: str, entries: list[Entry], at: int) -> int:
+        """Position of the first job from one on that is concerned, or asks for what was not asked for yet."""
+        number, seen = self.session.line.number, self.seen.setdefault(queue, set())
+        asks = self.asks.get(queue)
+        for position in range(at, len(entries)):
+            job = entries[position][1]
+            if asks is None:
+                if job.uid in self.concerned:
+                    return position
+                asked = number(job)
+            else:
+                asked = asks[position]
+                if asked == NOT_ASKED:
+                    asked = asks[position] = number(job)
+            if asked not in seen:
+                seen.add(asked)
+                return position
+        return len(entries)
 
     def _build(self, siblings: list[Queue]) -> None:
         """Place queues with somebody concerned below, each complete with all that is below it."""
@@ -157,11 +190,14 @@ class _Turns:
             return
         line = self.session.line
         entries = line.of(queue.name)
+        asks = line.asks_of(queue.name)
         if queue.name in self.left:
             entries = list(entries)
             for key, job in self.left[queue.name]:
                 line.take_out(entries, job)
                 insort(entries, (key, job), key=job_key_of)
+        else:
+            self.asks[queue.name] = asks
         if entries:
             leaf = Leaf(queue)
             leaf.entries = entries

@@ -89,13 +89,15 @@ class Heap(Generic[T]):
 JobKey = tuple[int, int, int, str]
 Known = tuple[float, float, float, int, "Amounts"]
 """What a key was made of: what the queue held, how many victims were taken, and what the next job asks for or holds."""
+NEVER = -1
+"""Version of a key that has to be made anew: the job it is made of is another one."""
 NO_KEY: OrderKey = (False, False, 0, False, 0.0, 0.0)
 
 
 class Leaf:
     """Jobs of one leaf queue, in order; victims are taken from the far end."""
 
-    __slots__ = ("at", "entries", "key", "known", "moved", "parent", "queue")
+    __slots__ = ("at", "entries", "key", "known", "moved", "parent", "queue", "version")
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
@@ -105,6 +107,7 @@ class Leaf:
         self.moved = False
         self.known: Known | None = None
         self.key: OrderKey = NO_KEY
+        self.version = NEVER
 
     def __len__(self) -> int:
         return len(self.entries) - self.at
@@ -113,7 +116,7 @@ class Leaf:
 class Inner:
     """A queue with queues below."""
 
-    __slots__ = ("heap", "key", "known", "moved", "parent", "queue")
+    __slots__ = ("heap", "key", "known", "moved", "parent", "queue", "version")
 
     def __init__(self, queue: Queue, before: Callable[[Branch, Branch], bool]) -> None:
         self.queue = queue
@@ -122,6 +125,7 @@ class Inner:
         self.moved = False
         self.known: Known | None = None
         self.key: OrderKey = NO_KEY
+        self.version = NEVER
 
     def __len__(self) -> int:
         return len(self.heap.items)
@@ -252,6 +256,10 @@ class Walk:
             if branch.moved:
                 heap.sift_first()
                 branch.moved = False
+                above = branch.parent
+                while above is not None:
+                    above.version = NEVER
+                    above = above.parent
             elif isinstance(branch, Leaf):
                 return branch
             else:
@@ -262,6 +270,7 @@ class Walk:
         while not len(branch):
             parent = branch.parent
             (self.top if parent is None else parent.heap).pop()
+            branch.version = NEVER
             del self.branches[branch.queue.name]
             if parent is None:
                 return
@@ -272,17 +281,20 @@ class Walk:
     def _mark(branch: Branch) -> None:
         current: Branch | None = branch
         while current is not None:
-            current.moved = True
+            current.moved, current.version = True, NEVER
             current = current.parent
 
     # --- comparisons ------------------------------------------------------------------------------------------------
 
     def _before(self, left: Branch, right: Branch) -> bool:
-        if not len(left):
+        version = self.session.version
+        if left.version != version and not len(left):
             return not self.victims
-        if not len(right):
+        if right.version != version and not len(right):
             return self.victims
-        first = self.session.queue_order.before(left.queue, self._key(left), right.queue, self._key(right))
+        mine = left.key if left.version == version else self._key(left)
+        other = right.key if right.version == version else self._key(right)
+        first = self.session.queue_order.before(left.queue, mine, right.queue, other)
         return not first if self.victims else first
 
     def _key(self, branch: Branch) -> OrderKey:
@@ -293,9 +305,9 @@ class Walk:
         best = branch
         while isinstance(best, Inner):
             best = best.heap.items[0]
-        job = self._peek(best)
+        job = best.entries[-1 if self.victims else best.at][1]
         cpu, memory, gpu = branch.queue.shares
-        taken = self.taken.get(job.queue, NOTHING_TAKEN)
+        taken = self.taken.get(job.queue, NOTHING_TAKEN) if self.victims else NOTHING_TAKEN
         amounts = job.held if self.victims else job.asked(self.session.smallest_gpu)
         known = branch.known
         if (
@@ -311,6 +323,7 @@ class Walk:
                 branch.key = self.session.queue_order.key(Contender(branch.queue, NOTHING, taken.plus(amounts)))
             else:
                 branch.key = self.session.queue_order.kept_key(branch.queue, amounts)
+        branch.version = self.session.version
         return branch.key
 
     def _peek(self, leaf: Leaf) -> Job:

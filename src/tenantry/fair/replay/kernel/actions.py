@@ -37,6 +37,7 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_CLASS,
     JOB_GPUS,
     JOB_LEAF,
+    JOB_LEVEL,
     JOB_NEXT_PARTIAL,
     JOB_PENDING,
     JOB_POD,
@@ -85,6 +86,7 @@ from tenantry.fair.replay.kernel.memory import (
     SIZES,
     STALE,
     STAMP,
+    TAKEN_BACKS,
     TOUCHED_JOBS,
     TOUCHED_LEAVES,
     TOUCHED_NODES,
@@ -95,7 +97,7 @@ from tenantry.fair.replay.kernel.rooms import places, shift
 from tenantry.fair.replay.kernel.scenarios import solve
 from tenantry.fair.replay.kernel.search import enter_others
 from tenantry.fair.replay.kernel.shares import charge, is_refused, share_out
-from tenantry.fair.replay.kernel.victims import choose_candidates
+from tenantry.fair.replay.kernel.victims import anybody_may_lose, choose_candidates, outranks_any
 
 if TYPE_CHECKING:
     from tenantry.fair.replay.kernel.memory import Floats, Ints
@@ -105,7 +107,7 @@ def cycle(m: Ints, f: Floats) -> None:
     """Run all actions once, then forget what counted in this cycle only."""
     m[STAMP] += 1
     m[CYCLE] = m[STAMP]
-    m[TOUCHED_JOBS] = m[TOUCHED_NODES] = m[TOUCHED_LEAVES] = m[CHANGED] = 0
+    m[TOUCHED_JOBS] = m[TOUCHED_NODES] = m[TOUCHED_LEAVES] = m[TAKEN_BACKS] = m[CHANGED] = 0
     if m[FIFO] == 1:
         allocate_in_turn(m)
         return
@@ -232,13 +234,16 @@ def act(m: Ints, f: Floats, action: int) -> None:
     """Search victims for one job after the other, in fair order."""
     if m[m[MOVABLE_BITS]] == 0:
         return
-    share_out(m, f)
+    if action == RECLAIM:
+        share_out(m, f)
     note_unready(m)
     m[STAMP] += 1
     m[SELECTION] = m[ACTION] = m[STAMP]
     flag_worthy(m, f, action)
     if m[FLAGGED] == 0:
         return
+    # Not before, as most often nothing is worth a search; and not later, as what is asked for changes from here on.
+    share_out(m, f)
     begin_walk(m, MAIN, m[SELECTION])
     m[MAIN + ONLY_PREEMPTIBLE] = 1 if action == CONSOLIDATE else 0
     enter_others(m, MAIN)
@@ -276,8 +281,11 @@ def is_worthy(m: Ints, f: Floats, action: int, kind: int) -> bool:
     if m[kind + CLASS_GPUS] > m[MOST] or is_hopeless(m, action, kind):
         return False
     if action == CONSOLIDATE:
-        return m[kind + CLASS_PREEMPTIBLE] == 1
-    return may_reclaim(m, f, kind) if action == RECLAIM else m[m[kind + CLASS_LEAF] + QUEUE_HELD] > 0
+        return m[kind + CLASS_PREEMPTIBLE] == 1 and m[FREE] >= m[kind + CLASS_REQUEST]
+    leaf = m[kind + CLASS_LEAF]
+    if action == RECLAIM:
+        return may_reclaim(m, f, kind) and anybody_may_lose(m, f, leaf, m[kind + CLASS_REQUEST])
+    return m[leaf + QUEUE_HELD] > 0 and outranks_any(m, leaf, m[m[kind + CLASS_HEAD] + JOB_LEVEL])
 
 
 def may_reclaim(m: Ints, f: Floats, kind: int) -> bool:
@@ -294,7 +302,7 @@ def solve_for(m: Ints, f: Floats, action: int, job: int) -> bool:
     kind = m[job + JOB_CLASS]
     if action == CONSOLIDATE:
         m[SEEKER] = job
-        return m[FREE] >= m[kind + CLASS_REQUEST] and choose_candidates(m) and solve(m, f, action, job)
+        return choose_candidates(m) and solve(m, f, action, job)
     return not (action == PREEMPT and is_over_quota(m, f, kind)) and solve(m, f, action, job)
 
 

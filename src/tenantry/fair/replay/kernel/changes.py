@@ -52,6 +52,7 @@ from tenantry.fair.replay.kernel.memory import (
     NODE_TOUCHED,
     NONE,
     NOW,
+    PAIR,
     POD,
     POD_BATCH,
     POD_EVICTED,
@@ -67,6 +68,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_PROMISED,
     QUEUE_PROMISED_LASTING,
     QUEUE_TOUCHED,
+    ROOM_FOR_TAKEN_BACKS,
     ROOT,
     ROW,
     ROWS,
@@ -76,6 +78,8 @@ from tenantry.fair.replay.kernel.memory import (
     SCENARIO,
     STARTUP,
     TAKEN_BACK,
+    TAKEN_BACK_AT,
+    TAKEN_BACKS,
     TOUCHED_JOBS,
     TOUCHED_JOBS_AT,
     TOUCHED_LEAVES,
@@ -193,6 +197,7 @@ def settle_job(m: Ints, action: int, job: int, cause: int) -> None:
             continue
         if evicted and m[pod + POD_PROMISE] >= 0:
             touch_node(m, m[pod + POD_PROMISE], -gpus, gpus)
+            note_taken_back(m, pod)
             m[pod + POD_PROMISE] = TAKEN_BACK - m[pod + POD_PROMISE]
             promised -= 1
         elif evicted:
@@ -261,6 +266,14 @@ def touch_job(m: Ints, job: int) -> None:
         m[job + JOB_TOUCHED] = m[CYCLE]
         m[m[TOUCHED_JOBS_AT] + m[TOUCHED_JOBS]] = job
         m[TOUCHED_JOBS] += 1
+
+
+def note_taken_back(m: Ints, pod: int) -> None:
+    """Remember that a pod was promised a place on a node, which goes on to count it among its own."""
+    if m[TAKEN_BACKS] < m[ROOM_FOR_TAKEN_BACKS]:
+        place = m[TAKEN_BACK_AT] + m[TAKEN_BACKS] * PAIR
+        m[place], m[place + 1] = pod, m[pod + POD_PROMISE]
+        m[TAKEN_BACKS] += 1
 
 
 def touch_node(m: Ints, node: int, idle: int, free: int) -> None:

@@ -282,6 +282,7 @@ class _Memory:
         most = 4 * m[at.TOTAL] + 2 * max(asks.pods, default=0) + 64
         m[at.SHIFT_LIST], m[at.CHARGE_LIST] = self.room(most * at.SHIFT), self.room(most * at.CHARGE)
         m[at.ENTRY_LIST] = self.room(most * at.ENTRY)
+        m[at.ROOM_FOR_TAKEN_BACKS], m[at.TAKEN_BACK_AT] = 4 * most, self.room(4 * most * at.PAIR)
         for scalar in (
             at.RECORDED_AT, at.POTENTIAL_AT, at.CHOSEN_AT, at.RELEVANT_AT, at.CANDIDATES_AT, at.CORNER_AT,
         ):  # fmt: skip

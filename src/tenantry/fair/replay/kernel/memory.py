@@ -88,7 +88,8 @@ PARTIAL, FIRST_SHAPE = 102, 103  # first job that runs with pods missing; first 
 SELECTION, ACTION, SEARCH, PROBE, SCENARIO, KNOWN = 104, 105, 106, 107, 108, 109  # numbers of the present ones
 SEEKER, MODE = 110, 111  # job that victims are searched for, and the action that searches
 AHEAD = 112  # GPUs of the largest job before it in its queue
-WALKS = 113  # scalars of the walks
+TAKEN_BACK_AT, TAKEN_BACKS, ROOM_FOR_TAKEN_BACKS = 113, 114, 115  # promises taken back in this cycle: pod, node
+WALKS = 116  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ SHAPE_PODS, SHAPE_GPUS, SHAPE_JOBS, SHAPE_AFTER, SHAPE_PRIOR, SHAPE = range(6)
 
 # --- lists of more than one number ------------------------------------------------------------------------------------
 
-SHIFT, CHARGE, ENTRY, FAILURE, HELD_ENDS, GOER, WAKER, WAKE_LINK, ROWS = 3, 2, 2, 2, 2, 3, 3, 2, 6
+SHIFT, CHARGE, ENTRY, FAILURE, HELD_ENDS, GOER, WAKER, WAKE_LINK, ROWS, PAIR = 3, 2, 2, 2, 2, 3, 3, 2, 6, 2
 
 # --- the log ----------------------------------------------------------------------------------------------------------
 

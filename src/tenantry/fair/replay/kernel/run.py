@@ -60,6 +60,10 @@ def replay_fast(
         if idle:
             _make_more_room(m)
     log.end, log.cycles, log.stuck = int(m[at.NOW]), int(m[at.CYCLES]), bool(m[at.STUCK])
+    if not log.stuck and len(table):
+        # Jobs that are left out pass the clock as well.
+        last, until = table.submit[-1], setup.behaviour.until
+        log.end = max(log.end, last if until is None else min(last, until))
     return log
 
 

@@ -30,6 +30,7 @@ from tenantry.fair.replay.kernel.memory import (
     KEPT,
     NODE_USABLE,
     NONE,
+    PAIR,
     POD,
     POD_EVICTED,
     POD_NODE,
@@ -50,6 +51,8 @@ from tenantry.fair.replay.kernel.memory import (
     SEEKER,
     SHIFTS,
     STAMP,
+    TAKEN_BACK_AT,
+    TAKEN_BACKS,
     WAITS,
     WALK_HEAD,
 )
@@ -193,8 +196,16 @@ def seat(m: Ints, f: Floats, job: int, count: int) -> bool:
 
 
 def holds(m: Ints, pod: int, node: int) -> bool:
-    """Whether an evicted pod is still on a node: where it runs, is on its way out, or was promised a place."""
-    return m[pod + POD_PROMISE] == node or (m[pod + POD_STATE] != WAITS and m[pod + POD_NODE] == node)
+    """Whether an evicted pod is still on a node: where it runs, is on its way out, or was promised a place.
+
+    Placed there again it is not evicted after all, even from the other node it was promised since (a quirk).
+    """
+    if m[pod + POD_PROMISE] == node or (m[pod + POD_STATE] != WAITS and m[pod + POD_NODE] == node):
+        return True
+    for place in range(m[TAKEN_BACK_AT], m[TAKEN_BACK_AT] + m[TAKEN_BACKS] * PAIR, PAIR):
+        if m[place] == pod and m[place + 1] == node:
+            return True
+    return False
 
 
 def stay(m: Ints, pod: int, gpus: int) -> None:

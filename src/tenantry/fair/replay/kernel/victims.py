@@ -12,6 +12,7 @@ from tenantry.fair.replay.kernel.memory import (
     FILTERS,
     FIRST_JOB,
     FIRST_QUEUE,
+    HELD_ENDS,
     JOB,
     JOB_ACTIVE,
     JOB_EARLIER,
@@ -60,13 +61,14 @@ if TYPE_CHECKING:
 
 def begin_victims(m: Ints, f: Floats) -> None:
     """Begin a walk over the jobs that may be evicted for the one that seeks room."""
-    mode, own = m[MODE], m[m[SEEKER] + JOB_LEAF]
+    seeker = m[SEEKER]
+    mode, own, asked = m[MODE], m[seeker + JOB_LEAF], m[seeker + JOB_PENDING] * m[seeker + JOB_GPUS]
     for leaf in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
         m[leaf + VICTIMS + WALK_TAKEN] = 0
         m[leaf + VICTIMS + WALK_HEAD] = NONE
         if m[leaf + QUEUE_HELD] == 0 or (mode == PREEMPT and leaf != own):
             continue
-        if mode == RECLAIM and (leaf == own or not may_lose(m, f, leaf)):
+        if mode == RECLAIM and (leaf == own or not may_lose(m, f, own, asked, leaf)):
             continue
         if mode == CONSOLIDATE and m[MOVABLE] >= 0:
             first_candidate(m, leaf)
@@ -75,16 +77,32 @@ def begin_victims(m: Ints, f: Floats) -> None:
     place_branches(m, f, VICTIMS)
 
 
-def may_lose(m: Ints, f: Floats, leaf: int) -> bool:
+def may_lose(m: Ints, f: Floats, own: int, asked: int, leaf: int) -> bool:
     """Whether a leaf can have something reclaimed at all (:func:`tenantry.fair.kai.reclaimable.may_lose`)."""
     if m[FILTERS] == 0:
         return True
-    seeker = m[SEEKER]
-    mine, other = parting(m, m[seeker + JOB_LEAF], leaf)
-    asked, held = m[seeker + JOB_PENDING] * m[seeker + JOB_GPUS], m[other + QUEUE_ALLOCATED]
+    mine, other = parting(m, own, leaf)
+    held = m[other + QUEUE_ALLOCATED]
     if f[mine + QUEUE_QUOTA] != UNBOUNDED and m[mine + QUEUE_ALLOCATED] + asked > f[mine + QUEUE_QUOTA]:
         return f[other + QUEUE_ABLE] != UNBOUNDED and held > f[other + QUEUE_ABLE]
     return f[other + QUEUE_QUOTA] == UNBOUNDED or held >= f[other + QUEUE_QUOTA]
+
+
+def anybody_may_lose(m: Ints, f: Floats, own: int, asked: int) -> bool:
+    """Whether any leaf can have something reclaimed by another one that asks for so many GPUs."""
+    for leaf in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
+        if m[leaf + QUEUE_HELD] > 0 and leaf != own and may_lose(m, f, own, asked, leaf):
+            return True
+    return False
+
+
+def outranks_any(m: Ints, leaf: int, above: int) -> bool:
+    """Whether any possible victim of a leaf is of a lower priority."""
+    start = held_list(m, leaf, 0, 0)
+    for ends in range(start, start + above * 2 * HELD_ENDS, HELD_ENDS):  # noqa: SIM110 - as above
+        if m[ends] != NONE:
+            return True
+    return False
 
 
 def parting(m: Ints, one: int, other: int) -> tuple[int, int]:
