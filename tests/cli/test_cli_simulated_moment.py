@@ -82,6 +82,13 @@ def test_a_job_that_runs_in_a_replay_is_settled(capsys: pytest.CaptureFixture[st
     assert "It has run for 4 min 30 s" in capsys.readouterr().out
 
 
+def test_a_job_that_leaves_is_told_for_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    run(explain("pretrain", "15m15s"))
+    out = capsys.readouterr().out
+    assert "language/pretrain is leaving in node pool training, 15m15s after the first submission." in out
+    assert "It was evicted 15 s ago for vision/detect, since its queue gets back what it is due." in out
+
+
 def test_a_scenario_changes_what_happened_until_then(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(explain("detect", "8m20s", "--scenario", "soon.yaml")) == 0
     # evicted at once at 100 s, gone at 130 s

@@ -146,6 +146,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         "The scheduler does not look at it: it was tried once; it recorded 1 min ago (2026-03-10 09:59 UTC): "
         "over limit.",
     ),
+    "evicted": (
+        {"at": NOW, "cause": "a", "action": "preempt"},
+        "It was evicted just now for a, since it has a higher priority in the same queue.",
+    ),
     "evicted-before": (
         {"at": NOW - 3600, "cause": "a", "action": "reclaim"},
         "It was evicted 1 h ago (2026-03-10 09:00 UTC) for a, since its queue gets back what it is due, "

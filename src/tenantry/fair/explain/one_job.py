@@ -96,7 +96,7 @@ def _standing(case: Case) -> tuple[Standing, Sequence[Decision]]:
 def _waiting(case: Case, base: Explanation) -> Explanation:
     reason = why_it_waits(case)
     if base.standing is Standing.WAITS:
-        reason = (*reason, *_evicted_before(case))
+        reason = (*reason, *_evicted(case, "evicted-before"))
     base = replace(base, reason=reason, tried=tried(case.usual.cycle.held.get(case.job.name, ())))
     if reason[0].rule in HOPELESS:
         return base
@@ -106,12 +106,12 @@ def _waiting(case: Case, base: Explanation) -> Explanation:
     return _with_remedies(case, base)
 
 
-def _evicted_before(case: Case) -> Iterator[Said]:
+def _evicted(case: Case, rule: str) -> Iterator[Said]:
     known = case.known.evictions.get(case.job.name)
     if known is not None:
-        yield Said("evicted-before", {"at": known.at, "cause": known.by, "action": known.action})
+        yield Said(rule, {"at": known.at, "cause": known.by, "action": known.action})
     elif case.job.evicted is not None:
-        yield Said("evicted-before", {"at": case.job.evicted, "cause": "", "action": ""})
+        yield Said(rule, {"at": case.job.evicted, "cause": "", "action": ""})
 
 
 def _with_remedies(case: Case, base: Explanation) -> Explanation:
@@ -145,8 +145,10 @@ def _holding(case: Case, base: Explanation, evicted: Sequence[Decision]) -> Expl
         except Spent:
             untried.append("takers")
         return replace(base, reason=(*why_it_holds(case), *risks), untried=tuple(untried))
-    rule = "leaves" if base.standing is Standing.LEAVES else "ended"
-    return replace(base, reason=(Said(rule, {"pods": len(case.job.pods)}),))
+    pods = {"pods": len(case.job.pods)}
+    if base.standing is Standing.LEAVES:
+        return replace(base, reason=(Said("leaves", pods), *_evicted(case, "evicted")))
+    return replace(base, reason=(Said("ended", pods),))
 
 
 def _caveats(case: Case) -> Iterator[Said]:

@@ -80,11 +80,17 @@ def _aside(facts: Facts, words: Words) -> str:
 
 def _evicted_before(facts: Facts, words: Words) -> str:
     """The job was evicted earlier."""
-    when, cause = words.when(facts["at"]), facts.get("cause", "")
+    return f"{_evicted(facts, words).removesuffix('.')}, and waits for a place again."
+
+
+def _evicted(facts: Facts, words: Words) -> str:
+    """The job was evicted."""
+    when = "just now" if facts["at"] == words.now else words.when(facts["at"])
+    cause = facts.get("cause", "")
     why = ACTIONS.get(facts.get("action", ""), "")
     for_whom = f" for {words.job(cause)}" if cause else ""
     because = f", since {why}" if why else ""
-    return f"It was evicted {when}{for_whom}{because}, and waits for a place again."
+    return f"It was evicted {when}{for_whom}{because}."
 
 
 # --- it has its places ------------------------------------------------------------------------------------------------
@@ -233,6 +239,7 @@ STANDINGS: Final[Mapping[str, Callable[[Facts, Words], str]]] = {
     "outranked": _outranked,
     "first-by": _first_by,
     "set-aside": _aside,
+    "evicted": _evicted,
     "evicted-before": _evicted_before,
     "runs": _runs,
     "starts": _starts,
