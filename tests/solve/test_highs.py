@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tenantry.model.program import Program, SolveLimits, SolveStatus
+from tenantry.solve.highs import solve
+
+LIMITS = SolveLimits(seconds=30, threads=1)
+
+
+def test_a_knapsack_is_solved_and_its_bound_meets_the_objective() -> None:
+    program = Program()
+    # Values 10, 13 and 7 for weights 3, 4 and 2 within 6: the last two, worth 20.
+    columns = [program.column(-value, upper=1) for value in (10, 13, 7)]
+    program.row(dict(zip(columns, (3, 4, 2), strict=True)), upper=6)
+    found = solve(program, LIMITS)
+    assert (found.status, found.values, found.objective, found.bound) == (SolveStatus.OPTIMAL, (0, 1, 1), -20, -20)
+    assert found.gap == 0
+
+
+def test_what_cannot_be_is_proved_so() -> None:
+    program = Program()
+    program.row({program.column(1, upper=3): 1}, lower=4)
+    assert solve(program, LIMITS).status is SolveStatus.INFEASIBLE
+
+
+def test_a_program_without_variables_holds_when_its_rows_allow_zero() -> None:
+    assert solve(Program(), LIMITS).status is SolveStatus.OPTIMAL
+    program = Program()
+    program.row({}, lower=1)
+    assert solve(program, LIMITS).status is SolveStatus.INFEASIBLE
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    program = Program()
+    columns = [program.column(draw(st.integers(-5, 5)), upper=draw(st.integers(0, 3))) for _ in range(4)]
+    for _ in range(draw(st.integers(0, 3))):
+        terms = {column: float(draw(st.integers(-3, 3))) for column in columns}
+        program.row(terms, draw(st.integers(-6, 2)), draw(st.integers(2, 8)))
+    return program
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs())
+def test_optimum_is_that_of_trying_everything(program: Program) -> None:
+    best = None
+    for values in product(*(range(int(upper) + 1) for upper in program.upper)):
+        rows = [0.0] * len(program.row_lower)
+        ends = [*program.row_starts, len(program.entries)][1:]
+        for row, (begin, end) in enumerate(zip(program.row_starts, ends, strict=True)):
+            rows[row] = sum(program.values[at] * values[program.entries[at]] for at in range(begin, end))
+        if all(low <= got <= high for low, got, high in zip(program.row_lower, rows, program.row_upper, strict=True)):
+            cost = sum(cost * value for cost, value in zip(program.cost, values, strict=True))
+            best = cost if best is None else min(best, cost)
+    found = solve(program, LIMITS)
+    if best is None:
+        assert found.status is SolveStatus.INFEASIBLE
+    else:
+        assert found.status is SolveStatus.OPTIMAL
+        assert found.objective == pytest.approx(best)
