@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import product
 
 import pytest
@@ -20,6 +22,16 @@ def test_a_knapsack_is_solved_and_its_bound_meets_the_objective() -> None:
     found = solve(program, LIMITS)
     assert (found.status, found.values, found.objective, found.bound) == (SolveStatus.OPTIMAL, (0, 1, 1), -20, -20)
     assert found.gap == 0
+
+
+def test_nothing_is_written_to_standard_output() -> None:
+    # In a process of its own: the solver writes once in each.
+    code = (
+        "from tenantry.model.program import Program, SolveLimits; from tenantry.solve.highs import solve; "
+        "program = Program(); program.column(1.0, 2.0); print(solve(program, SolveLimits(seconds=9)).objective)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "2.0\n"
 
 
 def test_what_cannot_be_is_proved_so() -> None:
