@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import MissingExtra, TenantryError
 from tenantry.model.program import INFINITY, Solution, SolveStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tenantry.model.program import Program, SolveLimits
 
 
@@ -31,8 +27,8 @@ def solve(program: Program, limits: SolveLimits, start: tuple[float, ...] | None
     highspy, numpy = _library()
     if not program.cost:
         return _empty(program)
-    with _silence():
-        highs = highspy.Highs()
+    # The class for people, highspy.Highs, greets on standard output (1.16) before it can be told to be silent.
+    highs = highspy._Highs()
     for option, value in (
         ("output_flag", False),
         ("random_seed", 0),
@@ -50,24 +46,6 @@ def solve(program: Program, limits: SolveLimits, start: tuple[float, ...] | None
         highs.setSolution(first)
     highs.run()
     return _solution(program, highs, highspy)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep from standard output what HiGHS 1.16 writes there before it can be told not to: outputs are data."""
-    try:
-        kept = os.dup(1)
-    except OSError:  # nobody listens
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(sink)
 
 
 def _library() -> tuple[Any, Any]:
