@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import product
 
 import pytest
@@ -33,6 +35,17 @@ def test_a_program_without_variables_holds_when_its_rows_allow_zero() -> None:
     program = Program()
     program.row({}, lower=1)
     assert solve(program, LIMITS).status is SolveStatus.INFEASIBLE
+
+
+def test_nothing_is_written_to_standard_output() -> None:
+    # A process of its own: what a library writes below Python is written once per process.
+    code = (
+        "from tenantry.model.program import Program, SolveLimits; from tenantry.solve.highs import solve; "
+        "program = Program(); program.row({program.column(1): 1}, lower=2); "
+        "solve(program, SolveLimits(), (3.0,))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 @st.composite

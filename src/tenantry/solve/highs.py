@@ -27,7 +27,8 @@ def solve(program: Program, limits: SolveLimits, start: tuple[float, ...] | None
     highspy, numpy = _library()
     if not program.cost:
         return _empty(program)
-    highs = highspy.Highs()
+    # The class for people, highspy.Highs, greets on standard output (1.16) before it can be told to be silent.
+    highs = highspy._Highs()
     for option, value in (
         ("output_flag", False),
         ("random_seed", 0),
