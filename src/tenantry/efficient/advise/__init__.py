@@ -4,7 +4,7 @@ What lives here: the facts a decision reads, the hard rules, the score, the deci
 words for all of that. What may not: reading specs or tables, and choosing how many slices a pool is cut into.
 """
 
-from tenantry.efficient.advise.advice import Advice, Cell, Standing, advise
+from tenantry.efficient.advise.advice import Advice, Cell, Standing, advise, clashes
 from tenantry.efficient.advise.decide import Decision, decide
 from tenantry.efficient.advise.facts import PoolFacts, Speed, WorkFacts
 from tenantry.efficient.advise.gather import Gathered, gather
@@ -23,6 +23,7 @@ __all__ = [
     "Standing",
     "WorkFacts",
     "advise",
+    "clashes",
     "decide",
     "gather",
     "options",

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.changes import Change, changes
 from tenantry.efficient.advise.decide import Decision, decide
-from tenantry.efficient.advise.facts import Verdict
-from tenantry.efficient.advise.gather import resource_of
-from tenantry.efficient.advise.option import options
+from tenantry.efficient.advise.facts import WHOLE, Verdict
+from tenantry.efficient.advise.measure import Missing, speed_missing
+from tenantry.efficient.advise.option import Option, options, resource_of, share
 from tenantry.efficient.advise.rules import first_objection, objections
 from tenantry.efficient.advise.score import Bounds, per_copy, per_gpu, unit
-from tenantry.efficient.advise.words import Fact, Missing, caveats, facts, missing_speed, reason
+from tenantry.efficient.advise.words import Fact, caveats, facts, missing_speed, reason
+from tenantry.model.spec import SharingMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tenantry.efficient.advise.facts import PoolFacts, WorkFacts
     from tenantry.efficient.advise.gather import Gathered
-    from tenantry.efficient.advise.option import Option
     from tenantry.efficient.advise.rules import Rule
 
 
@@ -42,7 +42,7 @@ class Cell:
         verdict: allowed, refused or unknown.
         rule: id of the rule that decides; empty when it is allowed.
         source: where that rule comes from.
-        reason: the reason in words.
+        reasons: the reasons in words: of a refusal every rule's, the first one deciding.
         score: what one GPU does, as bounds; None when it is refused.
         copy: speed of one copy, as bounds; None when it is refused or not what counts.
         share: part of a GPU that one copy takes.
@@ -56,7 +56,7 @@ class Cell:
     verdict: Verdict
     rule: str
     source: str
-    reason: str
+    reasons: tuple[str, ...]
     score: Bounds | None
     copy: Bounds | None
     share: float
@@ -110,7 +110,11 @@ class Advice:
         if self.decision.verdict is not Verdict.UNKNOWN:
             return ()
         keys = {option.key for option in self.decision.rivals}
-        return tuple(dict.fromkeys(item for cell in self.cells if cell.option.key in keys for item in cell.missing))
+        needed = [item for cell in self.cells if cell.option.key in keys for item in cell.missing]
+        if needed and not self.work.interactive and WHOLE not in self.work.speeds:
+            # What slices do is compared with the whole GPU, in one unit.
+            needed.insert(0, speed_missing(self.work, Option(SharingMode.WHOLE, 1)))
+        return tuple(dict.fromkeys(needed))
 
 
 def advise(gathered: Gathered, locate: Callable[[str, str], str]) -> Advice:
@@ -140,17 +144,18 @@ def _cell(
     found = objections(work, pool, option)
     score = copy = None
     missing: list[Missing] = [Missing(said.missing, said.measure) for _, said in found if said.missing]
-    verdict, rule, text = Verdict.ALLOWED, None, ""
+    verdict, rule = Verdict.ALLOWED, None
+    reasons: tuple[str, ...] = ()
     if found:
         first: Rule
         first, objection = found[0]
         verdict, rule = objection.verdict, first
-        text = "; ".join(dict.fromkeys(said.reason for _, said in found if said.verdict is verdict))
+        reasons = tuple(dict.fromkeys(said.reason for _, said in found if said.verdict is verdict))
     if verdict is not Verdict.REFUSED:
         score = per_gpu(work, pool, option)
         copy = None if work.interactive else per_copy(work, pool, option)
         missing += missing_speed(work, option, score)
-        text = "; ".join(part for part in (text, reason(work, pool, option)) if part)
+        reasons += (reason(work, pool, option),)
     else:
         missing = []
     return Cell(
@@ -158,21 +163,15 @@ def _cell(
         verdict=verdict,
         rule=rule.id if rule else "",
         source=rule.source if rule else "",
-        reason=text,
+        reasons=reasons,
         score=score,
         copy=copy,
-        share=_share(pool, option),
+        share=share(pool, option),
         facts=facts(work, pool, option, locate),
         missing=tuple(missing),
         caveats=caveats(work, pool, option) if verdict is not Verdict.REFUSED else (),
         offered=option.kind in offered,
     )
-
-
-def _share(pool: PoolFacts, option: Option) -> float:
-    from tenantry.efficient.advise.option import share
-
-    return share(pool, option)
 
 
 def _standing(
@@ -209,3 +208,31 @@ def _agrees(leader: Option, now: Option) -> str:
     if leader.copies == now.copies:
         return f"the pool offers {now.label}"
     return f"the pool offers {now.label}; {leader.copies} copies would fit as far as this class goes"
+
+
+def clashes(rows: Sequence[Advice]) -> Iterator[str]:
+    """Say which recommendations cannot be followed together: a pool is shared in one way, and MPS excludes MIG.
+
+    A pool that is partitioned may leave GPUs whole, so whole GPUs and slices go together.
+    """
+    chosen: dict[str, dict[SharingMode, list[str]]] = {}
+    for row in rows:
+        if row.decision.verdict is Verdict.ALLOWED and row.decision.leader is not None:
+            modes = chosen.setdefault(row.pool.name, {})
+            modes.setdefault(row.decision.leader.mode, []).append(row.work.name)
+    for pool, modes in sorted(chosen.items()):
+        if len(modes) > 1 and set(modes) != {SharingMode.WHOLE, SharingMode.MIG}:
+            said = ", ".join(f"{mode.value} for {_few(names)}" for mode, names in sorted(modes.items()))
+            yield f"node pool {pool}: {said}; a pool is shared in one way, so it would have to be split"
+    partitioned = sorted(pool for pool, modes in chosen.items() if SharingMode.MIG in modes)
+    served = sorted(pool for pool, modes in chosen.items() if SharingMode.MPS in modes)
+    if partitioned and served:
+        yield (
+            f"MIG in {_few(partitioned)} and MPS in {_few(served)} exclude each other on one platform: "
+            "the device plugin refuses MPS beside MIG"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")

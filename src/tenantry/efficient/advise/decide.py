@@ -69,9 +69,8 @@ def decide(work: WorkFacts, pool: PoolFacts) -> Decision:
     leader, score = None, NONE
     if sure:
         leader, score = min(sure, key=lambda pair: (-pair[1].low, preference(work, pair[0])))
-    rivals = [
-        (option, bounds) for option, bounds, _ in open_options if option is not leader and bounds.high > score.low
-    ]
+    better = [(option, bounds) for option, bounds, _ in open_options if bounds.high > score.low]
+    rivals = [pair for pair in better if pair[0] is not leader]
     rivals.sort(key=lambda pair: (-pair[1].high, preference(work, pair[0])))
     verdict = Verdict.ALLOWED if leader and not rivals else Verdict.UNKNOWN
     return Decision(verdict, leader, score, tuple(option for option, _ in rivals))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.efficient.advise.facts import WHOLE, PoolFacts, Speed, WorkFacts
-from tenantry.efficient.advise.option import REPLICATED, Option, replicas_of, slice_options
+from tenantry.efficient.advise.option import REPLICATED, Option, slice_options
 from tenantry.model.cluster import ResourceKind
 from tenantry.model.quantity import parse_quantity
-from tenantry.model.spec import SharingMode
+from tenantry.model.spec import SharingMode, replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,8 +105,8 @@ def _own_speeds(
 ) -> tuple[dict[str, Speed], tuple[str, ...]]:
     """Return the speeds of a document that speak of a GPU.
 
-    A MIG profile says which GPU it is of; ``whole`` and replicas do not. They are used where the class has one GPU model
-    in all its pools, or where all profiles beside them are of one.
+    A MIG profile says which GPU it is of; ``whole`` and replicas do not. They are used where all pools of a class have
+    one GPU model, or where all profiles beside them are of one.
     """
     written = workload.spec.speed
     models = {item.id: item for item in gpus}
@@ -118,9 +118,8 @@ def _own_speeds(
     notes: tuple[str, ...] = ()
     if plain - used and not fitting:
         keys = ", ".join(sorted(plain))
-        notes = (
-            f"spec.speed of {keys} is not used: the class may run on {len(models)} GPU models and it does not say which",
-        )
+        said = f"the class may run on {len(models)} GPU models and it does not say on which it was measured"
+        notes = (f"spec.speed of {keys} is not used: {said}",)
     return {key: Speed(written[key], where.get((workload.name, key), "")) for key in sorted(used)}, notes
 
 
@@ -165,15 +164,6 @@ def _offered(pool: Pool) -> Iterator[Option]:
             profile = pool.gpu.profile(resource.profile)
             if profile is not None:
                 yield Option(SharingMode.MIG, profile.maximum, profile)
-
-
-def resource_of(option: Option) -> str:
-    """Return the extended resource that a pod asks for."""
-    from tenantry.model.gpu import GPU_RESOURCE, SHARED_GPU_RESOURCE
-
-    if option.profile is not None:
-        return option.profile.resource
-    return SHARED_GPU_RESOURCE if option.mode in REPLICATED else GPU_RESOURCE
 
 
 def _vfs(cluster: Cluster, pool: Pool) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.facts import GIB, MIB, WHOLE
-from tenantry.model.spec import SharingMode
+from tenantry.model.gpu import GPU_RESOURCE, SHARED_GPU_RESOURCE
+from tenantry.model.spec import SharingMode, replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ REPLICATED = (SharingMode.MPS, SharingMode.TIME_SLICING)
 SURELY_USABLE = 0.85
 """Part of its nominal memory that a slice certainly leaves to work. The least that the catalog holds is 0.91 (H200
 ``1g``: 16.0 of 17.55 GiB, read off ``nvidia-smi mig -lgip``); the rest is distance."""
-_KEY = re.compile(r"(mps|time-slicing)-([0-9]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +90,10 @@ def _replicas(work: WorkFacts, pool: PoolFacts, mode: SharingMode) -> Iterator[i
     if pool.mode is mode and pool.replicas:
         counts.add(pool.replicas)
     for key in (*work.speeds, *work.failed):
-        count = replicas_of(key, mode)
-        if count:
-            counts.add(count)
+        of = replicas_of(key)
+        if of is not None and of[0] is mode:
+            counts.add(of[1])
     yield from counts
-
-
-def replicas_of(key: str, mode: SharingMode | None = None) -> int:
-    """Return the copies that a key such as ``mps-4`` speaks of; 0 when it is no such key or of another mode."""
-    match = _KEY.fullmatch(key)
-    if match is None or (mode is not None and match[1] != mode.value):
-        return 0
-    return int(match[2])
 
 
 def usable(pool: PoolFacts, option: Option) -> tuple[int, int]:
@@ -122,6 +113,13 @@ def usable(pool: PoolFacts, option: Option) -> tuple[int, int]:
         return exact, exact
     nominal = pool.memory * profile.memory // pool.gpu.memory_slices
     return int(nominal * SURELY_USABLE) // MIB * MIB, nominal
+
+
+def resource_of(option: Option) -> str:
+    """Return the extended resource that a pod asks for."""
+    if option.profile is not None:
+        return option.profile.resource
+    return SHARED_GPU_RESOURCE if option.mode in REPLICATED else GPU_RESOURCE
 
 
 def share(pool: PoolFacts, option: Option) -> float:

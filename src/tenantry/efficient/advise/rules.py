@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.facts import GIB, Verdict
+from tenantry.efficient.advise.measure import speed_missing
 from tenantry.efficient.advise.option import REPLICATED, usable
+from tenantry.efficient.advise.score import per_copy
 from tenantry.model.software import VersionNumber
 from tenantry.model.spec import SharingMode, Trust
 
@@ -94,7 +96,7 @@ def _memory(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | Non
         if option.mode is SharingMode.TIME_SLICING:
             total = gib(work.memory * option.copies)
             return Objection(
-                f"{option.copies} x {need} = {total} GiB must fit into {gib(pool.memory)}; nothing limits a copy"
+                f"{option.copies} x {need} = {total} GiB must fit into {gib(pool.memory)}, nothing limits a copy"
             )
         return Objection(f"it needs {need} GiB and has {gib(possible)}")
     return Objection(
@@ -105,7 +107,7 @@ def _memory(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | Non
 
 
 def _half(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | None:
-    if option.profile is None or work.memory * 2 <= pool.memory or option.profile.maximum > 1:
+    if option.profile is None or option.profile.memory < pool.gpu.memory_slices or work.memory * 2 <= pool.memory:
         return None
     return Objection(f"more than half of {gib(pool.memory)} GiB: no second copy fits beside it, so MIG only costs")
 
@@ -169,18 +171,20 @@ def _rdma(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | None:
 
 
 def _latency(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | None:
-    del pool
-    if work.latency is None or option.mode not in REPLICATED or option.key in work.speeds:
+    if work.latency is None or option.mode is SharingMode.WHOLE or option.key in work.speeds:
         return None
     percent, limit = work.latency
     goal = f"p{percent:g} within {limit:g} ms"
     if option.mode is SharingMode.TIME_SLICING:
         return Objection(f"{goal}: requests wait while other copies have their turn, and no setting bounds that")
-    return Objection(
-        f"{goal}: copies meet in memory bandwidth and cache, which nothing divides",
-        missing=f"speed of {option.label} within {limit:g} ms",
-        measure=_measured(work, option),
-    )
+    if option.mode is SharingMode.MIG:
+        if option.profile is None or per_copy(work, pool, option).low > 0:
+            return None  # a slice within it holds the goal
+        why = "whether a slice holds it was not measured"
+    else:
+        why = "copies meet in memory bandwidth and cache, which nothing divides"
+    missing = speed_missing(work, option)
+    return Objection(f"{goal}: {why}", missing=missing.fact, measure=missing.measure)
 
 
 def _failed(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | None:
@@ -225,12 +229,6 @@ def _mps_with_mig(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection
     if option.mode is SharingMode.MIG and pool.mps_elsewhere:
         return Objection(f"node pool {pool.mps_elsewhere[0]} uses MPS: the device plugin refuses it beside MIG")
     return None
-
-
-def _measured(work: WorkFacts, option: Option) -> str:
-    from tenantry.efficient.advise.measure import how_to_measure
-
-    return how_to_measure(work, option)
 
 
 RULES: tuple[Rule, ...] = (

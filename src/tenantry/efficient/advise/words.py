@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.facts import WHOLE
-from tenantry.efficient.advise.measure import how_to_measure
+from tenantry.efficient.advise.measure import Missing, speed_missing
 from tenantry.efficient.advise.option import REPLICATED, share, usable
 from tenantry.efficient.advise.rules import gib
 from tenantry.efficient.advise.score import BY_TURNS, Bounds, per_copy, per_gpu
@@ -33,19 +33,6 @@ class Fact:
     name: str
     value: str
     where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A fact that is not known.
-
-    Attributes:
-        fact: what it is.
-        measure: how to learn it: a command or a field to fill.
-    """
-
-    fact: str
-    measure: str
 
 
 def number(value: float) -> str:
@@ -96,7 +83,8 @@ def _sessions(work: WorkFacts, pool: PoolFacts, option: Option) -> str:
     if option.mode is SharingMode.MPS:
         return f"{held} sessions, each with 1/{option.copies} of memory and of threads even when others idle"
     if work.burstiness is not None:
-        return f"{held} sessions: their memory fits, and with a peak {number(work.burstiness)} times the mean they take turns"
+        burst = f"a peak of {number(work.burstiness)} times the mean"
+        return f"{held} sessions: their memory fits, and with {burst} they take turns"
     return f"{held} sessions: {option.copies} x {gib(work.memory)} GiB fit, and whoever is awake has the whole GPU"
 
 
@@ -119,9 +107,8 @@ def missing_speed(work: WorkFacts, option: Option, score: Bounds) -> list[Missin
     if option.mode is SharingMode.TIME_SLICING and work.burstiness is None and work.pattern not in BY_TURNS:
         return [Missing("burstiness: peak to mean", f"spec.burstiness of Workload {work.name}")]
     if option.mode is SharingMode.TIME_SLICING and work.burstiness is not None:
-        whole = type(option)(SharingMode.WHOLE, 1)
-        return [Missing(f"speed on {whole.label}", how_to_measure(work, whole))]
-    return [Missing(f"speed on {option.label}", how_to_measure(work, option))]
+        return [speed_missing(work, _whole_like(option))]
+    return [speed_missing(work, option)]
 
 
 def facts(work: WorkFacts, pool: PoolFacts, option: Option, locate: Callable[[str, str], str]) -> tuple[Fact, ...]:
