@@ -8,6 +8,7 @@ from tenantry.cli.render.advice_data import UNITS, as_json, headline, now, verdi
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.efficient.advise.changes import reported
 from tenantry.efficient.advise.facts import Verdict
+from tenantry.efficient.advise.score import Bounds
 from tenantry.efficient.advise.words import bounds
 
 if TYPE_CHECKING:
@@ -42,7 +43,15 @@ def score(item: Advice) -> str:
     """Write what one GPU does by the advice."""
     if item.decision.leader is None:
         return "-"
-    return f"{bounds(item.decision.score)} {UNITS[item.unit]}"
+    return counted(item, item.decision.score)
+
+
+def counted(item: Advice, value: Bounds | None) -> str:
+    """Write bounds with what they count; nothing for an option that is refused."""
+    if value is None:
+        return "-"
+    one = item.unit == "sessions" and value == Bounds(1.0, 1.0)
+    return f"{bounds(value)} {UNITS[item.unit].removesuffix('s') if one else UNITS[item.unit]}"
 
 
 def _details(item: Advice) -> Iterator[str]:
@@ -53,7 +62,7 @@ def _details(item: Advice) -> Iterator[str]:
         (f"{MARK if cell.offered else ' '} {cell.option.label}", cell.verdict.value, cell_score(cell), _why(cell))
         for cell in item.cells
     ]
-    yield from table(("  option", "verdict", f"per GPU, {UNITS[item.unit]}", "why"), rows, indent=2)
+    yield from _options(("  option", "verdict", f"per GPU, {UNITS[item.unit]}", "why"), rows)
     yield f"  {MARK} offered now"
     leader = item.leader
     for caveat in leader.caveats if leader else ():
@@ -66,6 +75,14 @@ def _details(item: Advice) -> Iterator[str]:
         yield "  would change it:"
         for change in item.changes:
             yield from paragraph(f"{change.text} -> {reported(change.decision)}", indent="    ", hang="  ")
+
+
+def _options(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lay out the options, the last column wrapped. A general table takes ten times as long, and there are many."""
+    left = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header) - 1)]
+    for row in (header, *rows):
+        names = "  ".join(cell.ljust(size) for cell, size in zip(row, left, strict=False))
+        yield from paragraph(row[-1], indent=f"  {names}  ")
 
 
 def sentence(item: Advice) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from tenantry.cli.render.advice import cell_score, score, sentence
+from tenantry.cli.render.advice import cell_score, counted, score, sentence
 from tenantry.cli.render.advice_data import UNITS, headline, now, verdict_line
 from tenantry.cli.render.page import page
 from tenantry.efficient.advise import Standing
@@ -69,6 +69,7 @@ def advice_page(report: AdviceReport) -> str:
         f"<h1>{escape(report.name)}</h1><p class=lead>{escape(lead)}</p>",
         f"<p class=verdict>{escape(headline(report))}</p>",
         _matrix(report),
+        "<h2>Reasons</h2>" if report.advice else "",
         *(_article(item, number) for number, item in enumerate(report.advice)),
         _findings(report),
     ]
@@ -108,7 +109,7 @@ def _best_of(item: Advice, mode: SharingMode, title: str) -> str:
         tip = escape("; ".join(why.reasons)) if why else ""
         return f'<td class=no {label} title="{tip}"><span>refused{_rule(why)}</span></td>'
     best = max(left, key=lambda cell: (cell is item.leader, *_ends(cell)))
-    chosen = " class=best" if best is item.leader else ""
+    chosen = " class=best" if best is item.leader and item.decision.verdict is Verdict.ALLOWED else ""
     tip = escape("; ".join(best.reasons))
     said = f"<b>{escape(best.option.label)}</b> {escape(cell_score(best))}"
     return f'<td{chosen} {label} title="{tip}"><span>{said}</span></td>'
@@ -150,7 +151,7 @@ def _option(item: Advice, cell: Cell) -> str:
         kinds.append("best")
     if cell.offered:
         kinds.append("now")
-    said = cell.rule if cell.verdict is Verdict.REFUSED else f"{cell_score(cell)} {UNITS[item.unit]}"
+    said = cell.rule if cell.verdict is Verdict.REFUSED else counted(item, cell.score)
     tip = escape("; ".join(cell.reasons))
     return (
         f'<details class="{" ".join(kinds)}"><summary title="{tip}"><b>{escape(cell.option.label)}</b>'
@@ -163,7 +164,7 @@ def _inside(item: Advice, cell: Cell) -> str:
     parts = [f"<p><b>{cell.verdict.value}</b>{f' by {escape(cell.rule)}' if cell.rule else ''}</p><ul>{reasons}</ul>"]
     if cell.source:
         parts.append(f"<p class=dim>{escape(cell.source)}</p>")
-    if cell.copy is not None and cell.score is not None:
+    if cell.copy is not None and cell.score is not None and cell.option.copies > 1:
         parts.append(
             f"<p>{cell.option.copies} on a GPU, {escape(bounds(cell.copy))} each, {escape(bounds(cell.score))} "
             f"per GPU ({escape(UNITS[item.unit])}); one takes {cell.share:.3g} of a GPU</p>"

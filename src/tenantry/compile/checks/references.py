@@ -98,8 +98,6 @@ def _speeds(cluster: Cluster, workload: Workload) -> Iterable[SpecProblem]:
     if not pools:
         return  # every pool it names is unknown, which is reported
     profiles = {profile.name for pool in pools for profile in pool.gpu.profiles}
-    # One key per way of sharing stands for all numbers of copies, so that a slip such as msp-4 has a nearest name.
-    valid = {*profiles, "whole", *(f"{mode}-{count}" for mode in ("mps", "time-slicing") for count in (2, 4, 8))}
     gpus = ", ".join(sorted({pool.gpu.title for pool in pools}))
     for name in workload.spec.speed:
         if name != "whole" and name not in profiles and replicas_of(name) is None:
@@ -111,9 +109,16 @@ def _speeds(cluster: Cluster, workload: Workload) -> Iterable[SpecProblem]:
                 if profiles
                 else "whole, mps-N or time-slicing-N (N copies, 2 to 128)",
                 found=name,
-                nearest=nearest_name(name, valid),
+                nearest=nearest_name(name, {*profiles, "whole", *_shared_like(name)}),
                 rule="SPEC-UNKNOWN-PROFILE",
             )
+
+
+def _shared_like(name: str) -> Iterable[str]:
+    """Keys of shared GPUs with the number of copies that was written, where it may be."""
+    written = name.rpartition("-")[2]
+    copies = written if replicas_of(f"mps-{written}") else "2"
+    return (f"{mode}-{copies}" for mode in ("mps", "time-slicing"))
 
 
 def facts(cluster: Cluster) -> Iterable[SpecProblem]:

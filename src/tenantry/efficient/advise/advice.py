@@ -170,7 +170,7 @@ def _cell(
         facts=facts(work, pool, option, locate),
         missing=tuple(missing),
         caveats=caveats(work, pool, option) if verdict is not Verdict.REFUSED else (),
-        offered=option.kind in offered,
+        offered=option in offered.values(),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.efficient.advise.decide import Decision, decide
 from tenantry.efficient.advise.facts import GIB, MIB, WHOLE, Speed, Verdict
 from tenantry.efficient.advise.option import options, usable
-from tenantry.efficient.advise.rules import first_objection, gib
+from tenantry.efficient.advise.rules import first_objection, gib, older
 from tenantry.efficient.advise.score import per_copy, per_gpu
 from tenantry.model.spec import Trust
 
@@ -214,6 +214,10 @@ def _surroundings(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Itera
     if pool.coherent:
         free = replace(pool, coherent="")
         yield iter((_Trial("pool.coherent", "", "a driver that allows MIG on this GPU", work, free),))
+    least = pool.gpu.minimum_driver
+    if pool.driver and least and older(pool.driver, least):
+        newer = replace(pool, driver=least)
+        yield iter((_Trial("pool.driver", least, f"driver {least}", work, newer),))
     if pool.nvlink is None:
         joined = replace(pool, nvlink=True)
         yield iter((_Trial("pool.nvlink", True, "servers known to have NVLink", work, joined),))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.efficient.advise.facts import WHOLE, PoolFacts, Speed, WorkFacts
-from tenantry.efficient.advise.option import REPLICATED, Option, slice_options
+from tenantry.efficient.advise.option import REPLICATED, Option, slice_option, slice_options
 from tenantry.model.cluster import ResourceKind
 from tenantry.model.quantity import parse_quantity
 from tenantry.model.spec import SharingMode, replicas_of
@@ -163,7 +163,7 @@ def _offered(pool: Pool) -> Iterator[Option]:
         else:
             profile = pool.gpu.profile(resource.profile)
             if profile is not None:
-                yield Option(SharingMode.MIG, profile.maximum, profile)
+                yield slice_option(pool.gpu, profile)
 
 
 def _vfs(cluster: Cluster, pool: Pool) -> dict[str, int]:

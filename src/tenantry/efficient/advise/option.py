@@ -32,11 +32,13 @@ class Option:
         mode: whole, MIG, MPS or time-slicing.
         copies: pods on one GPU when it is shared so by one class of work; 0 where the GPU cannot be partitioned.
         profile: MIG profile; None for other modes, and where the GPU cannot be partitioned.
+        memory: bytes of a slice that work may certainly use, and that it may possibly use; see :func:`usable`.
     """
 
     mode: SharingMode
     copies: int
     profile: MigProfile | None = None
+    memory: tuple[int, int] = (0, 0)
 
     @property
     def key(self) -> str:
@@ -70,7 +72,19 @@ def slice_options(gpu: Gpu, wanted: frozenset[str] = frozenset()) -> tuple[Optio
     """
     chosen = [item for item in gpu.profiles if not item.suffix or item.name in wanted]
     chosen.sort(key=lambda item: (-item.memory, -item.compute, item.name))
-    return tuple(Option(SharingMode.MIG, item.maximum, item) for item in chosen) or (Option(SharingMode.MIG, 0),)
+    return tuple(slice_option(gpu, item) for item in chosen) or (Option(SharingMode.MIG, 0),)
+
+
+def slice_option(gpu: Gpu, profile: MigProfile) -> Option:
+    """Return the option of a MIG profile, with what work may use of its memory."""
+    # Instances with as many memory slices have the same memory, so one measurement serves them all.
+    alike = (item.memory_gib for item in gpu.profiles if item.memory == profile.memory and item.memory_gib)
+    measured = profile.memory_gib or next(alike, 0.0)
+    nominal = gpu.memory_mib * MIB * profile.memory // gpu.memory_slices
+    memory = (int(nominal * SURELY_USABLE) // MIB * MIB, nominal)
+    if measured:
+        memory = (int(measured * GIB),) * 2
+    return Option(SharingMode.MIG, profile.maximum, profile, memory)
 
 
 def options(work: WorkFacts, pool: PoolFacts) -> list[Option]:
@@ -104,15 +118,10 @@ def usable(pool: PoolFacts, option: Option) -> tuple[int, int]:
 
     Source: k8s-device-plugin (``CUDA_MPS_PINNED_DEVICE_MEM_LIMIT`` by replicas); NVIDIA GPU Operator, time-slicing.
     """
-    profile = option.profile
-    if profile is None:
-        each = pool.memory // max(1, option.copies)
-        return each, each
-    if profile.memory_gib:
-        exact = int(profile.memory_gib * GIB)
-        return exact, exact
-    nominal = pool.memory * profile.memory // pool.gpu.memory_slices
-    return int(nominal * SURELY_USABLE) // MIB * MIB, nominal
+    if option.profile is not None:
+        return option.memory
+    each = pool.memory // max(1, option.copies)
+    return each, each
 
 
 def resource_of(option: Option) -> str:

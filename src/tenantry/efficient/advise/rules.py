@@ -7,6 +7,7 @@ which fact is missing. All of them are in ``RULES``, in the order in which peopl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.facts import GIB, Verdict
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tenantry.efficient.advise.option import Option
 
 GUIDE = "NVIDIA MIG user guide"
+MIG = frozenset({SharingMode.MIG})
+SHARED = frozenset(SharingMode) - {SharingMode.WHOLE}
+COPIES = frozenset(REPLICATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +58,25 @@ class Rule:
         title: what it is about, for lists.
         check: the rule.
         source: where it comes from.
+        modes: ways of sharing that it speaks about.
     """
 
     id: str
     title: str
     check: Callable[[WorkFacts, PoolFacts, Option], Objection | None]
     source: str
+    modes: frozenset[SharingMode] = frozenset(SharingMode)
 
 
 def gib(amount: int) -> str:
     """Write bytes in GiB, with up to two digits after the point."""
     return f"{amount / GIB:.2f}".rstrip("0").rstrip(".")
+
+
+@lru_cache(maxsize=256)
+def older(version: str, least: str) -> bool:
+    """Whether a version lies below another."""
+    return VersionNumber(version) < VersionNumber(least)
 
 
 def _quota(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | None:
@@ -204,7 +216,7 @@ def _driver(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | Non
     del work
     if option.profile is None or not pool.driver or not pool.gpu.minimum_driver:
         return None
-    if VersionNumber(pool.driver) >= VersionNumber(pool.gpu.minimum_driver):
+    if not older(pool.driver, pool.gpu.minimum_driver):
         return None
     return Objection(f"MIG on this GPU needs driver {pool.gpu.minimum_driver}; the pool has {pool.driver}")
 
@@ -236,47 +248,51 @@ RULES: tuple[Rule, ...] = (
     Rule("ADVISE-SERVER", "a pod fits one server", _server, "Kubernetes: a pod runs on one node"),
     Rule(
         "ADVISE-MIG-GPU", "the GPU can be partitioned", _capable,
-        f"{GUIDE}, supported GPUs; catalog: GPUs without profiles",
+        f"{GUIDE}, supported GPUs; catalog: GPUs without profiles", MIG,
     ),
-    Rule("ADVISE-MIG-DRIVER", "the driver can partition it", _driver, f"{GUIDE}, minimum driver versions; catalog"),
+    Rule("ADVISE-MIG-DRIVER", "the driver can partition it", _driver, f"{GUIDE}, minimum driver; catalog", MIG),
     Rule(
         "ADVISE-MIG-GRACE", "coherent memory on Grace excludes MIG", _coherent,
-        "NVIDIA GPU Operator release notes, known issues; catalog: nvidia-driver",
+        "NVIDIA GPU Operator release notes, known issues; catalog: nvidia-driver", MIG,
     ),
     Rule(
         "ADVISE-MPS-WITH-MIG", "MPS and MIG exclude each other on a platform", _mps_with_mig,
-        "k8s-device-plugin, cmd/nvidia-device-plugin/main.go; SPEC-MPS-WITH-MIG",
+        "k8s-device-plugin, cmd/nvidia-device-plugin/main.go; SPEC-MPS-WITH-MIG", SHARED,
     ),
     Rule(
         "ADVISE-MEMORY", "the memory of one copy suffices", _memory,
         "nvidia-smi mig -lgip (catalog); MPS divides by replicas; time-slicing has no limit, so all copies must fit",
     ),
-    Rule("ADVISE-HALF", "more than half of the memory takes a whole GPU", _half, f"{GUIDE}, placements of instances"),
-    Rule("ADVISE-TRUST", "who may run on the same GPU", _trust, "the spec: Workload.spec.trust"),
+    Rule("ADVISE-HALF", "more than half of the memory takes a whole GPU", _half, f"{GUIDE}, placements", MIG),
+    Rule("ADVISE-TRUST", "who may run on the same GPU", _trust, "the spec: Workload.spec.trust", SHARED),
     Rule(
         "ADVISE-TENANTS", "tenants that share a GPU are isolated by hardware", _tenants,
         "NVIDIA GPU Operator, time-slicing; NVIDIA MPS documentation, error containment; SPEC-SHARED-POOL",
+        COPIES,
     ),
     Rule("ADVISE-NVLINK", "GPUs of a pod are joined by NVLink", _nvlink, f"{GUIDE}: no NVLink and no P2P in MIG mode"),
-    Rule("ADVISE-ONE-DEVICE", "one MIG device for a process", _one_device, f"{GUIDE}, CUDA device enumeration"),
+    Rule("ADVISE-ONE-DEVICE", "one MIG device for a process", _one_device, f"{GUIDE}, CUDA device enumeration", MIG),
     Rule(
         "ADVISE-ONE-REPLICA", "one replica for a pod", _one_replica,
-        "k8s-device-plugin, api/config/v1: failRequestsGreaterThanOne",
+        "k8s-device-plugin, api/config/v1: failRequestsGreaterThanOne", COPIES,
     ),
     Rule("ADVISE-RDMA", "virtual functions for every copy", _rdma, "the spec: fabrics and Workload.spec.rdma"),
     Rule(
         "ADVISE-LATENCY", "a latency goal needs what bounds waiting", _latency,
         "Google GKE, GPU sharing strategies; NVIDIA GPU Operator: time slices cannot be configured per copy",
+        SHARED,
     ),
     Rule("ADVISE-MEASURED", "it was measured and cannot do it", _failed, "measurements"),
 )  # fmt: skip
 """Every hard rule. Refusals are listed in this order; one refusal is enough."""
 
+_ABOUT = {mode: tuple(rule for rule in RULES if mode in rule.modes) for mode in SharingMode}
+
 
 def first_objection(work: WorkFacts, pool: PoolFacts, option: Option) -> tuple[Rule, Objection] | None:
     """Return what decides about an option: the first refusal, else the first missing fact, else None."""
     unknown = None
-    for rule in RULES:
+    for rule in _ABOUT[option.mode]:
         objection = rule.check(work, pool, option)
         if objection is None:
             continue
@@ -288,5 +304,5 @@ def first_objection(work: WorkFacts, pool: PoolFacts, option: Option) -> tuple[R
 
 def objections(work: WorkFacts, pool: PoolFacts, option: Option) -> list[tuple[Rule, Objection]]:
     """Return everything that speaks against an option, refusals first."""
-    found = [(rule, said) for rule in RULES if (said := rule.check(work, pool, option)) is not None]
+    found = [(rule, said) for rule in _ABOUT[option.mode] if (said := rule.check(work, pool, option)) is not None]
     return sorted(found, key=lambda pair: bool(pair[1].missing))
