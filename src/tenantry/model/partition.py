@@ -207,6 +207,10 @@ class PlanFigures:
     changed_gpus: int
     changed_nodes: int
 
+    def cost(self, costs: ChangeCosts) -> int:
+        """Cost of the changes."""
+        return costs.gpu * self.changed_gpus + costs.node * self.changed_nodes
+
     def objective(self, costs: ChangeCosts) -> int:
         """Worth of what is not served at priority 0, plus the cost of changes; the last thing that is minimised."""
-        return dict(self.unserved).get(0, 0) + costs.gpu * self.changed_gpus + costs.node * self.changed_nodes
+        return dict(self.unserved).get(0, 0) + self.cost(costs)

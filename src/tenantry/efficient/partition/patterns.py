@@ -35,6 +35,7 @@ class LayoutTable:
     _bits: Mapping[Placement, int]
     _best: dict[Layout, Mapping[Counts, Layout]] = field(default_factory=dict)
     _reachable: dict[Layout, Mapping[Counts, Layout]] = field(default_factory=dict)
+    _counted: dict[Counts, list[tuple[int, Layout]]] = field(default_factory=dict)
 
     def best(self, pinned: Layout = ()) -> Mapping[Counts, Layout]:
         """Layouts that hold the pinned instances and that no other such layout surpasses, by their counts.
@@ -62,13 +63,33 @@ class LayoutTable:
             self._reachable[pinned] = self._around(self._all, pinned)
         return self._reachable[pinned]
 
+    def nearest(self, pinned: Layout, counts: Counts, present: Layout) -> Layout | None:
+        """Return a layout with given counts that holds the pinned instances and most of the present ones in place.
+
+        None when there is no such layout; the first of the enumeration among equals. Arguments and errors as
+        :meth:`best`.
+        """
+        whole = whole_gpu(self.gpu)
+        if counts == counts_of(whole):
+            return whole if pinned in ((), whole) and WHOLE in self.profiles else None
+        must, liked = self._mask(pinned), frozenset(present)
+        fitting = [layout for bits, layout in self._by_counts().get(counts, ()) if bits & must == must]
+        return max(fitting, key=lambda layout: sum(item in liked for item in layout), default=None)
+
+    def _by_counts(self) -> Mapping[Counts, list[tuple[int, Layout]]]:
+        if not self._counted:
+            for bits, layout in self._all:
+                self._counted.setdefault(counts_of(layout), []).append((bits, layout))
+        return self._counted
+
+    def _mask(self, pinned: Layout) -> int:
+        return _bits(self._bits, pinned)
+
     def _around(self, layouts: Iterable[tuple[int, Layout]], pinned: Layout) -> dict[Counts, Layout]:
         whole = whole_gpu(self.gpu)
         if pinned == whole:
             return {counts_of(whole): whole}
-        wanted = 0
-        for placement in pinned:
-            wanted |= self._bits[placement]
+        wanted = self._mask(pinned)
         found: dict[Counts, Layout] = {}
         for bits, layout in layouts:
             if bits & wanted == wanted:
