@@ -10,9 +10,10 @@ from tenantry.app.spec import load
 from tenantry.efficient.advise import Standing, advise, clashes, gather
 from tenantry.efficient.advise.facts import WHOLE, Verdict
 from tenantry.efficient.advise.measured import speeds_of
+from tenantry.errors import InputError
 from tenantry.model.finding import Finding, Severity
 from tenantry.model.finding import Verdict as Known
-from tenantry.model.problem import Subject
+from tenantry.model.problem import Subject, did_you_mean
 from tenantry.model.profile_problem import FALL
 
 if TYPE_CHECKING:
@@ -79,15 +80,12 @@ def advise_spec(
 
 
 def _check_names(spec: CheckedSpec, workloads: Sequence[str]) -> None:
-    from tenantry.errors import InputError
-    from tenantry.model.problem import nearest_name
-
     names = {item.name for item in spec.spec.workloads}
     for name in workloads:
         if name not in names:
-            near = nearest_name(name, names)
-            hint = f"; did you mean '{near}'?" if near else ""
-            raise InputError(f"there is no Workload named '{name}'; expected {_listed(names)}{hint}")
+            raise InputError(
+                f"there is no Workload named '{name}'; expected {_listed(names)}{did_you_mean(name, names)}"
+            )
 
 
 def _listed(names: set[str]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tenantry.efficient.advise.score import Bounds
 
 FORMAT_VERSION = "1.0"
-UNITS = {"GPUs": "x a whole GPU", "sessions": "sessions", "work/s": "work/s"}
+UNITS = {"GPUs": "x whole", "sessions": "sessions", "work/s": "work/s"}
 """What a score counts, as people read it."""
 
 

@@ -192,7 +192,7 @@ def _latency(work: WorkFacts, pool: PoolFacts, option: Option) -> Objection | No
     if option.mode is SharingMode.MIG:
         if option.profile is None or per_copy(work, pool, option).low > 0:
             return None  # a slice within it holds the goal
-        why = "whether a slice holds it was not measured"
+        why = "not measured on it"
     else:
         why = "copies meet in memory bandwidth and cache, which nothing divides"
     missing = speed_missing(work, option)

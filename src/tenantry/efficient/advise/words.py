@@ -65,7 +65,7 @@ def reason(work: WorkFacts, pool: PoolFacts, option: Option) -> str:
     if measured and whole.known and whole.low > 0:
         relative = each.low / whole.low
         text += f"; {relative:.3g} of the whole GPU's speed on {share(pool, option):.3g} of a GPU"
-    elif not measured:
+    elif not measured and work.latency is None:
         text += ", not measured"
     return text
 
