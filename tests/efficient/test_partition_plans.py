@@ -92,7 +92,7 @@ def test_every_plan_is_valid_and_never_worse_than_greedy(
     assert rank(subject, rules, found, every=every) <= rank(subject, rules, baseline, every=every)
     # The solver's plan is what its numbers say: what is unserved equals the bound that it proved.
     assert found.proved
-    assert all(stage.objective == stage.bound for stage in found.stages)
+    assert all(stage.objective == stage.bound for stage in found.stages), found.stages
 
 
 @settings(max_examples=40, deadline=None)
