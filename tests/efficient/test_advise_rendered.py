@@ -23,7 +23,7 @@ def report(case: Case) -> AdviceReport:
     return AdviceReport("lab", "", (advise(question(work, gpu, **surroundings), nowhere),), ())
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_text_fits_and_no_format_writes_infinity(case: Case) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -35,7 +35,7 @@ def test_text_fits_and_no_format_writes_infinity(case: Case) -> None:
         assert not re.search(r"\b(inf|nan|Infinity|NaN)\b", text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_json_recommends_only_what_is_decided_and_says_what_is_missing_otherwise(case: Case) -> None:
     found = report(case)
