@@ -100,6 +100,18 @@ def test_how_a_pool_stands_to_the_advice(tmp_path: Path, work: Any, standing: St
         assert finding.severity is severities.get(finding.rule, Severity.WARNING)
 
 
+def test_a_class_that_names_no_pool_needs_one_that_can_run_it(tmp_path: Path) -> None:
+    pools: Works = {"large": {}, "small": {"gpu": "a30"}}
+    report = advise_spec(write(tmp_path, {"class": {"gpuMemory": "80Gi"}}, pools=pools))
+    assert [(item.pool.name, item.standing) for item in report.advice] == [
+        ("large", Standing.AGREES),
+        ("small", Standing.CANNOT),
+    ]
+    assert [finding.severity for finding in report.findings] == [Severity.INFO]
+    named = advise_spec(write(tmp_path, {"class": {"gpuMemory": "80Gi", "pools": ["small"]}}, pools=pools))
+    assert [finding.severity for finding in named.findings] == [Severity.ERROR]
+
+
 def test_a_slice_without_a_quota_is_not_offered(tmp_path: Path) -> None:
     pools = {"serving": {"sharing": {"mode": "mig", "layouts": [{"profiles": {"1g.18gb": 1, "3g.71gb": 1}}]}}}
     report = advise_spec(write(tmp_path, {"class": {"gpuMemory": "60Gi"}}, pools=pools))

@@ -188,12 +188,15 @@ class _Places:
 
 
 def _findings(rows: Sequence[Advice], places: _Places) -> Iterator[Finding]:
+    able = {row.work.name for row in rows if row.standing is not Standing.CANNOT}
     for row in rows:
         subject = f"Workload {row.work.name}"
         where = places.locate(Subject("Workload", row.work.name), ("metadata", "name"))
         if row.standing is Standing.CANNOT:
+            # A class that is open to any pool asks for one that can run it, not for all of them.
+            asked = row.gathered.named or row.work.name not in able
             yield Finding(
-                "ADVISE-CANNOT-RUN", Severity.ERROR, subject,
+                "ADVISE-CANNOT-RUN", Severity.ERROR if asked else Severity.INFO, subject,
                 f"it cannot run in node pool {row.pool.name}: {row.standing_reason}", where,
                 path="spec.pools", fix=_fix(row), source=SOURCE,
             )  # fmt: skip

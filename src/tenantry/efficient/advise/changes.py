@@ -134,7 +134,11 @@ def _below(value: float) -> float:
 
 def _memory(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
     del decision
-    limits = {pool.memory // count for count in range(1, COPIES + 1)}
+    counts = set(range(1, COPIES + 1))
+    if work.burstiness is not None:
+        # Where as many copies fit as take turns, MPS and time-slicing change places.
+        counts |= {max(1, int(work.burstiness)), int(work.burstiness) + 1}
+    limits = {pool.memory // count for count in counts}
     for option in options(work, pool):
         if option.copies:
             limits.update(usable(pool, option))
