@@ -378,6 +378,25 @@ def test_percentiles_are_values_that_were_measured(values: list[float], percent:
     assert probe.percentile(values, percent) == expected
 
 
+@pytest.mark.parametrize(
+    ("sharing", "daemon", "message"),
+    [
+        ("mps", True, ""), ("time-slicing", False, ""), ("whole", False, ""), ("mig", False, ""),
+        ("mps", False, "no MPS control daemon is at"), ("time-slicing", True, "say so with --sharing mps"),
+        ("whole", True, "say so with --sharing mps"),
+    ],
+)  # fmt: skip
+def test_sharing_is_not_called_by_another_name(tmp_path: Path, sharing: str, daemon: bool, message: str) -> None:
+    if daemon:
+        (tmp_path / "control").write_text("")
+    surroundings = {"CUDA_MPS_PIPE_DIRECTORY": str(tmp_path)}
+    if not message:
+        probe.check_mps(sharing, surroundings)
+    else:
+        with pytest.raises(Failure, match=message):
+            probe.check_mps(sharing, surroundings)
+
+
 def test_the_driver_is_read_where_the_kernel_module_says_it(tmp_path: Path) -> None:
     file = tmp_path / "version"
     file.write_text(
