@@ -59,6 +59,7 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/cycle.py --json benchmarks/results/cycle.json
 	$(BIN)/python benchmarks/replay.py --json benchmarks/results/replay.json
 	$(BIN)/python benchmarks/waits.py --json benchmarks/results/waits.json
+	$(BIN)/python benchmarks/rates.py --json benchmarks/results/rates.json
 	$(BIN)/python benchmarks/advise.py --json benchmarks/results/advise.json
 
 layers: $(STAMP)  ## Prove that imports go down

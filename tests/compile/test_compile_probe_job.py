@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from builders import ClusterBuilder, cluster
+from builders import ClusterBuilder, cluster, run
 from schema_check import schema_issues
 
+from tenantry.compile.passes.admission import admission
 from tenantry.compile.probe_job import ProbeJobs, probe_jobs
 
 if TYPE_CHECKING:
@@ -132,3 +133,28 @@ def test_another_program_is_another_config_map() -> None:
 
 def test_manifests_are_those_of_the_published_schemas() -> None:
     assert schema_issues(jobs_of(cluster().pool("serving", mig={"1g.18gb": 7}))) == []
+
+
+# Queues as namespaces grant them: `names.queue_names` says how each scheduler calls them.
+GRANTED = {"kai": "vision-training", "kueue": "training", "runai": "vision"}
+
+
+@pytest.mark.parametrize("scheduler", sorted(GRANTED))
+def test_the_guards_of_the_platform_let_the_jobs_of_a_tenant_in(scheduler: str) -> None:
+    pytest.importorskip("cel_expr_python.cel", reason="CEL is not installed")
+    from admission_requests import Grants, create, namespace, platform, run_pod
+    from admission_server import AdmissionServer
+
+    builder = platform(scheduler)
+    server = AdmissionServer(run(admission, builder).bodies)
+    home = namespace(Grants(queues=GRANTED[scheduler]))
+    (config_map, job) = jobs_of(builder, "training", tenant="vision", namespace="vision-dev")
+    assert server.refusals(create("batch/jobs", job, namespace=home)) == []
+    assert server.refusals(create("configmaps", config_map, namespace=home)) == []
+    template = job["spec"]["template"]
+    metadata = {"name": "probe-x", "namespace": "vision-dev", **template["metadata"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    assert server.refusals(run_pod(pod, namespace=home)) == []
+    (_, foreign) = jobs_of(builder, "serving", tenant="vision", namespace="vision-dev")
+    if scheduler != "runai":  # a project is not of a pool
+        assert server.refusals(create("batch/jobs", foreign, namespace=home)) != []

@@ -13,6 +13,7 @@ from tenantry.efficient.partition.rates import fewest_gpus, greedy, most_served
 from tenantry.errors import InputError, SpecError, TenantryError
 from tenantry.io.profiles import read_profiles
 from tenantry.io.service_demand import load_services
+from tenantry.io.yaml_write import dump
 from tenantry.model.partition import WHOLE as UNPARTITIONED
 from tenantry.model.problem import nearest_name
 from tenantry.model.profile_table import WHOLE, Measurement, ProfileTable, Setting
@@ -148,6 +149,22 @@ class _Sources(NamedTuple):
     table: ProfileTable
     rules: RateRules
     tenants: tuple[str, ...]
+
+
+def slices_wanted(report: RateReport) -> str:
+    """Return the slices that serve as a demand file of ``tenantry partition``, which lays them out on nodes.
+
+    All of them are guaranteed: with one less a rate is not carried.
+    """
+    plan = report.chosen.plan
+    wanted = Counter(
+        (report.tenants[each.service], each.placement.profile) for each in (() if plan is None else plan.servings)
+    )
+    demand = [
+        {"profile": profile, "count": count, "priority": 1, **({"tenant": tenant} if tenant else {})}
+        for (tenant, profile), count in sorted(wanted.items())
+    ]
+    return dump({"pools": {report.pool: {"demand": demand}}})
 
 
 def _planned(pool: Pool, demand: RateDemand, sources: _Sources, seconds: float, notes: tuple[str, ...]) -> RateReport:
