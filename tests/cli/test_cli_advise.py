@@ -11,6 +11,11 @@ import pytest
 
 from tenantry.app.examples import example
 from tenantry.cli.main import run
+from tenantry.efficient.advise import RULES, Option, WorkFacts
+from tenantry.efficient.advise.measure import speed_missing
+from tenantry.efficient.advise.measured import key_of
+from tenantry.io.profiles import read_profiles
+from tenantry.model.spec import SharingMode
 
 SPEC = """apiVersion: tenantry.dev/v1alpha1
 kind: Platform
@@ -157,3 +162,31 @@ def test_a_spec_without_classes_says_so(spec: str, capsys: pytest.CaptureFixture
     file = Path(spec)
     file.write_text("---".join(file.read_text("utf-8").split("---")[:2]), "utf-8")
     assert "0 classes of work in 0 places" in output(["advise", spec], capsys)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param(Option(SharingMode.WHOLE, 1), id="the whole GPU"),
+        pytest.param(Option(SharingMode.MPS, 4), id="one of four by MPS"),
+        pytest.param(Option(SharingMode.TIME_SLICING, 2), id="one of two by turns"),
+    ],
+)
+def test_the_command_that_measures_is_one_and_its_row_is_taken(option: Option, tmp_path: Path) -> None:
+    told = speed_missing(WorkFacts("ranking", 1), option).measure
+    command = told.partition("tenantry ")[2].partition(";")[0].replace("MODULE:FUNCTION", "small")
+    table = tmp_path / "table.csv"
+    quick = ["--backend", "cpu", "--batches", "1", "--warmup", "0", "--quiet", "--out", str(table)]
+    assert run([*command.split(), *quick]) == 0
+    rows = list(read_profiles(table).table)
+    assert {row.setting.workload for row in rows} == {"ranking"}
+    # Without a GPU nothing is shared by MPS, and the row says so.
+    key = option.key.replace("mps", "time-slicing")
+    assert key in {key_of(row.setting) for row in rows}
+    assert ("--sharing mps" in command) == (option.mode is SharingMode.MPS)
+
+
+def test_the_page_in_docs_lists_every_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "advise.md").read_text("utf-8")
+    for rule in RULES:
+        assert f"| `{rule.id}` |" in page

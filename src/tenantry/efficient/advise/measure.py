@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.option import REPLICATED, resource_of
+from tenantry.model.spec import SharingMode
 
 if TYPE_CHECKING:
     from tenantry.efficient.advise.facts import WorkFacts
@@ -28,11 +29,18 @@ class Missing:
 def speed_missing(work: WorkFacts, option: Option) -> Missing:
     """Return what is missing when the speed on an option was not measured.
 
-    It is the speed of one pod, with the neighbours that the option gives it.
+    It is the speed of one copy, with the neighbours that the option gives it. ``MODULE:FUNCTION`` stands for the user's
+    own work; the row belongs to the class by its name.
+
+    Source: docs/probe.md.
     """
     goal = f" within {work.latency[1]:g} ms" if work.latency else ""
-    beside = f" beside {option.copies - 1} like it" if option.mode in REPLICATED else ""
+    command = f"tenantry probe run --name {work.name} --workload MODULE:FUNCTION"
+    if option.mode in REPLICATED:
+        command += f" --neighbours {option.copies - 1}"
+    if option.mode is SharingMode.MPS:
+        command += " --sharing mps"
     return Missing(
         f"speed on {option.label}{goal}",
-        f"measure a pod with {resource_of(option)}{beside}; fill speed.{option.key} or a profile table",
+        f"in a pod with {resource_of(option)}: {command}; or fill speed.{option.key}",
     )
