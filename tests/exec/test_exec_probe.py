@@ -162,7 +162,9 @@ def test_a_process_that_dies_while_it_measures_frees_the_others(
     module(tmp_path, monkeypatch, DYING.format(how=how))
     # Two processes have neighbouring numbers, so one of them dies; without being freed the other would wait for ever.
     reports = probe.measure(Task("cpu", "mine:serve", 1, 1, 1, 60.0, 5, 0))
-    assert sorted(report.outcome for report in reports) == sorted([outcome, "ran"])
+    (other,) = [report.outcome for report in reports if report.outcome != outcome]
+    # It may die before the other one has left the gate.
+    assert other in {"ran", "stopped"}
     assert message in "".join(report.message for report in reports)
 
 
