@@ -153,6 +153,12 @@ def plan_rates(
                 f"speeds of {name} come from its Workload document; the spec has no latency to check a goal by"
             )
         services.append(_service(wish, document, checks_latency=not stated))
+    if not len(table):
+        names = ", ".join(dict.fromkeys(service.workload for service in services))
+        raise InputError(
+            f"{loaded.file}: nothing says how fast {names} run; expected a profile table (--profiles), or speeds in a "
+            "Workload document"
+        )
     ready = _demand(chosen.gpu, services, table, rules, loaded)
     sources = _Sources(table, rules, tuple(wish.tenant or "" for wish in loaded.demand.services))
     return _planned(chosen, ready, sources, seconds, tuple(dict.fromkeys(notes)))
