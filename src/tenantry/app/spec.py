@@ -28,10 +28,12 @@ class CheckedSpec:
     Attributes:
         spec: the documents of the chosen environment.
         cluster: the same, joined with the catalog.
+        loaded: the same with the place of every part.
     """
 
     spec: Spec
     cluster: Cluster
+    loaded: LoadedSpec
 
 
 def load(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> CheckedSpec:
@@ -51,7 +53,7 @@ def load(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> C
     problems += check(cluster)
     if problems:
         raise SpecError(_located(loaded, problems))
-    return CheckedSpec(loaded.spec, cluster)
+    return CheckedSpec(loaded.spec, cluster, loaded)
 
 
 def _located(loaded: LoadedSpec, problems: Iterable[SpecProblem]) -> list[SpecProblem]:
