@@ -85,9 +85,12 @@ def _selects(pool: Pool, other: Pool) -> bool:
 
 
 def _compatible(first: Pool, second: Pool) -> bool:
-    """Whether one node could carry the labels of both selectors, as far as these say."""
-    one, other = first.spec.selector, second.spec.selector
-    return all(other.get(key, value) == value for key, value in one.items())
+    """Whether one node could be in both pools, as far as selectors and labels say."""
+    return all(
+        _carried(one).get(key, value) == value
+        for one, other in ((first, second), (second, first))
+        for key, value in other.node_selector.items()
+    )
 
 
 def _own_label(ground: Ground, pool: Pool) -> Change:
