@@ -43,10 +43,12 @@ class Change:
     Attributes:
         words: the change in words, an imperative sentence without a full stop.
         edits: the values.
+        kind: of changes of one kind the first that works is enough; of no kind, each is its own.
     """
 
     words: str
     edits: tuple[Edit, ...]
+    kind: str = ""
 
 
 def apply(spec: Spec, change: Change) -> Spec | None:

@@ -95,10 +95,12 @@ def add_nodes(cluster: Cluster, pool: str, number: int) -> Change:
     return Change(f"add {number} node{'s' if number != 1 else ''} to {pool}", tuple(edits))
 
 
-def set_workload(workload: Workload, field: str, value: int, unit: str) -> Change:
-    """Make a class of work smaller."""
-    old = getattr(workload.spec, field)
-    words = f"let workload {workload.name} have {value} {unit} instead of {old}"
+def set_workload(workload: Workload, field: str, value: int) -> Change:
+    """Make a class of work smaller: its ``gpus`` of a pod, or its ``pods``."""
+    old, name = getattr(workload.spec, field), workload.name
+    what = "each pod of" if field == "gpus" else ""
+    unit = ("GPU" if field == "gpus" else "pod") + ("" if value == 1 else "s")
+    words = f"give {what} workload {name} {value} {unit} instead of {old}".replace("  ", " ")
     return Change(words, (Edit("Workload", workload.name, ("spec", field), value),))
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TRIES = 40
 """Changes that are tried in one run; each decides the whole spec again."""
 
+PROPOSED = 2
+"""Changes that a finding proposes at most."""
+
 Rebuild = Callable[["Spec"], "Cluster | None"]
 """Resolves and checks a changed spec; None when it has problems."""
 
@@ -81,7 +84,11 @@ def fit(
     found, left = [], TRIES
     for item, hit in hits:
         accepted: list[Change] = []
-        for change in hit.changes[:left]:
+        for change in {change.words: change for change in hit.changes}.values():
+            if not left or len(accepted) == PROPOSED:
+                break
+            if change.kind and change.kind in {one.kind for one in accepted}:
+                continue
             left -= 1
             if rebuild is not None and resolves(
                 cluster, change, _key(item, hit), known, loss=loss, rebuild=rebuild, rules=rules

@@ -70,6 +70,7 @@ class Short:
         possible: units the victim can hold then; None when no tenant alone could make room.
         nodes: nodes that are needed for everything; None when more than twice as many as there are, or undecided.
         others: further resources of the pool that are short, each with its victim and what that can hold.
+        instead: who else could hold back, with what it can hold then, the least loss first.
     """
 
     uses: tuple[Use, ...]
@@ -77,6 +78,7 @@ class Short:
     possible: int | None
     nodes: int | None
     others: tuple[tuple[Use, int | None], ...] = ()
+    instead: tuple[tuple[Use, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +213,22 @@ def _short(offer: Offer, mix: Sequence[Use], nodes: int) -> Short:
     names = sorted({use.resource for use in mix})
     groups = [[use for use in mix if use.resource == name] for name in names]
     failing = [group for group in groups if _holds(offer, group, nodes) is False] or [list(mix)]
-    (victim, possible), *others = [_victim(offer, group, nodes) for group in failing]
+    ranked = [_victims(offer, group, nodes) for group in failing]
+    (victim, possible), *others = [
+        found[0] if found else (max(group, key=lambda use: (use.guaranteed, use.tenant, use.resource)), None)
+        for group, found in zip(failing, ranked, strict=True)
+    ]
     more = next((number for number in range(nodes + 1, 2 * nodes + 3) if _holds(offer, mix, number)), None)
-    return Short(tuple(failing[0]), victim, possible, more, tuple(others))
+    instead = tuple(ranked[0][1:]) if not others else ()
+    return Short(tuple(failing[0]), victim, possible, more, tuple(others), instead)
 
 
-def _victim(offer: Offer, uses: Sequence[Use], nodes: int) -> tuple[Use, int | None]:
-    """Return who has to give up least so that the others hold theirs, and what it can hold then."""
-    best: tuple[int, str, str] | None = None
-    victim, possible = max(uses, key=lambda use: (use.guaranteed, use.tenant, use.resource)), None
+def _victims(offer: Offer, uses: Sequence[Use], nodes: int) -> list[tuple[Use, int]]:
+    """Return who could give up something so that all others hold theirs, and what it can hold then.
+
+    Who gives up least comes first; of two, the one whose job is smaller.
+    """
+    found = []
     for index, use in enumerate(uses):
         low, high = -1, use.guaranteed - 1
         while low < high:
@@ -229,7 +238,11 @@ def _victim(offer: Offer, uses: Sequence[Use], nodes: int) -> tuple[Use, int | N
                 low = middle
             else:
                 high = middle - 1
-        if low >= 0 and (best is None or (use.guaranteed - low, use.tenant, use.resource) < best):
-            best = use.guaranteed - low, use.tenant, use.resource
-            victim, possible = use, low
-    return victim, possible
+        if low >= 0:
+            found.append((use, low))
+    return sorted(
+        found,
+        key=lambda item: (
+            item[0].guaranteed - item[1], item[0].pods * item[0].need.units, item[0].tenant, item[0].resource,
+        ),
+    )  # fmt: skip

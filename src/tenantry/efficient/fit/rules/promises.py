@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.fit.edits import (
@@ -130,13 +131,20 @@ def _job(ground: Ground, offer: Offer, short: Short) -> Job:
 
 
 def _changes(ground: Ground, offer: Offer, short: Short, lost: int) -> tuple[Change, ...]:
-    found, lower = [], []
-    for victim, possible in ((short.victim, short.possible), *short.others):
-        if possible is not None:
-            tenant = ground.tenants[victim.tenant]
-            lower.append(set_guarantee(ground.cluster, tenant, offer.name, victim.resource, possible))
-    if len(lower) == 1 + len(short.others):
-        found.append(both(*lower))
+    def lowered(victim: Use, possible: int) -> Change:
+        tenant = ground.tenants[victim.tenant]
+        return set_guarantee(ground.cluster, tenant, offer.name, victim.resource, possible)
+
+    found = []
+    together = [
+        lowered(victim, possible)
+        for victim, possible in ((short.victim, short.possible), *short.others)
+        if possible is not None
+    ]
+    if len(together) == 1 + len(short.others):
+        found.append(both(*together))
+    found += [lowered(*item) for item in short.instead]
+    found = [replace(change, kind="lower") for change in found]
     if short.nodes is not None:
         found.append(add_nodes(ground.cluster, offer.name, short.nodes + lost - offer.nodes))
     return tuple(found)

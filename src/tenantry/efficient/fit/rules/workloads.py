@@ -33,6 +33,7 @@ from tenantry.model.spec import SharingMode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry.efficient.fit.jobs import Job
     from tenantry.efficient.fit.work import Obstacle
     from tenantry.model.cluster import ClusterTenant, Pool
     from tenantry.model.problem import DocPath
@@ -129,24 +130,25 @@ def _remedies(ground: Ground, workload: Workload, tenant: ClusterTenant, outcome
         changes = [_grown(ground, tenant, outcome, item) for item in outcome.obstacles if not item.unknown]
         made = [change for change in changes if change is not None]
         if made and len(made) == len(changes):
-            yield both(*made)
-        smaller = _shrunk(ground, workload, outcome)
-        if smaller is not None:
-            yield smaller
+            yield replace(both(*made), kind="give")
+        units = outcome.job.need.units
+        while units:
+            smaller = _shrunk(ground, workload, outcome, units)
+            if smaller is not None:
+                yield replace(smaller, kind="shrink")
+            units //= 2
 
 
 def _grown(ground: Ground, tenant: ClusterTenant, outcome: Outcome, obstacle: Obstacle) -> Change | None:
     """Give the job what it asks for."""
     cluster, job = ground.cluster, outcome.job
     if obstacle.kind == "limit":
-        if job.units > ground.offers[job.pool].capacity(job.need.resource):
-            return None
         reach = ground.reach(tenant)[job.pool, job.need.resource]
         if reach.why:
             return set_guarantee(cluster, tenant, job.pool, job.need.resource, job.units)
         return set_limit(cluster, tenant, job.pool, job.need.resource, job.units)
     if obstacle.kind == "quota":
-        return _new_quota(ground, tenant, outcome)
+        return _new_quota(ground, tenant, job)
     if obstacle.kind == "attachment":
         return attach(cluster, tenant, job.need.vfs[0][0])
     if obstacle.kind == "pods":
@@ -163,8 +165,7 @@ def _grown(ground: Ground, tenant: ClusterTenant, outcome: Outcome, obstacle: Ob
     return None
 
 
-def _new_quota(ground: Ground, tenant: ClusterTenant, outcome: Outcome) -> Change:
-    job = outcome.job
+def _new_quota(ground: Ground, tenant: ClusterTenant, job: Job) -> Change:
     profile = ground.offers[job.pool].resource(job.need.resource).profile
     amounts = {"guaranteed": 0, "limit": job.units}
     quotas = tenant.spec.spec.quotas
@@ -179,34 +180,41 @@ def _new_quota(ground: Ground, tenant: ClusterTenant, outcome: Outcome) -> Chang
     return Change(words, (Edit("Tenant", tenant.name, ("spec", "quotas"), [quota]),))
 
 
-def _shrunk(ground: Ground, workload: Workload, outcome: Outcome) -> Change | None:
-    """Make the job as large as it can be: first the pods smaller, then fewer of them."""
+def _shrunk(ground: Ground, workload: Workload, outcome: Outcome, units: int) -> Change | None:
+    """Make the job as large as it can be with pods of at most so many units; without a limit, give it one."""
     kinds = {item.kind for item in outcome.obstacles}
-    if not kinds <= {"limit", "size", "numa", "gang", "pods", "replicas", "vfs", "vf-limit"}:
+    if not kinds <= {"limit", "quota", "size", "numa", "gang", "pods", "replicas", "vfs", "vf-limit"}:
         return None
     tenant, offer, job = ground.tenants[outcome.job.tenant], ground.offers[outcome.job.pool], outcome.job
     reach = ground.reach(tenant).get((job.pool, job.need.resource))
-    if reach is None:
+    limit = reach.limit if reach is not None else 0
+    need = _smaller(ground, workload, outcome, min(limit or units, units))
+    if need is None:
         return None
-    shared = offer.resource(job.need.resource).kind is ResourceKind.SHARED
-    largest = 1 if shared else min(job.need.units, reach.limit)
-    rdma = workload.spec.rdma
-    for units in range(largest, 0, -1):
-        vfs = ((rdma.fabric, units * rdma.vfs_per_gpu),) if rdma is not None else ()
-        need = Need(job.need.resource, units, vfs)
-        if refusal(offer.room, need) is None:
-            break
-    else:
-        return None
-    pods = min(job.pods, reach.limit // units, per_node(offer.room, need) * offer.nodes, tenant.spec.spec.compute.pods)
+    pods = min(job.pods, per_node(offer.room, need) * offer.nodes, tenant.spec.spec.compute.pods)
+    pods = min(pods, limit // need.units) if limit else pods
     if pods < 1:
         return None
     changes = []
-    if units != job.need.units:
-        changes.append(set_workload(workload, "gpus", units, "GPUs per pod"))
+    if need.units != job.need.units:
+        changes.append(set_workload(workload, "gpus", need.units))
     if pods != job.pods:
-        changes.append(set_workload(workload, "pods", pods, "pods"))
+        changes.append(set_workload(workload, "pods", pods))
+    if changes and not limit:
+        changes.append(_new_quota(ground, tenant, replace(job, pods=pods, need=need)))
     return both(*changes) if changes else None
+
+
+def _smaller(ground: Ground, workload: Workload, outcome: Outcome, most: int) -> Need | None:
+    """Return the largest pod of a class of work, up to the one it has, that an empty node admits."""
+    offer, job, rdma = ground.offers[outcome.job.pool], outcome.job, workload.spec.rdma
+    shared = offer.resource(job.need.resource).kind is ResourceKind.SHARED
+    for units in range(1 if shared else min(job.need.units, most), 0, -1):
+        vfs = ((rdma.fabric, units * rdma.vfs_per_gpu),) if rdma is not None else ()
+        need = Need(job.need.resource, units, vfs)
+        if refusal(offer.room, need) is None:
+            return need
+    return None
 
 
 # Within what is guaranteed -------------------------------------------------------------------------------------------
