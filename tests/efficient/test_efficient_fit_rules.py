@@ -382,7 +382,7 @@ def test_largest_jobs_respect_limits_nodes_alignment_and_functions() -> None:
     rows = {row.tenant: row for row in decided(attached("restricted")).tables.tenants}
 
     # With a function for each GPU, pods of half a server: 2 of 4.
-    assert rows["a"].within_limit.pod == 4
+    assert (rows["a"].within_limit.pod, rows["a"].within_limit.fabric_pod) == (8, 4)
     assert (rows["a"].within_limit.gang, rows["a"].within_limit.units) == (2, 8)
 
 
@@ -399,6 +399,19 @@ def test_a_pool_says_how_many_nodes_it_may_lose() -> None:
 
     # A server for the pod of 8 and one for that of 4: two of four are spare.
     assert (row.capacity, row.guaranteed, row.headroom, row.spare) == (32, 12, 20, 2)
+
+
+def test_ten_tenants_with_small_pods_besides_are_decided() -> None:
+    # 2^10 choices of workloads; pods of one are possible wherever pods of three are, so one choice is left.
+    builder = training(5)
+    for number in range(10):
+        name = f"t{number}"
+        builder = builder.tenant(name, pool="training", guaranteed=3, limit=40)
+        builder = work(work(builder, f"three-{name}", name, gpus=3), f"one-{name}", name)
+
+    assert "FIT-GUARANTEE" not in found(builder)
+    # Two pods of three on each server: ten need five.
+    assert decided(builder).tables.pools[0].spare == 0
 
 
 def test_the_page_of_rules_has_them_all() -> None:

@@ -21,13 +21,15 @@ class Grid(NamedTuple):
     """A table for people.
 
     Attributes:
-        title: what it says.
+        title: what it shows.
+        caption: how to read it; empty where it is plain.
         head: names of the columns.
         justify: a letter per column, ``l`` or ``r``.
         rows: cells.
     """
 
     title: str
+    caption: str
     head: tuple[str, ...]
     justify: str
     rows: tuple[tuple[str, ...], ...]
@@ -79,8 +81,8 @@ def _pools(report: FitReport) -> Grid:
         )
         for row in report.result.tables.pools
     )  # fmt: skip
-    title = "node pools; held: all guarantees at the same time; may lose: nodes, with all guarantees held"
-    return Grid(title, head, "llrrrrrlr", rows)
+    caption = "held: all guarantees at the same time; may lose: nodes, with all guarantees held"
+    return Grid("node pools", caption, head, "llrrrrrlr", rows)
 
 
 def _left(report: FitReport) -> Grid:
@@ -93,8 +95,8 @@ def _left(report: FitReport) -> Grid:
         for row in report.result.tables.pools
         if row.lost
     )  # fmt: skip
-    title = f"what is left with {loss_words(report)} lost, in the worst case for each pool"
-    return Grid(title, head, "llrrrrrl", rows)
+    title = f"what is left with {loss_words(report)} lost"
+    return Grid(title, "the worst case for each pool", head, "llrrrrrl", rows)
 
 
 def may_lose(row: PoolRow) -> str:
@@ -115,6 +117,11 @@ def held_word(verdict: Verdict) -> str:
     return {Verdict.PROVED: "yes", Verdict.VIOLATED: "no", Verdict.UNKNOWN: "unknown"}[verdict]
 
 
+def with_vfs(largest: Largest) -> str:
+    """Write the largest pod with a virtual function for each GPU; nothing without a fabric."""
+    return NOTHING if largest.fabric_pod is None else str(largest.fabric_pod)
+
+
 def gang_words(largest: Largest) -> str:
     """Write a gang: pods times units, and whose pods they are."""
     if largest.gang_need is None or not largest.gang:
@@ -123,16 +130,17 @@ def gang_words(largest: Largest) -> str:
 
 
 def _largest(report: FitReport) -> Grid:
-    head = ("tenant", "pool", "of", "limit", "pod", "gang", "guaranteed", "pod", "gang", "pods of")
+    head = ("tenant", "pool", "of", "limit", "pod", "with VFs", "gang", "guaranteed", "pod", "gang")
     rows = tuple(
         (
             row.tenant, row.pool, short(row.resource), str(row.limit), str(row.within_limit.pod or NOTHING),
-            gang_words(row.within_limit), str(row.guaranteed), str(row.within_guarantee.pod or NOTHING),
-            gang_words(row.within_guarantee), row.within_limit.workload or NOTHING,
+            with_vfs(row.within_limit), gang_words(row.within_limit), str(row.guaranteed),
+            str(row.within_guarantee.pod or NOTHING), gang_words(row.within_guarantee),
         )
         for row in report.result.tables.tenants
     )  # fmt: skip
-    return Grid("largest jobs: ever, and within the guarantee", head, "lllrrrrrrl", rows)
+    caption = "ever, and within the guarantee; with VFs: one for each GPU; gang: pods x units"
+    return Grid("largest jobs", caption, head, "lllrrrrrrr", rows)
 
 
 def _work(report: FitReport) -> Grid:
@@ -144,7 +152,7 @@ def _work(report: FitReport) -> Grid:
         )
         for row in report.result.tables.work
     )  # fmt: skip
-    return Grid("jobs of each workload at once, within guarantee and limit", head, "lllllrr", rows)
+    return Grid("jobs of each workload at once", "within the guarantee, and within the limit", head, "lllllrr", rows)
 
 
 def job_words(row: WorkRow) -> str:
@@ -180,7 +188,7 @@ def text(report: FitReport) -> str:
     """Write the tables, then findings, a paragraph each, the summary last."""
     lines: list[str] = []
     for grid in grids(report):
-        lines += [grid.title, *table(grid.head, grid.rows, justify=grid.justify, indent=2), ""]
+        lines += [f"{grid.title} ({grid.caption})", *table(grid.head, grid.rows, justify=grid.justify, indent=2), ""]
     for where, why in reasons(report):
         lines += paragraph(f"{where}: {why}", indent="  ", hang="  ")
     if lines and lines[-1]:
@@ -235,7 +243,7 @@ def markdown(report: FitReport) -> str:
     lines = [f"**{summary(report)}**", ""]
     for grid in grids(report):
         if grid.rows:
-            lines += [f"**{grid.title}**", "", _row(grid.head)]
+            lines += [f"**{grid.title}** ({grid.caption})", "", _row(grid.head)]
             lines.append(
                 "|" + "|".join("---:" if side == "r" else "---" for side in grid.justify[: len(grid.head)]) + "|"
             )

@@ -80,6 +80,7 @@ def _largest(item: Largest) -> dict[str, Any]:
     need = item.gang_need
     return {
         "pod": item.pod,
+        "podWithVfs": item.fabric_pod,
         "gang": {
             "pods": item.gang,
             "unitsPerPod": need.units if need is not None else 0,

@@ -86,7 +86,8 @@ def _table(grid: Grid) -> str:
         for row in grid.rows
     )
     title = grid.title[:1].upper() + grid.title[1:]
-    return f"<h2>{escape(title)}</h2><div class=scroll><table><tr>{head}</tr>{body}</table></div>"
+    top = f"<h2>{escape(title)}</h2><p class=tag>{escape(grid.caption)}</p>"
+    return f"{top}<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
 
 
 def _finding(item: FitFinding) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TRIES = 40
 """Changes that are tried in one run; each decides the whole spec again."""
 
+LOSS_RULE = "FIT-NODE-LOSS"
+"""The one rule that is about lost nodes."""
+
 PROPOSED = 2
 """Changes that a finding proposes at most."""
 
@@ -90,8 +93,10 @@ def fit(
             if change.kind and change.kind in {one.kind for one in accepted}:
                 continue
             left -= 1
+            # Other findings do not hang on lost nodes, and their changes need not make room for a loss.
+            lost = loss if item.id == LOSS_RULE else NO_LOSS
             if rebuild is not None and resolves(
-                cluster, change, _key(item, hit), known, loss=loss, rebuild=rebuild, rules=rules
+                cluster, change, _key(item, hit), known, loss=lost, rebuild=rebuild, rules=rules
             ):
                 accepted.append(change)
         found.append(Found(item, hit, tuple(accepted)))

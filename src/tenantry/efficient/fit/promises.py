@@ -87,7 +87,7 @@ class Held:
 
     Attributes:
         verdict: PROVED, VIOLATED, or UNKNOWN with ``missing``.
-        short: what cannot be held, when VIOLATED.
+        short: what cannot be held, when VIOLATED and asked for.
         missing: what is not known, when UNKNOWN.
     """
 
@@ -96,9 +96,16 @@ class Held:
     missing: str = ""
 
 
-def held(ground: Ground, offer: Offer, nodes: int) -> Held:
-    """Decide whether the guarantees of a pool can be held on so many of its nodes."""
-    choices = _choices(ground, offer)
+def held(ground: Ground, offer: Offer, nodes: int, *, explain: bool = True) -> Held:
+    """Decide whether the guarantees of a pool can be held on so many of its nodes.
+
+    Args:
+        ground: the cluster.
+        offer: the pool.
+        nodes: how many of its nodes are there.
+        explain: whether to look for who could make room when they cannot.
+    """
+    choices = ground.kept(("choices", offer.name), lambda: _choices(ground, offer))
     if not choices:
         return Held(Verdict.PROVED)
     if _by_counting(offer, choices, nodes):
@@ -107,7 +114,7 @@ def held(ground: Ground, offer: Offer, nodes: int) -> Held:
     for mix in islice(product(*choices), MIXES):
         answer = _holds(offer, mix, nodes)
         if answer is False:
-            return Held(Verdict.VIOLATED, _short(offer, mix, nodes))
+            return Held(Verdict.VIOLATED, _short(offer, mix, nodes) if explain else None)
         if answer is None:
             missing = f"the search for a placement of all guarantees of {offer.name} was given up"
     number = 1
@@ -125,7 +132,7 @@ def spare_nodes(ground: Ground, offer: Offer) -> int | None:
     low, high = -1, offer.nodes
     while low < high:
         middle = (low + high + 1) // 2
-        if held(ground, offer, offer.nodes - middle).verdict is Verdict.PROVED:
+        if held(ground, offer, offer.nodes - middle, explain=False).verdict is Verdict.PROVED:
             low = middle
         else:
             high = middle - 1
@@ -137,8 +144,34 @@ def _choices(ground: Ground, offer: Offer) -> list[tuple[Use, ...]]:
     for tenant in ground.holders[offer.name]:
         for (pool, resource), reach in ground.reach(tenant).items():
             if pool == offer.name and reach.guaranteed:
-                found.append(tuple(_uses(ground, offer, tenant, resource, reach.guaranteed)))
+                uses = tuple(_uses(ground, offer, tenant, resource, reach.guaranteed))
+                found.append(_hardest(offer, uses))
     return found
+
+
+def _hardest(offer: Offer, uses: tuple[Use, ...]) -> tuple[Use, ...]:
+    """Leave out every use that is possible wherever another of the same guarantee is: smaller pods in its place."""
+    if offer.room.pods and sum(item.per_node for item in offer.pool.gpu_resources) > offer.room.pods:
+        return uses
+    kept: list[Use] = []
+    for use in sorted(uses, key=lambda item: -item.need.units):
+        if not any(_replaces(offer, use, other) for other in kept):
+            kept.append(use)
+    return tuple(kept)
+
+
+def _replaces(offer: Offer, small: Use, large: Use) -> bool:
+    """Whether the pods of one use fit wherever those of another lie, which have as many units or more each."""
+    size, other = small.need.units, large.need.units
+    cells = [dict(cell).get(small.resource, 0) for cell in offer.room.cells]
+    # What spans NUMA nodes leaves whole parts of each only if these are multiples of the smaller pods.
+    if len(cells) > 1 and other > max(cells) and any(cell % size for cell in cells):
+        return False
+    vfs = dict(large.need.vfs)
+    if any(count * (other // size) > vfs.get(fabric, 0) for fabric, count in small.need.vfs):
+        return False
+    pods = {item: item.guaranteed // (item.pods * item.need.units) * item.pods for item in (small, large)}
+    return pods[small] <= pods[large] * (other // size)
 
 
 def _uses(ground: Ground, offer: Offer, tenant: ClusterTenant, resource: str, guaranteed: int) -> Iterator[Use]:

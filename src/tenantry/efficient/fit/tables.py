@@ -73,12 +73,14 @@ class Largest:
 
     Attributes:
         pod: units of the largest pod; 0 when none.
+        fabric_pod: the same with one virtual function of each of its fabrics for each unit; None without a fabric.
         gang: pods of the largest gang.
         gang_need: what each of its pods takes; None when there is none.
         workload: class of work whose pods the gang has; empty for the largest pods.
     """
 
     pod: int
+    fabric_pod: int | None
     gang: int = 0
     gang_need: Need | None = None
     workload: str = ""
@@ -152,8 +154,8 @@ def tables(ground: Ground) -> Tables:
 
 def _pool_rows(ground: Ground, offer: Offer) -> Iterator[PoolRow]:
     lost = min(offer.nodes, ground.loss.worst(offer.name))
-    whole = held(ground, offer, offer.nodes).verdict
-    left = held(ground, offer, offer.nodes - lost).verdict if lost else whole
+    whole = held(ground, offer, offer.nodes, explain=False).verdict
+    left = held(ground, offer, offer.nodes - lost, explain=False).verdict if lost else whole
     spare = spare_nodes(ground, offer) if whole is Verdict.PROVED else None
     for resource in offer.pool.gpu_resources:
         promised = 0
@@ -187,13 +189,10 @@ def _largest(
     shared = offer.resource(resource).kind is ResourceKind.SHARED
     most = min(bound, offer.room.units(resource), 1 if shared else bound)
     single = offer.resource(resource).kind is not ResourceKind.GPU
-    pod, plain = 0, None
-    for units in range(most, 0, -1):
-        need = Need(resource, units, tuple((name, units * each) for name, each in vfs))
-        refused = refusal(offer.room, need)
-        if refused is None or refused.unknown:
-            pod, plain = units, need
-            break
+    plain = _largest_pod(offer, resource, (), most)
+    wired = _largest_pod(offer, resource, vfs, most) if vfs else None
+    pod = plain.units if plain is not None else 0
+    fabric_pod = (wired.units if wired is not None else 0) if vfs else None
     best: tuple[int, int, str, Need] | None = None
     for workload in ground.work_of[tenant.name]:
         for outcome in ground.outcomes(workload, tenant):
@@ -211,11 +210,22 @@ def _largest(
                 if pods and (best is None or pods * job.need.units > best[0]):
                     best = pods * job.need.units, pods, workload.name, job.need
     if best is not None:
-        return Largest(pod, best[1], best[3], best[2])
-    if plain is not None and single:
-        plain = Need(resource, 1)  # a process uses one instance, so gangs of instances have one in each pod
-    pods = _gang(ground, tenant, offer, plain, bound) if plain is not None else 0
-    return Largest(pod, pods, plain if pods else None)
+        return Largest(pod, fabric_pod, best[1], best[3], best[2])
+    usual = wired if vfs else plain
+    if usual is not None and single:
+        usual = Need(resource, 1)  # a process uses one instance, so gangs of instances have one in each pod
+    pods = _gang(ground, tenant, offer, usual, bound) if usual is not None else 0
+    return Largest(pod, fabric_pod, pods, usual if pods else None)
+
+
+def _largest_pod(offer: Offer, resource: str, vfs: Counted, most: int) -> Need | None:
+    """Return the largest pod that an empty node admits, with so many virtual functions for each unit."""
+    for units in range(most, 0, -1):
+        need = Need(resource, units, tuple((name, units * each) for name, each in vfs))
+        refused = refusal(offer.room, need)
+        if refused is None or refused.unknown:
+            return need
+    return None
 
 
 def _gang(ground: Ground, tenant: ClusterTenant, offer: Offer, need: Need, bound: int) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from tenantry.efficient.fit.jobs import Job
 from tenantry.efficient.fit.offers import (
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tenantry.efficient.fit.offers import Offer, Reach
     from tenantry.model.cluster import Cluster, ClusterTenant, Pool, PoolResource
     from tenantry.model.spec import Workload
+
+T = TypeVar("T")
 
 GIBIBYTE = 1024**3
 LEAST_SHARE = 0.9
@@ -108,6 +110,7 @@ class Ground:
         self.offers: dict[str, Offer] = offers(cluster, self.lost)
         self._reaches: dict[str, dict[tuple[str, str], Reach]] = {}
         self._outcomes: dict[tuple[str, str], tuple[Outcome, ...]] = {}
+        self._kept: dict[tuple[str, ...], object] = {}
 
     @cached_property
     def tenants(self) -> dict[str, ClusterTenant]:
@@ -131,6 +134,12 @@ class Ground:
             for name in workload.spec.tenants or list(self.tenants):
                 found.setdefault(name, []).append(workload)
         return {name: tuple(items) for name, items in found.items()}
+
+    def kept(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """Return something that is made once, and asked for several times."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast("T", self._kept[key])
 
     def reach(self, tenant: ClusterTenant) -> dict[tuple[str, str], Reach]:
         """What a tenant may use, by pool and resource."""

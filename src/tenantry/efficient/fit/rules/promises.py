@@ -67,7 +67,7 @@ def _node_loss(ground: Ground) -> Iterator[Hit]:
         return
     for offer in ground.offers.values():
         lost = min(offer.nodes, ground.loss.worst(offer.name))
-        if not lost or held(ground, offer, offer.nodes).verdict is not Verdict.PROVED:
+        if not lost or held(ground, offer, offer.nodes, explain=False).verdict is not Verdict.PROVED:
             continue
         answer = held(ground, offer, offer.nodes - lost)
         if answer.short is not None:
