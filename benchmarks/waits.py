@@ -6,6 +6,7 @@ Every virtual cluster is a queue below the root. Its quota and weight are its pa
 clusters, scaled to the cluster at hand; clusters without published nodes have no quota and the smallest weight. All
 jobs have one priority and may be evicted, save a checkpoint every hour, and take 30 s to leave. Fair share is the model
 of the KAI scheduler, the static partition gives every queue its part for good, and FIFO is strict: nobody overtakes.
+A job that never starts counts with as long as it has waited at the end, and ``at_least`` names what that makes a bound.
 """
 
 from __future__ import annotations
@@ -17,15 +18,14 @@ import os
 import resource
 import sys
 import time
-from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from tenantry.fair.kai.scheduler import KaiScheduler
+from tenantry.fair.measures import measure
+from tenantry.fair.measures.result import gpu_hours
 from tenantry.fair.replay.kernel.compiled import compiled_advance
-from tenantry.fair.replay.log import Happening, Log
 from tenantry.fair.replay.policies import fair_share, fifo, static_partition
 from tenantry.fair.replay.run import run_replay
 from tenantry.fair.replay.setup import Setup
@@ -49,41 +49,23 @@ def setup_for(nodes: int, published: dict[str, int], tenants: Sequence[str]) -> 
     return Setup(tuple(Node(f"node-{number:03d}", gpus=float(GPUS)) for number in range(nodes)), tuple(queues), names)
 
 
-def waits(log: Log, table: JobTable) -> array[int]:
-    """Seconds from submission to the first start of every job, -1 for those that never start."""
-    found = array("q", [-1]) * len(table)
-    for time_of, happening, job in zip(log.time, log.happening, log.job, strict=True):
-        if happening == Happening.RUN and found[job] < 0:
-            found[job] = time_of - table.submit[job]
-    return found
-
-
-def percentile(ordered: Sequence[int], part: float) -> int:
-    """The value that so large a part of sorted values does not exceed."""
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0
-
-
 def replayed(setup: Setup, table: JobTable, name: str) -> dict[str, Any]:
     """Replay under one policy; return what came of it."""
     policy = POLICIES[name](setup, KaiScheduler())
     begin = time.process_time()
     log = run_replay(policy.setup, table, policy.scheduler)
     taken = time.process_time() - begin
-    waited = waits(log, table)
-    started = sorted(wait for wait in waited if wait >= 0)
-    small = sorted(wait for wait, gpus in zip(waited, table.gpus, strict=True) if wait >= 0 and gpus <= 1000)
-    ends = [when for when, happening in zip(log.time, log.happening, strict=True) if happening == Happening.FINISH]
-    lost = sum(
-        seconds * table.gpus[job] * table.pods[job]
-        for happening, job, seconds in zip(log.happening, log.job, log.detail, strict=True)
-        if happening == Happening.LOSE
-    )
+    result = measure(log, table, setup)
+    cluster, window = result.cluster, result.window
+    first, small = cluster.waits[0].first, cluster.waits[1].first
+    assert first is not None
+    assert small is not None
     return {
-        "policy": name, "started": len(started), "finished": len(ends), "mean_s": round(fmean(started)),
-        "p50_s": percentile(started, 0.5), "p95_s": percentile(started, 0.95), "p99_s": percentile(started, 0.99),
-        "one_gpu_p95_s": percentile(small, 0.95), "evictions": sum(item == Happening.EVICT for item in log.happening),
-        "lost_gpu_h": round(lost / 1000 / 3600), "days": round((log.end - table.submit[0]) / 86400, 1),
-        "cycles": log.cycles, "cpu_s": round(taken, 1), "jobs_per_s": round(len(table) / taken),
+        "policy": name, "finished": cluster.jobs.finished, "never_started": cluster.jobs.waiting,
+        "mean_s": round(first.mean), "p50_s": first.p50, "p95_s": first.p95, "p99_s": first.p99,
+        "at_least": list(first.at_least), "one_gpu_p95_s": small.p95, "evictions": cluster.evictions.count,
+        "lost_gpu_h": round(gpu_hours(cluster.evictions.lost)), "days": round((window.end - window.start) / 86400, 1),
+        "cycles": window.cycles, "cpu_s": round(taken, 1), "jobs_per_s": round(len(table) / taken),
     }  # fmt: skip
 
 

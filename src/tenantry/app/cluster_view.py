@@ -14,7 +14,7 @@ from tenantry.fair.kai.rules import VERSIONS
 from tenantry.io.scheduler_snapshot import read_snapshot
 from tenantry.lint import RULES, LintContext, lint
 from tenantry.model.finding import Finding, Severity
-from tenantry.model.problem import Location, nearest_name
+from tenantry.model.problem import Location, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,8 +90,7 @@ class ClusterView:
             InputError: if there is none of that name.
         """
         if name not in self.pools:
-            near = nearest_name(name, self.pools)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = did_you_mean(name, self.pools)
             raise InputError(f"there is no node pool {name!r}; there are {', '.join(self.pools)}{hint}")
         return self.pools[name]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tenantry.app.schema import SCHEMA_FILE, json_schema
 from tenantry.errors import InputError
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 
 DEFAULT_EXAMPLE = "dell-ai-factory-h200"
 
@@ -39,8 +39,7 @@ def example(name: str) -> Path:
     """
     names = example_names()
     if name not in names:
-        near = nearest_name(name, names)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(name, names)
         raise InputError(f"there is no example named {name!r}; there are {', '.join(names)}{hint}")
     return examples_folder() / name
 

@@ -8,7 +8,7 @@ from tenantry.app.naming import Masked, job_title
 from tenantry.errors import InputError
 from tenantry.fair.explain.words import listed
 from tenantry.model.duration import duration_text
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 
 if TYPE_CHECKING:
     from tenantry.app.cluster_view import ClusterView, PoolView
@@ -76,8 +76,7 @@ def _not_now(view: ClusterView, wanted: str, there: list[str], names: Naming, te
 def _nowhere(lead: str, wanted: str, there: list[str], others: list[str]) -> str:
     """What is said of a name that no job has."""
     known = [*there, *others]
-    near = nearest_name(wanted, [*known, *(item.partition("/")[2] for item in known)])
-    hint = f"; did you mean {near!r}?" if near else ""
+    hint = did_you_mean(wanted, [*known, *(item.partition("/")[2] for item in known)])
     shown = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
     return f"{lead} {shown or 'none'}{hint}"
 

@@ -15,7 +15,7 @@ from tenantry.errors import InputError
 from tenantry.fair.replay.setup import AS_USUAL, Behaviour
 from tenantry.io.tenant_table import load_tenant_table
 from tenantry.io.walk import shown
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -176,8 +176,7 @@ def known_pool(platform: Scheduling, name: str) -> PoolScheduling:
     """
     names = [pool.name for pool in platform.pools]
     if name not in names:
-        near = nearest_name(name, names)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(name, names)
         raise InputError(f"there is no node pool {name!r}; expected one of {', '.join(names)}{hint}")
     found = platform.pools[names.index(name)]
     if found.offer.refused:

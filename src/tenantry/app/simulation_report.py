@@ -11,7 +11,7 @@ from tenantry.fair.measures.events import EVENT_COLUMNS, JOB_COLUMNS, event_batc
 from tenantry.io.rows import write_csv, write_parquet
 from tenantry.io.walk import shown
 from tenantry.model.column import Column, Kind
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,8 +63,7 @@ def report_of(simulation: Simulation, tenant: str = "") -> Report:
 def _known(simulation: Simulation, tenant: str) -> None:
     names = sorted({each.name for run in simulation.runs for each in run.measured.result.tenants})
     if tenant not in names:
-        near = nearest_name(tenant, names)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(tenant, names)
         # Without a hint no name of others is told.
         raise InputError(f"no job that was replayed is of a tenant {tenant!r}{hint}")
 

@@ -28,7 +28,7 @@ class CheckedSpec:
     Attributes:
         spec: the documents of the chosen environment.
         cluster: the same, joined with the catalog.
-        loaded: the same with the place of every part.
+        loaded: the same, with the place of everything in the files.
     """
 
     spec: Spec

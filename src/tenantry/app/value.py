@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.app.spec import load
 from tenantry.errors import InputError
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,6 @@ def _step(value: Any, step: str, walked: str) -> Any:
 
 
 def _nothing(here: str, step: str, names: list[str]) -> InputError:
-    near = nearest_name(step, names)
-    hint = f"; did you mean {near!r}?" if near else ""
+    hint = did_you_mean(step, names)
     shown = ", ".join(names[:15]) + (", ..." if len(names) > 15 else "")
     return InputError(f"{here} has no {step!r}; it has {shown or 'nothing'}{hint}")

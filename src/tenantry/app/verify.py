@@ -18,7 +18,7 @@ from tenantry.io.tenancy_file import load_tenancy
 from tenantry.model.claim import Impact
 from tenantry.model.finding import Severity
 from tenantry.model.manifest import Manifest
-from tenantry.model.problem import Location, nearest_name
+from tenantry.model.problem import Location, did_you_mean
 from tenantry.model.snapshot import Snapshot
 from tenantry.model.spec import Contract, Facts, Waiver
 from tenantry.model.tenancy import Declared, Permission, SignedFact, Strength
@@ -276,8 +276,7 @@ def _chosen(ids: Sequence[str], channels: Sequence[Channel]) -> list[Channel]:
 
 
 def _unknown(noun: str, name: str, names: Sequence[str], where: str = "") -> InputError:
-    near = nearest_name(name, names)
-    hint = f"; did you mean {near!r}?" if near else ""
+    hint = did_you_mean(name, names)
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return InputError(f"{where + ' ' if where else ''}{noun} {name!r}, which there is not; there are {shown}{hint}")
 

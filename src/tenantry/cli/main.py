@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "simulate": "Replay jobs on the platform of a spec: who runs, who waits, who is evicted",
     "sweep": "Simulate every combination of scenarios, values, loads and seeds on all cores or a cluster",
     "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
+    "advise": "Advise how to share GPUs: whole, MIG, MPS or time-slicing, with reasons and what would change it",
+    "probe": "Measure work on a GPU, alone and beside copies, or render the Jobs that do",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
     "demo": "Compile and lint the Dell AI Factory example and draw it",

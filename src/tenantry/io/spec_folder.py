@@ -19,7 +19,7 @@ from tenantry.io.spec_values import NoSuchPlace, Values, document_of, set_value
 from tenantry.io.spec_words import Complaint, complaints
 from tenantry.io.walk import Walk, shown
 from tenantry.io.yaml_read import load_documents, os_reason, read_file
-from tenantry.model.problem import DocPath, Location, SpecProblem, Subject, nearest_name
+from tenantry.model.problem import DocPath, Location, SpecProblem, Subject, did_you_mean, nearest_name
 from tenantry.model.spec import API_VERSION, DOCUMENT_KINDS, Contract, Facts, Platform, Spec, Tenant, Waiver, Workload
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _layers(folder: Path, environment: str) -> tuple[list[Path], list[Path]]:
     root = folder / ENVIRONMENTS
     names = [entry.name for entry in _entries(root) if entry.is_dir()] if root.is_dir() else []
     if environment not in names:
-        near = nearest_name(environment, names)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(environment, names)
         known = f"there are {', '.join(names)}" if names else f"there is no folder {shown(root)}"
         raise InputError(f"{shown(folder)} has no environment {environment!r}; {known}{hint}")
     return [base if base.is_dir() else folder], [root / environment]

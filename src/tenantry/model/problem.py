@@ -75,3 +75,9 @@ def nearest_name(found: str, valid: Iterable[str]) -> str | None:
     folded = {name.casefold(): name for name in reversed(names)}
     close = get_close_matches(found.casefold(), list(folded), n=1, cutoff=0.55)
     return folded[close[0]] if close else None
+
+
+def did_you_mean(found: str, valid: Iterable[str]) -> str:
+    """Return the end of a message that proposes the valid name closest to ``found``, empty when nothing is close."""
+    near = nearest_name(found, valid)
+    return f"; did you mean {near!r}?" if near else ""

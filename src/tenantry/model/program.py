@@ -112,4 +112,4 @@ class SolveLimits:
 
 
 Solver = Callable[[Program, SolveLimits, "tuple[float, ...] | None"], Solution]
-"""Solves a program, from a first solution where one is at hand."""
+"""Solves a program; a solution at hand may be given, which is returned when no better one is found in time."""

@@ -16,6 +16,7 @@ from tenantry.fair.replay.driver import replay
 from tenantry.fair.replay.kernel import run as kernel
 from tenantry.fair.replay.kernel.compiled import compiled_advance
 from tenantry.fair.replay.kernel.coverage import not_covered
+from tenantry.fair.replay.kernel.layout import lay_out
 from tenantry.fair.replay.kernel.run import replay_fast
 from tenantry.fair.replay.log import Happening, Log
 from tenantry.model.job_table import JobTable
@@ -81,6 +82,21 @@ def test_the_log_is_the_same_however_often_it_is_taken_away(compiled: bool, monk
     assert found == expected
     assert ended == sorted(ended)
     assert len(ended) > 5
+
+
+@both_ways
+def test_the_log_is_the_same_where_a_cycle_lacks_room_at_first(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def watched(*given: Any, rows: int, slack: int) -> Any:
+        tried.append(slack)
+        return lay_out(*given, rows=rows, slack=slack)
+
+    monkeypatch.setattr(kernel, "SLACK", 0)
+    monkeypatch.setattr(kernel, "lay_out", watched)
+    for seed, jobs in CASES[-2:]:
+        compare(seed, jobs, compiled=compiled)
+    assert len(tried) > len(CASES[-2:])
 
 
 @both_ways

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry import __version__
 from tenantry.cli.render.fairshare import queue as queue_data
+from tenantry.cli.render.findings import plain_finding
 from tenantry.cli.render.layout import paragraph, table
-from tenantry.cli.render.plain import finding, moment, plain
+from tenantry.cli.render.plain import moment, plain
 from tenantry.fair.explain.sentences_gates import REFUSALS
 from tenantry.fair.explain.terms import CHANGES, SPARED, STANDINGS, WHO
 from tenantry.fair.explain.words import Plain, Words, counted, gpus, listed, number
@@ -240,7 +241,7 @@ def as_json(report: ExplainReport) -> str:
         "order": None
         if report.order is None
         else [{"job": item.job, "outcomes": dict(item.outcomes)} for item in report.order],
-        "findings": [finding(item) for item in report.findings],
+        "findings": [plain_finding(item) for item in report.findings],
         "notes": list(report.notes),
     }
     return json.dumps(plain(body), indent=2, ensure_ascii=False)

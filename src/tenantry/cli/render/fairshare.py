@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tenantry import __version__
+from tenantry.cli.render.findings import plain_finding
 from tenantry.cli.render.layout import paragraph, table
-from tenantry.cli.render.plain import amounts, finding, moment, plain
+from tenantry.cli.render.plain import amounts, moment, plain
 from tenantry.fair.explain.words import GIB, clock, gpus, number
 from tenantry.fair.fairshare import CRUMB, RESOURCES
 from tenantry.model.duration import duration_text
@@ -83,7 +84,7 @@ def as_json(report: FairShareReport, resources: Sequence[str]) -> str:
         "simulated": report.after is not None,
         "starving": report.starving,
         "pools": [_pool(pool) for pool in report.pools],
-        "findings": [finding(item) for item in report.findings],
+        "findings": [plain_finding(item) for item in report.findings],
         "notes": list(report.notes),
     }
     return json.dumps(plain(body), indent=2, ensure_ascii=False)

@@ -11,7 +11,6 @@ from tenantry.fair.explain.words import EPOCH_FROM
 
 if TYPE_CHECKING:
     from tenantry.fair.fairshare import Amounts
-    from tenantry.model.finding import Finding
 
 DIGITS = 6
 """Digits after the point: parts of GPUs leave crumbs in sums."""
@@ -53,19 +52,4 @@ def amounts(item: Amounts) -> dict[str, Any]:
         "unused": item.unused,
         "lent": item.lent,
         "starved": item.starved,
-    }
-
-
-def finding(item: Finding) -> dict[str, Any]:
-    """One finding."""
-    return {
-        "rule": item.rule,
-        "severity": item.severity.word,
-        "subject": item.subject,
-        "message": item.message,
-        "file": item.location.file,
-        "line": item.location.line,
-        "column": item.location.column,
-        "path": item.path,
-        "fix": item.fix,
     }

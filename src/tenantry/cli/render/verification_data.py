@@ -16,11 +16,11 @@ from tenantry.model.finding import Verdict
 
 if TYPE_CHECKING:
     from tenantry.app.fix_edits import Edit
-    from tenantry.app.verification import ChannelResult, SafeFinding, VerifyReport
+    from tenantry.app.verification import ChannelResult, Gap, SafeFinding, StrengthColumn, VerifyReport
     from tenantry.model.claim import Step
     from tenantry.model.problem import Location
     from tenantry.model.spec import Waiver
-    from tenantry.model.tenancy import Permission
+    from tenantry.model.tenancy import Permission, SignedFact
 
 FORMAT_VERSION = "1.0"
 MOST_IN_CASE = 20
@@ -43,44 +43,14 @@ def as_json(report: VerifyReport) -> str:
         "tenants": [_tenant(report, name) for name in report.names],
         "matrix": [_cell(report, pair) for pair in report.cells],
         "channels": [_channel(item) for item in report.channels],
-        "strengths": [
-            {
-                "strength": column.strength.name.lower(),
-                "channels": {name: verdict.value for name, verdict in column.verdicts.items()},
-                "pairs": {
-                    "VIOLATED": column.violated,
-                    "UNKNOWN": column.unknown,
-                    "PROVED": column.pairs - column.violated - column.unknown,
-                },
-            }
-            for column in report.strengths
-        ],
+        "strengths": [_strength(column) for column in report.strengths],
         "findings": [_finding(item) for item in report.findings],
-        "missing": [
-            {
-                "fact": gap.fact,
-                "how": list(gap.how),
-                "channels": list(gap.channels),
-                "findings": gap.findings,
-                "state": gap.state,
-                "entry": gap.entry,
-            }
-            for gap in report.gaps
-        ],
+        "missing": [_gap(gap) for gap in report.gaps],
         "contract": [
             *(_permission(item, expired=False) for item in report.permissions),
             *(_permission(item, expired=True) for item in report.expired_permissions),
         ],
-        "facts": [
-            {
-                "id": item.id,
-                "value": item.value,
-                "evidence": item.evidence,
-                "signedBy": item.signed_by,
-                "expired": item.expired,
-            }
-            for item in report.facts
-        ],
+        "facts": [_fact(item) for item in report.facts],
         "waivers": [
             *(_waiver(item, expired=False) for item in report.waivers),
             *(_waiver(item, expired=True) for item in report.expired_waivers),
@@ -89,6 +59,39 @@ def as_json(report: VerifyReport) -> str:
         "notes": list(report.notes),
     }
     return json.dumps(body, indent=2, ensure_ascii=False, default=str)
+
+
+def _strength(column: StrengthColumn) -> dict[str, Any]:
+    return {
+        "strength": column.strength.name.lower(),
+        "channels": {name: verdict.value for name, verdict in column.verdicts.items()},
+        "pairs": {
+            "VIOLATED": column.violated,
+            "UNKNOWN": column.unknown,
+            "PROVED": column.pairs - column.violated - column.unknown,
+        },
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "fact": gap.fact,
+        "how": list(gap.how),
+        "channels": list(gap.channels),
+        "findings": gap.findings,
+        "state": gap.state,
+        "entry": gap.entry,
+    }
+
+
+def _fact(item: SignedFact) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "value": item.value,
+        "evidence": item.evidence,
+        "signedBy": item.signed_by,
+        "expired": item.expired,
+    }
 
 
 def _verdict(report: VerifyReport) -> Verdict:

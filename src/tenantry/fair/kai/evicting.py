@@ -67,7 +67,9 @@ def reclaim(session: Session) -> None:
             continue
         losing = losing_queues(session, job)
         candidates = [
-            victim for victim in session.jobs.values() if spared_by_reclaim(session, job, victim, losing) is None
+            victim
+            for victim in session.jobs.values()
+            if victim.active and spared_by_reclaim(session, job, victim, losing) is None
         ]
         ledger = Ledger(session)
 
@@ -94,7 +96,7 @@ def preempt(session: Session) -> None:
         candidates = [
             victim
             for victim in session.jobs.values()
-            if spared_by_preempt(session, job, victim) is None and _on_known_nodes(session, victim)
+            if victim.active and spared_by_preempt(session, job, victim) is None and _on_known_nodes(session, victim)
         ]
 
         def judge(part: Job, victims: Mapping[str, Sequence[Task]]) -> Any:

@@ -36,15 +36,15 @@ class Held:
     the node does not offer is not counted at all.
     """
 
-    __slots__ = ("ask", "booked", "groups", "shares_gpu", "status", "task")
+    __slots__ = ("accepted", "ask", "booked", "groups", "shares_gpu", "status", "task")
 
     def __init__(self, task: Task, offered: Sequence[float]) -> None:
-        self.task, self.ask = task, task.ask
+        self.task, self.ask, self.accepted = task, task.ask, task.accepted
         self.status, self.groups, self.shares_gpu = task.status, task.groups, task.shares_gpu
         shared = GPU if task.shares_gpu else -1
         self.booked = [
             (position, amount)
-            for position, amount in enumerate(task.accepted)
+            for position, amount in enumerate(self.accepted)
             if amount and offered[position] and position != shared
         ]
 
@@ -149,8 +149,19 @@ class Node:
 
     def update(self, task: Task) -> None:
         """Take note that a pod has changed."""
-        self.remove(task.uid)
-        self.add(task)
+        held = self.held[task.uid]
+        if held.task is not task or held.accepted is not task.ask.vector or not task.status & IS_USED:
+            self.remove(task.uid)
+            self.add(task)
+            return
+        # A pod of whole GPUs takes the same whatever its status is. It goes to the end, as one that comes anew does.
+        del self.held[task.uid]
+        self._book(held, -1.0)
+        held.status, held.groups = task.status, task.groups
+        self.held[task.uid] = held
+        self._book(held, 1.0)
+        self.version += 1
+        self.kind = UNKNOWN
 
     def move_part(self, task: Task) -> None:
         """Take a pod in again with other shared GPUs, while what it holds already is still on its way out."""

@@ -67,8 +67,7 @@ def _name(node: Node) -> str:
 
 def _goodness(session: Session, ask: Ask, node: Node) -> Goodness | None:
     """How good a node is apart from where it is, the same for all of one kind; None where the pod has no room."""
-    whole = 0.0 if ask.shared else ask.vector[GPU]
-    if node.idle[GPU] + node.releasing[GPU] < whole or not node.fits_later(ask):
+    if not node.fits_later(ask):
         return None
     plugins = session.plugins
     return (

@@ -14,7 +14,7 @@ from tenantry.io.scheduler_snapshot.fields import parse_time
 from tenantry.io.yaml_read import load_documents
 from tenantry.model.job import DEFAULT_JOB_PRIORITY, DEFAULT_SUBGROUP, Job, Subgroup, TopologyConstraint
 from tenantry.model.pool_snapshot import JobTitle, SetAside
-from tenantry.model.problem import nearest_name
+from tenantry.model.problem import did_you_mean
 from tenantry.model.reading import items, text
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _preemptible(fields: Fields) -> bool | None:
 def _priority(fields: Fields, priorities: Priorities) -> int:
     name = fields.text("spec", "priorityClassName")
     if name and name not in priorities.values and priorities.values:
-        near = nearest_name(name, priorities.values)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(name, priorities.values)
         fields.find(
             "SNAP-PRIORITY-CLASS",
             ("spec", "priorityClassName"),

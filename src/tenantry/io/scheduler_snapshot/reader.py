@@ -15,7 +15,7 @@ from tenantry.model.finding import Severity
 from tenantry.model.job import ACTIVE_USED, PodStatus
 from tenantry.model.moment import Moment
 from tenantry.model.pool_snapshot import DEFAULT_POOL, JobTitle, PoolSnapshot, SetAside
-from tenantry.model.problem import SpecProblem, Subject, nearest_name
+from tenantry.model.problem import SpecProblem, Subject, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,8 +68,7 @@ class ClusterSnapshot:
             InputError: if there is none of that name.
         """
         if name not in self.pools:
-            near = nearest_name(name, self.pools)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = did_you_mean(name, self.pools)
             raise InputError(f"there is no node pool {name!r}; there are {', '.join(self.pools)}{hint}")
         if name not in self._read:
             self._read[name] = _Pool(self._cluster, self._log, name).read()
@@ -215,8 +214,7 @@ class _Pool:
             message = f"pods of namespace {strangers[0]} name it as their group, and the scheduler counts them to it"
             item.find("SNAP-SAME-NAME", ("metadata", "name"), message)
         if queue not in known:
-            near = nearest_name(queue, known)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = did_you_mean(queue, known)
             message = (
                 f"queue {queue or '(none)'} does not exist in node pool {self.name}; the job is never scheduled{hint}"
             )

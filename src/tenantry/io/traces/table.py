@@ -18,7 +18,7 @@ from tenantry.io.traces.rows import Layout, Row, Rows, open_rows
 from tenantry.io.traces.survey import Doubles, first_of
 from tenantry.io.traces.values import Clock, is_missing
 from tenantry.io.walk import shown
-from tenantry.model.problem import Location, nearest_name
+from tenantry.model.problem import Location, did_you_mean
 from tenantry.model.trace import TraceJob
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ class Table:
         for name in names:
             if folded(name) in self._columns:
                 return self._columns[folded(name)]
-        near = nearest_name(names[0], self._columns)
-        hint = f"; did you mean {near!r}?" if near else ""
+        hint = did_you_mean(names[0], self._columns)
         found = printable(", ".join(self.rows.header))
         message = f"{self.reading.file}:1: there is no column {' or '.join(names)}; {self.needs}; found {found}{hint}"
         raise InputError(message)

@@ -52,6 +52,7 @@ from tenantry.fair.replay.kernel.memory import (
     NODE_TOUCHED,
     NONE,
     NOW,
+    OVERFULL,
     PAIR,
     POD,
     POD_BATCH,
@@ -270,7 +271,9 @@ def touch_job(m: Ints, job: int) -> None:
 
 def note_taken_back(m: Ints, pod: int) -> None:
     """Remember that a pod was promised a place on a node, which goes on to count it among its own."""
-    if m[TAKEN_BACKS] < m[ROOM_FOR_TAKEN_BACKS]:
+    if m[TAKEN_BACKS] == m[ROOM_FOR_TAKEN_BACKS]:
+        m[OVERFULL] = 1
+    else:
         place = m[TAKEN_BACK_AT] + m[TAKEN_BACKS] * PAIR
         m[place], m[place + 1] = pod, m[pod + POD_PROMISE]
         m[TAKEN_BACKS] += 1

@@ -21,6 +21,7 @@ from tenantry.fair.replay.kernel.lists import (
 )
 from tenantry.fair.replay.kernel.memory import (
     CHANGED,
+    CRAMPED,
     CYCLES,
     DONE,
     DUE,
@@ -60,6 +61,7 @@ from tenantry.fair.replay.kernel.memory import (
     NEXT_JOB,
     NONE,
     NOW,
+    OVERFULL,
     PARTIAL,
     PENDING_PODS,
     PERIOD,
@@ -91,7 +93,10 @@ if TYPE_CHECKING:
 
 
 def advance(m: Ints, f: Floats, pause: int) -> int:
-    """Let things happen until all have, the log is full, or so many more jobs have ended."""
+    """Let things happen until all have, the log is full, or so many more jobs have ended.
+
+    After :data:`~.memory.CRAMPED` nothing in the memory holds any more.
+    """
     last = m[FINISHED] + pause
     while True:
         time = next_time(m)
@@ -110,6 +115,8 @@ def advance(m: Ints, f: Floats, pause: int) -> int:
                 m[LAST_CYCLE] = time
                 m[CYCLES] += 1
                 cycle(m, f)
+                if m[OVERFULL]:
+                    return CRAMPED
                 plan_cycle(m)
         if m[IDLE_EVICTIONS] > STUCK_AFTER:
             m[STUCK] = 1

@@ -29,6 +29,8 @@ WORD = 32
 """Bits of a word in a tree of words."""
 GONE = -2
 """In links of protected jobs: in no list."""
+SLACK = 4
+"""Promises that one cycle may take back, for each place in the other lists of a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class Asks(NamedTuple):
     preemptible: array[int]
 
 
-def lay_out(setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[int], rows: int) -> Layout:
+def lay_out(
+    setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[int], *, rows: int, slack: int
+) -> Layout:
     """Lay out a replay.
 
     Args:
@@ -67,6 +71,7 @@ def lay_out(setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[
         scheduler: decides; :func:`~.coverage.not_covered` must have found nothing.
         kept: positions of the jobs that are replayed.
         rows: rows the log has room for.
+        slack: promises that one cycle may take back, for each place in the other lists of a cycle.
     """
     if not isinstance(scheduler, KaiScheduler | FifoScheduler):
         raise TypeError(f"{scheduler.name} cannot be laid out")
@@ -78,7 +83,7 @@ def lay_out(setup: Setup, table: JobTable, scheduler: Scheduler, kept: Sequence[
     made.nodes([int(node.gpus) for node in sorted(setup.nodes, key=lambda node: node.name)])
     made.classes(asks)
     made.jobs(asks)
-    made.lists(asks)
+    made.lists(asks, slack)
     made.protections(scheduler.settings, queues if isinstance(scheduler, KaiScheduler) else [])
     made.m[at.ROWS_AT] = made.room(rows * at.ROWS)
     made.m[at.ROOM_FOR_ROWS] = rows
@@ -274,7 +279,7 @@ class _Memory:
         empty[at.POD_NODE] = empty[at.POD_PROMISE] = at.NONE
         m.extend(_column(empty) * sum(asks.pods))
 
-    def lists(self, asks: Asks) -> None:
+    def lists(self, asks: Asks, slack: int) -> None:
         """Make room for the lists of a search and of a cycle."""
         m = self.m
         # Every pod that runs holds a GPU. Every one that is promised a place had one free or of a victim, but for the
@@ -282,7 +287,7 @@ class _Memory:
         most = 4 * m[at.TOTAL] + 2 * max(asks.pods, default=0) + 64
         m[at.SHIFT_LIST], m[at.CHARGE_LIST] = self.room(most * at.SHIFT), self.room(most * at.CHARGE)
         m[at.ENTRY_LIST] = self.room(most * at.ENTRY)
-        m[at.ROOM_FOR_TAKEN_BACKS], m[at.TAKEN_BACK_AT] = 4 * most, self.room(4 * most * at.PAIR)
+        m[at.ROOM_FOR_TAKEN_BACKS], m[at.TAKEN_BACK_AT] = slack * most, self.room(slack * most * at.PAIR)
         for scalar in (
             at.RECORDED_AT, at.POTENTIAL_AT, at.CHOSEN_AT, at.RELEVANT_AT, at.CANDIDATES_AT, at.CORNER_AT,
         ):  # fmt: skip

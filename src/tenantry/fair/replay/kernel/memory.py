@@ -89,7 +89,8 @@ SELECTION, ACTION, SEARCH, PROBE, SCENARIO, KNOWN = 104, 105, 106, 107, 108, 109
 SEEKER, MODE = 110, 111  # job that victims are searched for, and the action that searches
 AHEAD = 112  # GPUs of the largest job before it in its queue
 TAKEN_BACK_AT, TAKEN_BACKS, ROOM_FOR_TAKEN_BACKS = 113, 114, 115  # promises taken back in this cycle: pod, node
-WALKS = 116  # scalars of the walks
+OVERFULL = 116  # 1 if that list was too short in this cycle
+WALKS = 117  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
@@ -183,5 +184,5 @@ CONSOLIDATE, RECLAIM, PREEMPT, STALE = 1, 2, 3, 4
 """Actions, in rows of the log and as ways to look for victims."""
 STUCK_AFTER = 10_000
 """As in the literal replay."""
-DONE, FULL = 0, 1
-"""Why the clock stops: everything has happened, or the log has to be taken away first."""
+DONE, FULL, CRAMPED = 0, 1, 2
+"""Why the clock stops: all has happened, the log has to be taken away first, or a list of a cycle was too short."""

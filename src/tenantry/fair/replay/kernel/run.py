@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from tenantry.fair.replay.kernel import memory as at
 from tenantry.fair.replay.kernel.clock import advance
 from tenantry.fair.replay.kernel.compiled import compiled_advance
-from tenantry.fair.replay.kernel.layout import lay_out
+from tenantry.fair.replay.kernel.layout import SLACK, lay_out
 from tenantry.fair.replay.log import NOBODY, Log
 from tenantry.fair.replay.work import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tenantry.fair.replay.kernel.layout import Layout
     from tenantry.fair.replay.setup import Setup
     from tenantry.fair.scheduler import Scheduler
     from tenantry.model.job_table import JobTable
@@ -43,14 +44,27 @@ def replay_fast(
         progress: told from time to time how many jobs have ended.
     """
     kept = [index for index in range(len(table)) if refusal(table, index, setup) is None]
-    layout = lay_out(setup, table, scheduler, kept, ROWS)
+    run = compiled_advance() if compiled else None
+    slack = SLACK
+    while (log := _replay(lay_out(setup, table, scheduler, kept, rows=ROWS, slack=slack), run, progress)) is None:
+        slack = 4 * slack + 1  # all over again: a cycle that had no room cannot be taken back
+    if not log.stuck and len(table):
+        # Jobs that are left out pass the clock as well.
+        last, until = table.submit[-1], setup.behaviour.until
+        log.end = max(log.end, last if until is None else min(last, until))
+    return log
+
+
+def _replay(layout: Layout, run: Callable[..., int] | None, progress: Callable[[int], None] | None) -> Log | None:
+    """Run what is laid out; None when a list of a cycle was too short."""
     m: Any = layout.m
     f: Any = layout.f
-    run = compiled_advance() if compiled else None
     if run is None:
         m, f, run = m.tolist(), f.tolist(), advance
     log = Log()
     while (ended := run(m, f, PAUSE)) != at.DONE or m[at.ROW]:
+        if ended == at.CRAMPED:
+            return None
         idle = not m[at.ROW] and m[at.ROOM_FOR_ROWS]
         _take_rows(m, log, layout.origin)
         if progress is not None:
@@ -60,10 +74,6 @@ def replay_fast(
         if idle:
             _make_more_room(m)
     log.end, log.cycles, log.stuck = int(m[at.NOW]), int(m[at.CYCLES]), bool(m[at.STUCK])
-    if not log.stuck and len(table):
-        # Jobs that are left out pass the clock as well.
-        last, until = table.submit[-1], setup.behaviour.until
-        log.end = max(log.end, last if until is None else min(last, until))
     return log
 
 
