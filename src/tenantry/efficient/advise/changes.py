@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 """Significant digits of a speed that is printed."""
+SMALLEST = 1e-9
+"""Scores below are slips, and no break-even point is looked for among them."""
 COPIES = 8
 """Copies whose memory is tried as a threshold; no GPU has more slices."""
 BURSTS = 16
@@ -75,7 +77,7 @@ def changes(work: WorkFacts, pool: PoolFacts, decision: Decision) -> tuple[Chang
 
 def _speeds(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
     """Speeds at which a rival would win, and at which the leader would lose."""
-    if work.interactive or decision.leader is None:
+    if work.interactive or decision.leader is None or decision.score.low < SMALLEST:
         return
     best = decision.score.low
     runner_up = 0.0
@@ -86,10 +88,9 @@ def _speeds(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[It
         if objection is not None and not (objection[0].id == "ADVISE-LATENCY" and objection[1].missing):
             continue
         runner_up = max(runner_up, per_gpu(work, pool, option).low)
-        if best > 0:
-            yield _faster(work, pool, option, best)
+        yield _faster(work, pool, option, best)
     leader = decision.leader
-    if runner_up > 0 and (leader.key in work.speeds):
+    if runner_up > SMALLEST and (leader.key in work.speeds):
         yield _slower(work, pool, leader, runner_up)
 
 
