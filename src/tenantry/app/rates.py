@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tenantry.io.profiles import ProfileReading
     from tenantry.io.service_demand import LoadedServices
     from tenantry.model.cluster import Cluster, Pool
-    from tenantry.model.gpu import Gpu
+    from tenantry.model.gpu import Gpu, Placement
     from tenantry.model.partition import Counts
     from tenantry.model.problem import DocPath, SpecProblem
     from tenantry.model.rate_plan import OperatingPoint, RatePlan
@@ -85,6 +85,21 @@ class RateReport:
         there = Counter(item.profile for layout in plan.layouts for item in layout)
         there.subtract(serving.placement.profile for serving in plan.servings)
         return tuple(sorted((name, count) for name, count in there.items() if count))
+
+    def kinds(self) -> list[tuple[int, tuple[tuple[Placement, str], ...]]]:
+        """GPUs of the chosen plan that are alike: how many, and each slice with the service on it, empty when free.
+
+        The most frequent first, then in the order of the plan.
+        """
+        plan = self.chosen.plan
+        if plan is None:
+            return []
+        names = {(each.gpu, each.placement): self.demand.services[each.service].name for each in plan.servings}
+        found = Counter(
+            tuple((item, names.get((number, item), "")) for item in layout)
+            for number, layout in enumerate(plan.layouts)
+        )
+        return sorted(((count, kind) for kind, count in found.items()), key=lambda pair: -pair[0])
 
     def used(self, service: int) -> dict[OperatingPoint, int]:
         """Slices of the chosen plan that serve a service, largest throughput first."""

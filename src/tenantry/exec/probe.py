@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from threading import BrokenBarrierError
@@ -448,6 +448,20 @@ def identify(card: str, profile: str) -> tuple[str, str]:
     return name, profile or found
 
 
+def check_mps(sharing: str, surroundings: Mapping[str, str]) -> None:
+    """Refuse to call by another name what CUDA does: it uses MPS where a control daemon is, and takes turns elsewhere.
+
+    Raises:
+        Failure: if MPS is said to share the GPU and no daemon is there, or one is there and MPS is not said to.
+    """
+    folder = surroundings.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps")
+    running = Path(folder, "control").exists()
+    if running and sharing != "mps":
+        raise Failure(f"an MPS control daemon is at {folder}, so the GPU is shared by MPS; say so with --sharing mps")
+    if sharing == "mps" and not running:
+        raise Failure(f"no MPS control daemon is at {folder}; start one with nvidia-cuda-mps-control -d")
+
+
 def driver_version(file: Path = Path("/proc/driver/nvidia/version")) -> str:
     """Return the version of the driver; empty when it cannot be known."""
     try:
@@ -505,6 +519,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not 0 < options.seconds <= 86_400 or options.batches < 0 or options.warmup < 0:
             raise Failure("--seconds must be above 0, --batches and --warmup not below")
         backend = find_backend(options.backend)
+        if backend != "cpu":
+            check_mps(options.sharing, os.environ)
         if options.out == "-":
             _run(options, backend, sys.stdout)
         else:

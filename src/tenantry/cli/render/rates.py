@@ -1,4 +1,4 @@
-"""The plan for services with rates, as text, JSON and Markdown."""
+"""The plan for services with rates, as text, JSON, Markdown and a page."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 from tenantry import __version__
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.cli.render.plain import plain
-from tenantry.model.partition import WHOLE, counts_of
+from tenantry.cli.render.rates_page import as_html
+from tenantry.cli.render.rates_words import HEADER, JUSTIFY, layout_words, service_cells, verdict
+from tenantry.model.partition import counts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tenantry.app.rates import RateReport
-    from tenantry.model.rate_plan import OperatingPoint, RateOutcome
+    from tenantry.model.rate_plan import RateOutcome
 
 FORMAT_VERSION = "1.0"
-HEADER = ("service", "work/s", "goal", "slices", "batch", "processes", "carry", "latency of a batch")
 
 
 def text(report: RateReport) -> str:
     """Write the verdict, the slices of each service and the layouts."""
-    lines = [line for sentence in _verdict(report) for line in paragraph(sentence)]
-    lines += ["", *table(HEADER, list(_services(report)), justify="lrrlrrrl")]
-    lines += ["", *_layout_lines(report)]
+    lines = [line for sentence in verdict(report) for line in paragraph(sentence)]
+    lines += ["", *table(HEADER, list(service_cells(report)), justify=JUSTIFY)]
+    lines += ["", *(line for words in layout_words(report) for line in paragraph(words, hang="    "))]
     for note in report.notes:
         lines += ["", *paragraph(note, indent="note: ")]
     return "\n".join(lines) + "\n"
@@ -32,9 +33,9 @@ def text(report: RateReport) -> str:
 
 def as_markdown(report: RateReport) -> str:
     """Write the same as Markdown."""
-    lines = [f"{sentence}  " for sentence in _verdict(report)]
-    lines += ["", _row(HEADER), "|---|---:|---:|---|---:|---:|---:|---|", *map(_row, _services(report))]
-    lines += ["", *(f"- {line.strip()}" for line in _layout_lines(report))]
+    lines = [f"{sentence}  " for sentence in verdict(report)]
+    lines += ["", _row(HEADER), "|---|---:|---:|---|---:|---:|---:|---|", *map(_row, service_cells(report))]
+    lines += ["", *(f"- {line.strip()}" for line in layout_words(report))]
     if report.notes:
         lines += ["", *(f"- note: {note}" for note in report.notes)]
     return "\n".join(lines) + "\n"
@@ -42,74 +43,6 @@ def as_markdown(report: RateReport) -> str:
 
 def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _verdict(report: RateReport) -> Iterator[str]:
-    count, gpus = len(report.demand.services), report.available
-    yield (
-        f"pool {report.pool}: {_many(gpus, 'GPU')} of model {report.gpu.title}; {_many(count, 'service')} with a rate"
-    )
-    needed = report.needed
-    proof = "proved: no plan needs fewer" if needed.proved else f"no plan needs fewer than {needed.bound:g}"
-    verb = "carries" if needed.objective == 1 else "carry"
-    greedy = len(report.baseline.layouts)
-    yield f"{_many(int(needed.objective), 'GPU')} {verb} everything ({proof}); the greedy plan takes {greedy}"
-    if report.within is not None:
-        within = report.within
-        proof = "proved: no plan serves more" if within.proved else f"at most {within.bound:.3f} can be"
-        whole = sum(service.weight for service in report.demand.services)
-        yield (
-            f"the pool has too few; with its {_many(gpus, 'GPU')} {within.objective:.3f} of {whole:g} services are "
-            f"served, by weight ({proof})"
-        )
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number:,} {word}{'s' if number != 1 else ''}"
-
-
-def _services(report: RateReport) -> Iterator[tuple[str, ...]]:
-    plan = report.chosen.plan
-    for number, service in enumerate(report.demand.services):
-        used = report.used(number)
-        first = (
-            service.name,
-            f"{service.rate:,.6g}",
-            "none" if service.goal_ms is None else f"{service.goal_ms:,g} ms",
-        )
-        if not used or plan is None:
-            yield (*first, "none", "", "", "0", "")
-        for point, count in used.items():
-            yield (
-                *first,
-                f"{count} x {_name(point.profile)}",
-                str(point.batch),
-                str(point.processes),
-                f"{count * point.throughput:,.1f}",
-                _latency(point),
-            )
-            first = ("", "", "")
-
-
-def _latency(point: OperatingPoint) -> str:
-    return "not measured" if point.latency_s is None else f"{1000 * point.latency_s:,g} ms ({point.statistic})"
-
-
-def _name(profile: str) -> str:
-    return "whole GPU" if profile == WHOLE else profile
-
-
-def _layout_lines(report: RateReport) -> Iterator[str]:
-    plan = report.chosen.plan
-    if plan is None:
-        return
-    services = report.demand.services
-    for number, layout in enumerate(plan.layouts):
-        by_place = {each.placement: services[each.service].name for each in plan.servings if each.gpu == number}
-        parts = [f"{_name(item.profile)} {by_place.get(item, 'free')}" for item in layout]
-        yield f"GPU {number}: {', '.join(parts)}"
-    free = ", ".join(f"{count} x {_name(name)}" for name, count in report.free())
-    yield f"free slices: {free or 'none'}"
 
 
 def as_json(report: RateReport) -> str:
@@ -193,5 +126,10 @@ def _service(report: RateReport, number: int) -> dict[str, Any]:
     }
 
 
-RENDERERS: Mapping[str, Callable[[RateReport], str]] = {"text": text, "json": as_json, "md": as_markdown}
+RENDERERS: Mapping[str, Callable[[RateReport], str]] = {
+    "text": text,
+    "json": as_json,
+    "md": as_markdown,
+    "html": as_html,
+}
 """Writer of each output format."""
