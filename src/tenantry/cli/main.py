@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "init": "Start a spec from an example",
     "compile": "Compile a spec into the GitOps tree that Argo CD syncs",
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
+    "fit": "Decide whether what a spec promises fits its hardware, and what the largest jobs are",
     "verify": "Prove that no tenant can act on another, or show how it can",
     "connectivity": "List who may connect to whom under the network policies of a folder",
     "explain": "Say why a job waits or runs, and what would change it",
