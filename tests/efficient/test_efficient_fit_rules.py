@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -436,3 +437,5 @@ def test_the_page_of_rules_has_them_all() -> None:
     page = fit_markdown()
 
     assert all(f"## {rule.id}\n" in page and rule.source in page for rule in RULES)
+    written = (Path(__file__).parents[2] / "docs" / "fit-rules.md").read_text("utf-8")
+    assert written == page, "docs/fit-rules.md is out of date; write it anew with: make docs"
