@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "fairshare": "Show who is due which share of a cluster, and who holds it",
     "simulate": "Replay jobs on the platform of a spec: who runs, who waits, who is evicted",
     "sweep": "Simulate every combination of scenarios, values, loads and seeds on all cores or a cluster",
+    "partition": "Plan the MIG layout of every GPU: what is served, what changes, and a proof",
     "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
     "get": "Print one resolved value of a spec",
     "schema": "Print the JSON Schema of spec documents",
