@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tenantry.app.partition_report import DemandRow, PartitionReport, PoolReport
 
-SOURCE = "MIG manager of the GPU operator: it partitions a GPU anew after clearing it, and needs it idle"
+SOURCE = "GPU operator, MIG manager (reconfigure-mig.sh): no pod may hold a GPU of the node while it works"
 
 
 def partition_findings(report: PartitionReport, file: str) -> tuple[Finding, ...]:
@@ -72,15 +72,14 @@ def beyond_the_pool(pool: PoolReport, place: Location) -> Iterator[Finding]:
 
 
 def around_pins(pool: PoolReport, place: Location) -> Iterator[Finding]:
-    """GPUs that change while an instance on them stays, which the MIG manager cannot do."""
-    gpus = pool.pinned_changes
-    if gpus:
-        names = ", ".join(f"{node} GPU {index}" for node, index in gpus[:4])
-        more = f" and {len(gpus) - 4} more" if len(gpus) > 4 else ""
+    """Nodes that change while instances on them stay, which the MIG manager cannot do."""
+    nodes = pool.by_hand
+    if nodes:
+        names = ", ".join(nodes[:4]) + (f" and {len(nodes) - 4} more nodes" if len(nodes) > 4 else "")
         yield Finding(
             "PARTITION-BY-HAND", Severity.WARNING, f"node pool {pool.pool.name}",
-            f"{names}{more} get other instances beside those that stay; the MIG manager clears a GPU first, so these "
-            "are made by hand (nvidia-smi mig -dgi and -cgi) or once the instances are gone", place,
+            f"GPUs change on {names}, where instances stay: the MIG manager needs every GPU of a node idle, so these "
+            "are changed by hand with nvidia-smi mig, or once the instances are gone", place,
             fix="plan with --keep-nodes, which leaves nodes with instances that stay alone", source=SOURCE,
         )  # fmt: skip
 

@@ -121,20 +121,38 @@ def _entry(counts: Counts, devices: str) -> Iterator[str]:
 
 def steps(pool: PoolReport) -> list[str]:
     """Say what has to be done on the nodes that change, a sentence each."""
-    changed = [(group, configuration_name(pool, group)) for group in pool.groups if group.changed]
-    if not changed:
-        return []
-    found = [
-        "Drain one node after another: pods that hold its GPUs must be gone before the MIG manager resets them, and it "
-        "evicts none of them itself.",
-    ]
-    for group, name in changed:
-        text = ", ".join(
-            f"GPU {_numbers(gpus)}: {describe(counts)}" for counts, gpus in runs(group.layouts, pool.indices)
-        )
-        found.append(f"{MIG_CONFIG_LABEL}={name} on {', '.join(group.changed)}: {text}.")
-    found.append("Wait for nvidia.com/mig.config.state=success and the new slices in the node's allocatable, uncordon.")
-    return found
+    by_hand = set(pool.by_hand)
+    found = []
+    for group in pool.groups:
+        nodes = [node for node in group.changed if node not in by_hand]
+        if nodes:
+            text = ", ".join(
+                f"GPU {_numbers(gpus)}: {describe(counts)}" for counts, gpus in runs(group.layouts, pool.indices)
+            )
+            found.append(f"{MIG_CONFIG_LABEL}={configuration_name(pool, group)} on {', '.join(nodes)}: {text}.")
+    if found:
+        found = [
+            "Drain one node after another: pods that hold its GPUs must be gone before the MIG manager resets them, "
+            "and it evicts none of them itself.",
+            *found,
+            "Wait for nvidia.com/mig.config.state=success and the new slices in the node's allocatable, uncordon.",
+        ]
+    return [*found, *_by_hand(pool, by_hand)]
+
+
+def _by_hand(pool: PoolReport, nodes: set[str]) -> Iterator[str]:
+    """Say which instances to destroy and to create where instances stay."""
+    for before, after in zip(pool.pool.gpus, pool.plan.plan.gpus, strict=True):
+        gone = [item for item in before.layout if item not in after.layout]
+        new = [item for item in after.layout if item not in before.layout]
+        if before.node in nodes and (gone or new):
+            parts = [("destroy", gone), ("create", new)]
+            text = "; ".join(
+                f"{verb} {', '.join(f'{item.profile} at {item.start}' for item in items)}"
+                for verb, items in parts
+                if items
+            )
+            yield f"By hand on {before.node}, GPU {before.index}: {text}."
 
 
 def _numbers(gpus: tuple[int, ...]) -> str:

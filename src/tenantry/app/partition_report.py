@@ -102,8 +102,8 @@ class PoolReport:
 
     @property
     def node_minutes(self) -> int:
-        """Minutes that nodes are out of service, all of them added up."""
-        return sum(self.minutes) * self.plan.figures.changed_nodes
+        """Minutes that drained nodes are out of service, all of them added up."""
+        return sum(self.minutes) * (self.plan.figures.changed_nodes - len(self.by_hand))
 
     @property
     def rows(self) -> tuple[DemandRow, ...]:
@@ -142,13 +142,10 @@ class PoolReport:
         )
 
     @property
-    def pinned_changes(self) -> tuple[tuple[str, int], ...]:
-        """GPUs that change around instances that stay, by node and index."""
-        return tuple(
-            (before.node, before.index)
-            for before, after in zip(self.pool.gpus, self.plan.plan.gpus, strict=True)
-            if before.pins and counts_of(before.layout) != counts_of(after.layout)
-        )
+    def by_hand(self) -> tuple[str, ...]:
+        """Nodes that change although instances stay on them, so that they cannot be drained for it."""
+        changed = self.changed_nodes(self.plan)
+        return tuple(dict.fromkeys(gpu.node for gpu in self.pool.gpus if gpu.pins and gpu.node in changed))
 
 
 @dataclass(frozen=True)

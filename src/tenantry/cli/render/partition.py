@@ -73,7 +73,7 @@ def as_markdown(report: PartitionReport) -> str:
     """Write the plan as Markdown."""
     lines = [f"# Partition plan of {report.name}", "", question_words(report)]
     for pool in report.pools:
-        lines += ["", f"## Node pool {pool.pool.name}", "", proof_words(pool), "", changes_words(pool), ""]
+        lines += ["", f"## Node pool {pool.pool.name}", "", proof_words(pool, timed=False), "", changes_words(pool), ""]
         lines += _markdown_table(HEAD, [demand_cells(row) for row in pool.rows], JUSTIFY)
         lines += ["", *_markdown_table(("nodes", "GPUs", "layout now", "layout planned"), layout_cells(pool), "")]
         lines += ["", *(f"- {words}" for words in (*loss_words(pool), *more_words(pool)))]

@@ -74,14 +74,14 @@ def _pool(pool: PoolReport) -> list[str]:
         '<ul class="facts">'
         + "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in facts)
         + "</ul>",
-        f"<p>{escape(proof_words(pool))}</p><p>{escape(changes_words(pool))}</p>",
+        f"<p>{escape(proof_words(pool, timed=False))}</p><p>{escape(changes_words(pool))}</p>",
         _table(HEAD, [demand_cells(row) for row in pool.rows], JUSTIFY),
         "<ul>" + "".join(f"<li>{escape(words)}</li>" for words in (*loss_words(pool), *more_words(pool))) + "</ul>",
         _kinds(pool),
     ]
     todo = steps(pool)
     if todo:
-        parts.append("<h3>Steps</h3><ol>" + "".join(f"<li>{escape(step)}</li>" for step in todo) + "</ol>")
+        parts.append("<h2>Steps</h2><ol>" + "".join(f"<li>{escape(step)}</li>" for step in todo) + "</ol>")
     return parts
 
 
@@ -169,7 +169,7 @@ def _bar(word: str, layout: Layout, pinned: Layout, slices: int, top: int) -> st
         edge = "pin" if item in pinned else "box"
         x, width = LEFT + item.start * unit, item.size * unit
         name = "whole GPU" if item.profile == WHOLE else item.profile
-        shown = name if len(name) * 6.2 < width else name.partition(".")[0]
+        shown = name if len(name) * 7 < width else name.partition(".")[0]
         parts.append(
             f'<g><title>{escape(name)} at memory slice {item.start}</title><rect class="g{kind} {edge}" '
             f'x="{x + 1:g}" y="{top + 1}" width="{width - 2:g}" height="{BAR - 2}" rx="4"/>'

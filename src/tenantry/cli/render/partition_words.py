@@ -43,8 +43,8 @@ def _plural(count: int, word: str) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def proof_words(pool: PoolReport) -> str:
-    """Say how good the plan is known to be, and against what."""
+def proof_words(pool: PoolReport, *, timed: bool = True) -> str:
+    """Say how good the plan is known to be, and against what; ``timed`` adds how long it took, which varies."""
     costs = pool.rules.costs
     guaranteed = _guaranteed(pool.plan)
     objective = pool.plan.figures.objective(costs)
@@ -66,7 +66,8 @@ def proof_words(pool: PoolReport) -> str:
     beside += f", no change {now.objective(costs):,}"
     if _guaranteed(pool.present):
         beside += f" with guaranteed slices worth {_guaranteed(pool.present)} unserved"
-    return f"{proof}; {served}; objective {objective:,} ({beside}); {pool.seconds:.2f} s"
+    took = f"; {pool.seconds:.2f} s" if timed else ""
+    return f"{proof}; {served}; objective {objective:,} ({beside}){took}"
 
 
 def _guaranteed(planned: Planned) -> int:
@@ -89,7 +90,7 @@ def changes_words(pool: PoolReport) -> str:
 
 def demand_cells(row: DemandRow) -> tuple[str, ...]:
     """Cells of a table about one demand."""
-    kind = "guaranteed" if row.priority == 1 else f"priority {row.priority}" if row.priority else "up to the limit"
+    kind = "guaranteed" if row.priority == 1 else f"priority {row.priority}" if row.priority else "optional"
     if row.weight != 1:
         kind += f", weight {row.weight}"
     most = row.planned if row.most is None else row.most
