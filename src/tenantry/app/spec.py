@@ -28,11 +28,13 @@ class CheckedSpec:
     Attributes:
         spec: the documents of the chosen environment.
         cluster: the same, joined with the catalog.
+        loaded: the same, with the place of everything in the files.
         tolerated: problems that the caller can live with, each at its place.
     """
 
     spec: Spec
     cluster: Cluster
+    loaded: LoadedSpec
     tolerated: tuple[SpecProblem, ...] = ()
 
 
@@ -60,7 +62,7 @@ def load(
     lasting = [problem for problem in problems if not tolerated(problem)]
     if lasting:
         raise SpecError(_located(loaded, lasting))
-    return CheckedSpec(loaded.spec, cluster, tuple(_located(loaded, problems)))
+    return CheckedSpec(loaded.spec, cluster, loaded, tuple(_located(loaded, problems)))
 
 
 def _located(loaded: LoadedSpec, problems: Iterable[SpecProblem]) -> list[SpecProblem]:
