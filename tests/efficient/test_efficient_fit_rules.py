@@ -414,6 +414,24 @@ def test_ten_tenants_with_small_pods_besides_are_decided() -> None:
     assert decided(builder).tables.pools[0].spare == 0
 
 
+def test_where_no_number_helps_a_hint_names_pools_that_would_do() -> None:
+    builder = training(1).pool("serving", nodes=1, mig={"3g.71gb": 2})
+    builder = builder.tenant("a", pool="serving", slices={"3g.71gb": (16, 16)}).tenant("b", pool="training", limit=8)
+    (item,) = [
+        one for one in decided(work(builder, "large", "a", "serving", gpuMemory="100Gi")).found if one.changes == ()
+    ]
+
+    assert item.hit.hint == "run large on GPUs or slices with 100Gi, such as training (gpu)"
+
+
+def test_a_workload_without_pools_of_a_tenant_without_quotas_asks_for_one() -> None:
+    builder = training(1).tenant("a").tenant("b", pool="training", limit=8)
+    document = {"tenants": ["a"], "gpuMemory": "8Gi", "gpus": 4}
+    (item,) = decided(builder.document("Workload", "any", document)).found
+
+    assert [change.words for change in item.changes][:1] == ["give tenant a a limit of 4 x nvidia.com/gpu in training"]
+
+
 def test_the_page_of_rules_has_them_all() -> None:
     page = fit_markdown()
 

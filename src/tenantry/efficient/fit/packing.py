@@ -45,15 +45,17 @@ def nodes_needed(room: NodeRoom, kinds: Kinds, most: int) -> int | None:
     """
     wanted = _cleaned(kinds)
     low = lower_bound(room, wanted)
-    if low is None:
+    if low is None or low > most:
         return most + 1
     try:
-        for nodes in range(low, most + 1):
-            if _fits(room, nodes, wanted):
-                return nodes
+        # One more node never holds less.
+        high = most + 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if _fits(room, middle, wanted) else (middle + 1, high)
     except UndecidedError:
         return None
-    return most + 1
+    return low
 
 
 def lower_bound(room: NodeRoom, kinds: Kinds) -> int | None:

@@ -251,9 +251,20 @@ def _short(offer: Offer, mix: Sequence[Use], nodes: int) -> Short:
         found[0] if found else (max(group, key=lambda use: (use.guaranteed, use.tenant, use.resource)), None)
         for group, found in zip(failing, ranked, strict=True)
     ]
-    more = next((number for number in range(nodes + 1, 2 * nodes + 3) if _holds(offer, mix, number)), None)
+    more = _enough(offer, mix, nodes)
     instead = tuple(ranked[0][1:]) if not others else ()
     return Short(tuple(failing[0]), victim, possible, more, tuple(others), instead)
+
+
+def _enough(offer: Offer, mix: Sequence[Use], nodes: int) -> int | None:
+    """Fewest nodes that hold everything, of which these are too few; None when it is more than twice as many."""
+    low, high = nodes + 1, 2 * nodes + 2
+    if not _holds(offer, mix, high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _holds(offer, mix, middle) else (middle + 1, high)
+    return low
 
 
 def _victims(offer: Offer, uses: Sequence[Use], nodes: int) -> list[tuple[Use, int]]:

@@ -164,14 +164,14 @@ class Ground:
 
 
 def _outcomes(ground: Ground, workload: Workload, tenant: ClusterTenant) -> Iterator[Outcome]:
-    for name, offer in ground.offers.items():
-        if workload.spec.pools and name not in workload.spec.pools:
-            continue
-        entitled = [resource for pool, resource in ground.reach(tenant) if pool == name]
-        for resource in offer.pool.gpu_resources:
-            # In pools that are only not excluded, what a tenant has no quota for is no hope that was raised.
-            if resource.name in entitled or (not entitled and name in workload.spec.pools):
-                yield _outcome(ground, workload, tenant, offer, resource)
+    names = [name for name in ground.offers if not workload.spec.pools or name in workload.spec.pools]
+    held = {pool for pool, _ in ground.reach(tenant)}
+    # Pools that are only not excluded raise no hope, unless the tenant is named and has a quota in none.
+    hoped = set(workload.spec.pools) or set(names if workload.spec.tenants and not held.intersection(names) else ())
+    for name in names:
+        for resource in ground.offers[name].pool.gpu_resources:
+            if (name, resource.name) in ground.reach(tenant) or (name not in held and name in hoped):
+                yield _outcome(ground, workload, tenant, ground.offers[name], resource)
 
 
 def need_of(workload: Workload, resource: str) -> Need:

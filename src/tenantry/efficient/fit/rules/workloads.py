@@ -24,7 +24,7 @@ from tenantry.efficient.fit.edits import (
 )
 from tenantry.efficient.fit.room import Need, per_node, refusal
 from tenantry.efficient.fit.rule import Hit, rule
-from tenantry.efficient.fit.work import GIBIBYTE, Ground, Outcome
+from tenantry.efficient.fit.work import GIBIBYTE, Ground, Outcome, memory_obstacle
 from tenantry.model.cluster import ResourceKind
 from tenantry.model.finding import Severity, Verdict
 from tenantry.model.quantity import parse_quantity
@@ -122,7 +122,32 @@ def _never_hit(ground: Ground, workload: Workload, tenant: ClusterTenant, verdic
         f"{workload.name} can never run for tenant {tenant.name}: {reasons}",
         job=best.job,
         changes=tuple(_remedies(ground, workload, tenant, outcomes)),
+        hint=_hint(ground, workload, best.obstacles[0].kind),
     )
+
+
+def _hint(ground: Ground, workload: Workload, kind: str) -> str:
+    """Say what a person may do where no number of the spec helps."""
+    pools = [offer.pool for offer in ground.offers.values()]
+    if kind == "memory":
+        able = [
+            f"{pool.name} ({resource.name.removeprefix('nvidia.com/')})"
+            for pool in pools
+            for resource in pool.gpu_resources
+            if not list(memory_obstacle(pool, resource, workload.spec.gpu_memory))
+        ]
+        where = f", such as {', '.join(able)}" if able else "; no pool of the platform has any"
+        return f"run {workload.name} on GPUs or slices with {workload.spec.gpu_memory}{where}"
+    if kind == "nvlink":
+        able = [pool.name for pool in pools if pool.server.nvlink and pool.mode is SharingMode.WHOLE]
+        where = f", such as {', '.join(able)}" if able else "; no pool of the platform has them"
+        return f"run {workload.name} on whole GPUs joined by NVLink{where}"
+    if kind == "wiring" and workload.spec.rdma is not None:
+        wired = ground.cluster.fabric(workload.spec.rdma.fabric).spec.pools
+        return f"run {workload.name} in a pool that is wired to {workload.spec.rdma.fabric}: {', '.join(wired)}"
+    if kind == "mixed":
+        return "partition every GPU of the pool, or give whole GPUs a pool of their own"
+    return ""
 
 
 def _remedies(ground: Ground, workload: Workload, tenant: ClusterTenant, outcomes: list[Outcome]) -> Iterator[Change]:
@@ -158,6 +183,13 @@ def _grown(ground: Ground, tenant: ClusterTenant, outcome: Outcome, obstacle: Ob
     if obstacle.kind == "gang" and obstacle.most:
         offer = ground.offers[job.pool]
         return add_nodes(cluster, job.pool, -(-job.pods // per_node(offer.room, job.need)) - offer.nodes)
+    if obstacle.kind == "vf-limit":
+        # Virtual functions are granted in the proportion of GPUs, so the limit on these has to carry them.
+        room = ground.offers[job.pool].room
+        fabric, count = job.need.vfs[0]
+        units = sum(item.per_node for item in ground.offers[job.pool].pool.gpu_resources)
+        needed = -(-job.pods * count * units // dict(room.vfs)[fabric])
+        return set_limit(cluster, tenant, job.pool, job.need.resource, max(needed, job.units))
     if obstacle.kind == "vfs":
         fabric, count = job.need.vfs[0]
         rails = len(cluster.fabric(fabric).rails)
