@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "fairshare": "Show who is due which share of a cluster, and who holds it",
     "simulate": "Replay jobs on the platform of a spec: who runs, who waits, who is evicted",
     "sweep": "Simulate every combination of scenarios, values, loads and seeds on all cores or a cluster",
+    "partition": "Plan the MIG layout of every GPU: what is served, what changes, and a proof",
     "pack": "Fill a cluster with a list of pods and see what placement policies give out and strand",
     "advise": "Advise how to share GPUs: whole, MIG, MPS or time-slicing, with reasons and what would change it",
     "probe": "Measure work on a GPU, alone and beside copies, or render the Jobs that do",
