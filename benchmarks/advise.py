@@ -2,7 +2,7 @@
 
 Classes are drawn from a fixed seed: memory, pattern, trust, burstiness, and speeds on some slices; some may run in one
 pool, some in all six, which have different GPUs. The files are written to a temporary folder and read as by
-``tenantry advise``; deciding without words and changes is timed apart, to show what they cost.
+``tenantry advise``; times are those of the CPU. Deciding without words and changes is timed apart.
 
 Run: ``python benchmarks/advise.py [--classes 200] [--json FILE]``.
 """
@@ -95,22 +95,22 @@ def measure(classes: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         documents = [platform(), tenant(), *(workload(number, draw) for number in range(classes))]
         Path(folder, "spec.yaml").write_text("---\n".join(dump(item) for item in documents), "utf-8")
-        begin = time.perf_counter()
+        begin = time.process_time()
         spec = load(Path(folder))
-        loaded = time.perf_counter() - begin
+        loaded = time.process_time() - begin
         asked = list(gather(spec.cluster, {}, {}))
-        begin = time.perf_counter()
+        begin = time.process_time()
         for question in asked:
             decide(question.work, question.pool)
-        decided = time.perf_counter() - begin
-        begin = time.perf_counter()
+        decided = time.process_time() - begin
+        begin = time.process_time()
         report = advise_spec(Path(folder))
-        total = time.perf_counter() - begin
+        total = time.process_time() - begin
         rendered = {}
         for form in ("text", "json", "html"):
-            begin = time.perf_counter()
+            begin = time.process_time()
             RENDERERS[form](report, False)
-            rendered[f"{form}_s"] = round(time.perf_counter() - begin, 3)
+            rendered[f"{form}_s"] = round(time.process_time() - begin, 3)
     return {
         "classes": classes,
         "places": len(report.advice),

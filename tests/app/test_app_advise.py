@@ -251,12 +251,20 @@ def test_a_part_that_no_pool_has_is_a_problem_of_the_spec(tmp_path: Path) -> Non
     assert problem.location.line > 1
 
 
-@pytest.mark.parametrize("value", [0, -1, ".nan", ".inf"])
+@pytest.mark.parametrize("value", [0, -1, ".nan", ".inf", "1e13"])
 def test_a_speed_that_is_no_speed_is_a_problem_of_the_spec(tmp_path: Path, value: object) -> None:
     file = write(tmp_path, {"class": {"speed": {"whole": 77}}})
     file.write_text(file.read_text("utf-8").replace("whole: 77", f"whole: {value}"), "utf-8")
     with pytest.raises(SpecError):
         advise_spec(file)
+
+
+@pytest.mark.parametrize("value", ["1e12", "1e-300", "5e-324"])
+def test_odd_speeds_are_weighed_all_the_same(tmp_path: Path, value: str) -> None:
+    file = write(tmp_path, {"class": {"speed": {"whole": 77, "3g.71gb": 3.5}}}, tenants=2)
+    file.write_text(file.read_text("utf-8").replace("whole: 77", f"whole: {value}"), "utf-8")
+    (item,) = advise_spec(file).advice
+    assert item.decision.leader is not None
 
 
 def test_a_table_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from advise_cases import JOINT, document, question, questions, resolved
 
-from tenantry.efficient.advise import PoolFacts, WorkFacts, gather, options
+from tenantry.efficient.advise import PoolFacts, WorkFacts, decide, gather, options
+from tenantry.efficient.advise.changes import changes
 from tenantry.efficient.advise.facts import GIB
 from tenantry.efficient.advise.gather import work_facts
 from tenantry.efficient.advise.option import usable
 from tenantry.efficient.advise.rules import RULES, objections
+from tenantry.efficient.advise.score import per_gpu
 from tenantry.model.spec import SharingMode
 
 MIG_APART = {"apart": {"mode": "mig", "layouts": [{"profiles": {"3g.71gb": 2}}]}}
@@ -174,6 +176,23 @@ def test_a_server_that_the_catalog_does_not_know_leaves_nvlink_open() -> None:
     whole = next(item for item in options(found.work, found.pool) if item.mode is SharingMode.WHOLE)
     (hit,) = objections(found.work, found.pool, whole)
     assert hit[1].missing == "whether the server has NVLink"
+
+
+def test_copies_that_run_now_and_are_more_than_take_turns_count_as_those_that_do() -> None:
+    # Eight replicas now; with a peak of three times the mean, three of them keep a GPU busy.
+    work = {"pattern": "interactive", "burstiness": 3.5, "gpuMemory": "4Gi"}
+    found = question(work, "l40s", sharing={"mode": "time-slicing", "replicas": 8})
+    turns = [option for option in options(found.work, found.pool) if option.mode is SharingMode.TIME_SLICING]
+    assert {option.copies: per_gpu(found.work, found.pool, option).low for option in turns} == {3: 3, 8: 3}
+
+
+def test_a_change_of_memory_is_told_to_the_mebibyte() -> None:
+    # 46,068 MiB / 2 = 23,034 MiB: one MiB more, and no second copy fits.
+    found = question({"pattern": "interactive"}, "l40s")
+    (told,) = [
+        item for item in changes(found.work, found.pool, decide(found.work, found.pool)) if "emory" in item.field
+    ]
+    assert (told.value, told.text) == ("23035Mi", "gpuMemory more than 23034Mi")
 
 
 # Gathering -----------------------------------------------------------------------------------------------------------

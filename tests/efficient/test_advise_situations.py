@@ -140,6 +140,15 @@ SITUATIONS: dict[str, Situation] = {
         {"work": {"pattern": "batch", "gpuMemory": "12Gi", "speed": {"whole": 1, "3g.71gb": 0.95}}, "tenants": 2},
         "?3g.71gb", 1.9, {},
     ),
+    "a slice of everything brings nothing over the whole GPU": (
+        {"work": {"pattern": "batch", "gpuMemory": "70Gi", "speed": {"whole": 1, "7g.141gb": 1}}, "tenants": 2},
+        "whole", 1, {"3g.71gb": "ADVISE-MEMORY"},
+    ),
+    "what was measured on a slice is the least that a larger one does": (
+        # 1g.18gb is too small and was measured at 0.4: 1g.35gb does at least 4 x 0.4, 2g.35gb at least 3 x 0.4.
+        {"work": {"pattern": "batch", "gpuMemory": "20Gi", "speed": {"whole": 1, "1g.18gb": 0.4}}, "tenants": 2},
+        "?1g.35gb", 1.6, {"1g.18gb": "ADVISE-MEMORY"},
+    ),
     "more memory than a GPU has cannot run": (
         {"work": {"pattern": "training", "gpuMemory": "150Gi"}},
         "-", 0, {"whole GPU": "ADVISE-MEMORY"},

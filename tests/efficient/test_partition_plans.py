@@ -251,7 +251,7 @@ def test_a_broken_plan_does_not_pass() -> None:
     broken = [
         (replace(found.plan, served=(5,)), "5 x 1g.6gb are served where 4 are wanted"),
         (replace(found.plan, gpus=gpus[:1]), "does not name every GPU"),
-        (replace(found.plan, gpus=(gpus[0], replace(gpus[1], layout=gpus[1].layout * 2))), "overlap"),
+        (replace(found.plan, gpus=tuple(replace(gpu, layout=gpu.layout * 2) for gpu in gpus)), "overlap"),
         (replace(found.plan, gpus=tuple(replace(gpu, layout=()) for gpu in gpus)), "4 x 1g.6gb are given out"),
     ]
     for plan, fault in broken:

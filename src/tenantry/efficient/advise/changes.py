@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.efficient.advise.decide import Decision, decide
 from tenantry.efficient.advise.facts import GIB, MIB, WHOLE, Speed, Verdict
-from tenantry.efficient.advise.option import options, usable
-from tenantry.efficient.advise.rules import first_objection, gib, older
+from tenantry.efficient.advise.option import REPLICATED, options, usable
+from tenantry.efficient.advise.rules import first_objection, gib, objections, older
 from tenantry.efficient.advise.score import per_copy, per_gpu
 from tenantry.model.spec import Trust
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 """Significant digits of a speed that is printed."""
+SMALLEST = 1e-9
+"""Scores below are slips, and no break-even point is looked for among them."""
 COPIES = 8
 """Copies whose memory is tried as a threshold; no GPU has more slices."""
 BURSTS = 16
@@ -60,7 +62,7 @@ class _Trial:
 def changes(work: WorkFacts, pool: PoolFacts, decision: Decision) -> tuple[Change, ...]:
     """Return the changes that lead to another recommendation, in a fixed order of facts."""
     found: list[Change] = []
-    for ladder in _LADDERS:
+    for ladder in _OF_REFUSED if decision.verdict is Verdict.REFUSED else _LADDERS:
         for trials in ladder(work, pool, decision):
             for trial in trials:
                 after = decide(trial.work, trial.pool)
@@ -75,7 +77,7 @@ def changes(work: WorkFacts, pool: PoolFacts, decision: Decision) -> tuple[Chang
 
 def _speeds(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
     """Speeds at which a rival would win, and at which the leader would lose."""
-    if work.interactive or decision.leader is None:
+    if work.interactive or decision.leader is None or decision.score.low < SMALLEST:
         return
     best = decision.score.low
     runner_up = 0.0
@@ -86,10 +88,9 @@ def _speeds(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[It
         if objection is not None and not (objection[0].id == "ADVISE-LATENCY" and objection[1].missing):
             continue
         runner_up = max(runner_up, per_gpu(work, pool, option).low)
-        if best > 0:
-            yield _faster(work, pool, option, best)
+        yield _faster(work, pool, option, best)
     leader = decision.leader
-    if runner_up > 0 and (leader.key in work.speeds):
+    if runner_up > SMALLEST and (leader.key in work.speeds):
         yield _slower(work, pool, leader, runner_up)
 
 
@@ -133,9 +134,8 @@ def _below(value: float) -> float:
 
 
 def _memory(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
-    del decision
-    counts = set(range(1, COPIES + 1))
-    if work.burstiness is not None:
+    counts = set(range(1, COPIES + 1)) if _shared(work, pool) else {1, 2}
+    if work.burstiness is not None and len(counts) > 2:
         # Where as many copies fit as take turns, MPS and time-slicing change places.
         counts |= {max(1, int(work.burstiness)), int(work.burstiness) + 1}
     limits = {pool.memory // count for count in counts}
@@ -150,7 +150,17 @@ def _memory(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[It
         )
 
     yield (trial(limit, "at most", limit) for limit in reversed(whole) if limit < work.memory)
-    yield (trial(limit + MIB, "more than", limit) for limit in whole if limit >= work.memory)
+    if decision.verdict is not Verdict.REFUSED:
+        yield (trial(limit + MIB, "more than", limit) for limit in whole if limit >= work.memory)
+
+
+def _shared(work: WorkFacts, pool: PoolFacts) -> bool:
+    """Whether copies may share a GPU as far as rules go that read neither memory nor burstiness."""
+    return any(
+        option.mode in REPLICATED
+        and not any(rule.id in _FIRM and not said.missing for rule, said in objections(work, pool, option))
+        for option in options(work, pool)
+    )
 
 
 def _step(amount: int) -> int:
@@ -173,6 +183,8 @@ def _trust(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Ite
 def _bursts(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
     del decision
     current = work.burstiness
+    if not _shared(work, pool):
+        return
 
     def trial(value: int, how: str) -> _Trial:
         return _Trial(
@@ -187,8 +199,7 @@ def _bursts(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[It
 
 
 def _needs(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Iterator[_Trial]]:
-    """Needs that could be dropped, and the pattern."""
-    del decision
+    """Needs that could be dropped, and the pattern, which refuses nothing."""
     if work.latency is not None:
         yield iter((_Trial("spec.latency", None, "no latency goal", replace(work, latency=None), pool),))
     if work.nvlink:
@@ -198,7 +209,7 @@ def _needs(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[Ite
     if work.fabric:
         yield iter((_Trial("spec.rdma", None, "no virtual functions", replace(work, fabric=""), pool),))
     for pattern in ("training", "inference", "interactive", "batch"):
-        if pattern != work.pattern:
+        if pattern != work.pattern and decision.verdict is not Verdict.REFUSED:
             yield iter((_Trial("spec.pattern", pattern, f"pattern: {pattern}", replace(work, pattern=pattern), pool),))
 
 
@@ -229,6 +240,15 @@ def _surroundings(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Itera
 
 _LADDERS = (_speeds, _memory, _trust, _bursts, _needs, _surroundings)
 """Facts that are changed, in the order in which changes are listed."""
+_OF_REFUSED = (_memory, _needs, _surroundings)
+"""Those that may help where no way of sharing is left; less trust never does, and speeds and bursts refuse nothing."""
+_FIRM = frozenset(
+    {
+        "ADVISE-QUOTA", "ADVISE-SERVER", "ADVISE-TRUST", "ADVISE-TENANTS", "ADVISE-ONE-REPLICA", "ADVISE-NVLINK",
+        "ADVISE-MPS-WITH-MIG",
+    }
+)  # fmt: skip
+"""Rules that read neither memory nor burstiness."""
 
 
 def reported(decision: Decision) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.facts import GIB, MIB, WHOLE
@@ -33,24 +33,21 @@ class Option:
         copies: pods on one GPU when it is shared so by one class of work; 0 where the GPU cannot be partitioned.
         profile: MIG profile; None for other modes, and where the GPU cannot be partitioned.
         memory: bytes of a slice that work may certainly use, and that it may possibly use; see :func:`usable`.
+        kind: name without the number of copies: what a recommendation is about.
+        key: name among measured speeds: ``whole``, ``3g.71gb``, ``mps-4`` or ``time-slicing-4``.
     """
 
     mode: SharingMode
     copies: int
     profile: MigProfile | None = None
     memory: tuple[int, int] = (0, 0)
+    kind: str = field(init=False, repr=False, compare=False)
+    key: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        """Name among measured speeds: ``whole``, ``3g.71gb``, ``mps-4`` or ``time-slicing-4``."""
-        if self.mode in REPLICATED:
-            return f"{self.mode.value}-{self.copies}"
-        return self.kind
-
-    @property
-    def kind(self) -> str:
-        """Name without the number of copies: what a recommendation is about."""
-        return self.profile.name if self.profile else self.mode.value
+    def __post_init__(self) -> None:
+        kind = self.profile.name if self.profile else str(self.mode)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "key", f"{kind}-{self.copies}" if self.mode in REPLICATED else kind)
 
     @property
     def label(self) -> str:

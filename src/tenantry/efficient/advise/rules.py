@@ -70,6 +70,8 @@ class Rule:
 
 def gib(amount: int) -> str:
     """Write bytes in GiB, with up to two digits after the point."""
+    if amount < GIB:
+        return f"{amount / GIB:.3g}"
     return f"{amount / GIB:.2f}".rstrip("0").rstrip(".")
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from tenantry.model.spec.base import Document, Flag, Name, Positive, QuantityText, ShortName, SpecModel
 from tenantry.model.spec.platform import SharingMode
 
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(gt=0, le=1e12)]
 _REPLICAS = re.compile(r"(mps|time-slicing)-([1-9][0-9]{0,2})", re.ASCII)
 
 
