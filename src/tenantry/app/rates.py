@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenantry.app.partition_input import solvable
 from tenantry.app.spec import load
 from tenantry.efficient.partition.operating_points import NoPoint, operating_points
 from tenantry.efficient.partition.rate_validate import rate_faults, rates_missed
@@ -134,7 +135,7 @@ def plan_rates(
         InputError: if something cannot be read.
         TenantryError: if no plan was found in time.
     """
-    checked = load(spec, environment)
+    checked = load(spec, environment, tolerated=solvable)
     loaded = load_services(demand)
     chosen = _pool(checked.cluster, loaded, pool)
     rules = rules or RateRules()
