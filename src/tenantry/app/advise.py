@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from tenantry.app.advise_metrics import memory_findings, watch
 from tenantry.app.spec import load
 from tenantry.efficient.advise import Standing, advise, clashes, gather
 from tenantry.efficient.advise.facts import WHOLE, Verdict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tenantry.app.spec import CheckedSpec
     from tenantry.efficient.advise import Advice, PoolFacts, WorkFacts
+    from tenantry.efficient.advise.pods import Watched
     from tenantry.model.problem import DocPath, Location
     from tenantry.model.profile_problem import ProfileProblem
     from tenantry.model.profile_table import ProfileTable
@@ -40,6 +42,7 @@ class AdviceReport:
         findings: classes that cannot run, or would do better in another way, and doubtful measurements.
         notes: what was not used, a sentence each.
         problems: what was wrong with profile tables.
+        strangers: pods in the metrics that belong to no class of work, with the reason, sorted.
     """
 
     name: str
@@ -48,6 +51,7 @@ class AdviceReport:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[ProfileProblem, ...] = ()
+    strangers: tuple[str, ...] = ()
 
     def count(self, standing: Standing) -> int:
         """Number of rows that stand so."""
@@ -59,7 +63,13 @@ class AdviceReport:
 
 
 def advise_spec(
-    folder: Path, environment: str = "", *, profiles: Sequence[Path] = (), workloads: Sequence[str] = ()
+    folder: Path,
+    environment: str = "",
+    *,
+    profiles: Sequence[Path] = (),
+    workloads: Sequence[str] = (),
+    metrics: Sequence[Path] = (),
+    pods: Sequence[str] = (),
 ) -> AdviceReport:
     """Read a spec and measurements, and answer for every class of work and pool.
 
@@ -68,6 +78,8 @@ def advise_spec(
         environment: overlay below ``environments/``; empty for none.
         profiles: profile tables; of a setting that several have, the first counts.
         workloads: names of classes to answer for; all when empty.
+        metrics: what the DCGM exporter measured: exposition texts, or JSON of Prometheus queries.
+        pods: how names of pods in the metrics begin, ``WORKLOAD=PREFIX`` each, beside the name of the class.
 
     Raises:
         SpecError: with every problem of the spec.
@@ -76,7 +88,8 @@ def advise_spec(
     spec = load(folder, environment)
     _check_names(spec, workloads)
     table, problems = _tables(profiles)
-    return _report(spec, table, problems, frozenset(workloads))
+    seen, passed = watch(spec.cluster, metrics, pods)
+    return _report(spec, _Evidence(table, problems, seen, passed), frozenset(workloads))
 
 
 def _check_names(spec: CheckedSpec, workloads: Sequence[str]) -> None:
@@ -109,18 +122,31 @@ def _tables(paths: Sequence[Path]) -> tuple[ProfileTable | None, tuple[ProfilePr
     return table, tuple(problems)
 
 
-def _report(
-    spec: CheckedSpec, table: ProfileTable | None, problems: tuple[ProfileProblem, ...], wanted: frozenset[str]
-) -> AdviceReport:
+@dataclass(frozen=True)
+class _Evidence:
+    """What was measured: tables and what was wrong with them, metrics and what of them was passed over."""
+
+    table: ProfileTable | None
+    problems: tuple[ProfileProblem, ...]
+    seen: Watched | None
+    passed: tuple[str, ...]
+
+
+def _report(spec: CheckedSpec, found: _Evidence, wanted: frozenset[str]) -> AdviceReport:
+    table, seen = found.table, found.seen
     places = _Places(spec)
     where = {
         (item.name, key): places.text("Workload", item.name, ("spec", "speed", key))
         for item in spec.spec.workloads
         for key in item.spec.speed
     }
+    for item in spec.spec.workloads if seen is not None else ():
+        for field in ("gpuMemory", "burstiness"):
+            where[item.name, field] = places.text("Workload", item.name, ("spec", field))
     measured = speeds_of(table, spec.spec.workloads) if table is not None else {}
-    rows, notes = [], []
-    for gathered in gather(spec.cluster, where, measured):
+    rows: list[Advice] = []
+    notes: list[str] = [f"metrics: {note}" for note in found.passed]
+    for gathered in gather(spec.cluster, where, measured, seen):
         if wanted and gathered.work.name not in wanted:
             continue
         rows.append(advise(gathered, places.of(gathered.work.name)))
@@ -138,9 +164,10 @@ def _report(
         name=spec.cluster.name,
         environment=spec.spec.environment,
         advice=tuple(rows),
-        findings=tuple(sorted(_findings(rows, places), key=Finding.sort_key)),
+        findings=tuple(sorted((*_findings(rows, places), *memory_findings(rows, places.locate)), key=Finding.sort_key)),
         notes=tuple(dict.fromkeys(notes)),
-        problems=problems,
+        problems=found.problems,
+        strangers=seen.strangers if seen is not None else (),
     )
 
 

@@ -22,6 +22,19 @@ from tenantry.errors import ExitCode
     help="Profile table, or a folder of them; rows belong to the Workload of the same name. May be repeated.",
 )
 @click.option(
+    "--metrics",
+    multiple=True,
+    type=PlaceType(),
+    metavar="PATH",
+    help="What the DCGM exporter measured: its text, or the JSON of a Prometheus query. May be repeated.",
+)
+@click.option(
+    "--pods",
+    multiple=True,
+    metavar="WORKLOAD=PREFIX",
+    help="How names of pods of a class begin in the metrics, beside the name of the class. May be repeated.",
+)
+@click.option(
     "--workload", "workloads", multiple=True, metavar="NAME", help="This class of work only; may be repeated."
 )
 @click.option("--brief", is_flag=True, help="Only the overview, without options and reasons (text and md).")
@@ -38,6 +51,8 @@ def command(
     spec: Path,
     environment: str,
     profiles: tuple[Path, ...],
+    metrics: tuple[Path, ...],
+    pods: tuple[str, ...],
     workloads: tuple[str, ...],
     brief: bool,
     threshold: str,
@@ -54,6 +69,6 @@ def command(
     from tenantry.model.finding import Severity
 
     with step("weighing"):
-        report = advise_spec(spec, environment, profiles=profiles, workloads=workloads)
+        report = advise_spec(spec, environment, profiles=profiles, workloads=workloads, metrics=metrics, pods=pods)
     emit(outputs, lambda form: RENDERERS[form](report, brief))
     return ExitCode.FINDINGS if report.at_least(Severity[threshold.upper()]) else ExitCode.CLEAN

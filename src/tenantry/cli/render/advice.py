@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.cli.render.advice_data import UNITS, as_json, headline, now, verdict_line
+from tenantry.cli.render.advice_data import UNITS, as_json, headline, now, seen, strangers, verdict_line
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.efficient.advise.changes import reported
 from tenantry.efficient.advise.facts import Verdict
@@ -67,6 +67,11 @@ def _details(item: Advice) -> Iterator[str]:
     leader = item.leader
     for caveat in leader.caveats if leader else ():
         yield from paragraph(f"beware: {caveat}", indent="  ", hang="  ")
+    told = list(seen(item))
+    if told:
+        yield "  metrics:"
+        for line in told:
+            yield from paragraph(line, indent="    ", hang="  ")
     if item.missing:
         yield "  missing:"
         for missing in item.missing:
@@ -123,6 +128,8 @@ def _why(cell: Cell) -> str:
 def _remarks(report: AdviceReport) -> Iterator[str]:
     for note in report.notes:
         yield from paragraph(f"note: {note}", hang="  ")
+    for stranger in strangers(report):
+        yield from paragraph(f"metrics: {stranger}", hang="  ")
     for problem in report.problems:
         yield from paragraph(f"profiles: {problem}", hang="  ")
     for finding in report.findings:
@@ -154,13 +161,15 @@ def markdown(report: AdviceReport, brief: bool) -> str:
             for cell in item.cells
         ]
         lines += _markdown_table(("option", "now", "verdict", f"per GPU, {UNITS[item.unit]}", "why"), rows)
+        if told := list(seen(item)):
+            lines += ["", "Metrics:", "", *(f"- {line}" for line in told)]
         if item.missing:
             lines += ["", "Missing:", "", *(f"- {missing.fact}: {missing.measure}" for missing in item.missing)]
         if item.changes:
             changed = (f"- {change.text} → {reported(change.decision)}" for change in item.changes)
             lines += ["", "Would change it:", "", *changed]
-    if report.notes or report.findings:
-        lines += ["", "## Findings", "", *(f"- {note}" for note in report.notes)]
+    if report.notes or report.findings or report.strangers:
+        lines += ["", "## Findings", "", *(f"- {note}" for note in (*report.notes, *strangers(report)))]
         lines += [f"- `{item.rule}` {item.location}: {item.subject}: {item.message}" for item in report.findings]
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,8 @@ from tenantry.efficient.advise.changes import reported
 from tenantry.efficient.advise.facts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tenantry.app.advise import AdviceReport
     from tenantry.efficient.advise import Advice, Cell
     from tenantry.efficient.advise.changes import Change
@@ -58,6 +60,7 @@ def as_json(report: AdviceReport) -> str:
         "counts": {standing.name.lower(): report.count(standing) for standing in Standing},
         "advice": [_advice(item) for item in report.advice],
         "notes": list(report.notes),
+        "unmatchedPods": list(report.strangers),
         "profileProblems": [str(problem) for problem in report.problems],
         "findings": [plain_finding(item) for item in report.findings],
     }
@@ -85,6 +88,47 @@ def _advice(item: Advice) -> dict[str, Any]:
         "options": [_cell(cell) for cell in item.cells],
         "missing": [{"fact": missing.fact, "measure": missing.measure} for missing in item.missing],
         "changes": [_change(change) for change in item.changes],
+        "metrics": _metrics(item),
+    }
+
+
+def seen(item: Advice) -> Iterator[str]:
+    """Write what metrics say of a class, a sentence each."""
+    for fact in item.work.evidence:
+        effect = f"; {fact.effect}" if fact.effect else ""
+        yield f"{fact.name}: {fact.value}{effect} [{fact.where}]"
+    if item.lighter is not None:
+        yield f"if gpuMemory stated what was in use: {item.lighter.said(item.decision)}"
+    for missing in item.work.unseen:
+        yield f"not seen: {missing.fact}: {missing.measure}"
+
+
+def strangers(report: AdviceReport) -> Iterator[str]:
+    """Write which observed pods belong to no class of work, by reason, every one of them."""
+    by_reason: dict[str, list[str]] = {}
+    for stranger in report.strangers:
+        pod, _, reason = stranger.partition(": ")
+        by_reason.setdefault(reason, []).append(pod)
+    for reason, pods in sorted(by_reason.items()):
+        yield f"not used, {reason}: {', '.join(pods)}"
+
+
+def _metrics(item: Advice) -> dict[str, Any]:
+    light = item.lighter
+    return {
+        "evidence": [
+            {"fact": fact.name, "value": fact.value, "where": fact.where, "effect": fact.effect or None}
+            for fact in item.work.evidence
+        ],
+        "memoryInUseBytes": item.work.used,
+        "withMemoryInUse": {
+            "fits": list(light.fits),
+            "verdict": _verdict(light.decision.verdict),
+            "leads": light.decision.leader.key if light.decision.leader else None,
+        }
+        if light
+        else None,
+        "missing": [{"fact": missing.fact, "measure": missing.measure} for missing in item.work.unseen],
     }
 
 

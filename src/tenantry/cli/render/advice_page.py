@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tenantry.cli.render.advice import cell_score, counted, score, sentence
-from tenantry.cli.render.advice_data import UNITS, headline, now, verdict_line
+from tenantry.cli.render.advice_data import UNITS, headline, now, seen, strangers, verdict_line
 from tenantry.cli.render.page import page
 from tenantry.efficient.advise import Standing
 from tenantry.efficient.advise.changes import reported
@@ -130,7 +130,8 @@ def _tag(item: Advice) -> str:
 def _article(item: Advice, number: int) -> str:
     title = f"{escape(item.work.name)} in {escape(item.pool.name)}"
     options = "".join(_option(item, cell) for cell in item.cells)
-    lists = _list("Missing", [f"{missing.fact}: {missing.measure}" for missing in item.missing])
+    lists = _list("Metrics", list(seen(item)))
+    lists += _list("Missing", [f"{missing.fact}: {missing.measure}" for missing in item.missing])
     lists += _list("Would change it", [f"{change.text} \u2192 {reported(change.decision)}" for change in item.changes])
     return (
         f"<article class=card id=a{number}><h3>{title} {_tag(item)}</h3>"
@@ -180,7 +181,7 @@ def _inside(item: Advice, cell: Cell) -> str:
 
 
 def _findings(report: AdviceReport) -> str:
-    items = [f"<li>{escape(note)}</li>" for note in report.notes]
+    items = [f"<li>{escape(note)}</li>" for note in (*report.notes, *strangers(report))]
     items += [f"<li>{escape(str(problem))}</li>" for problem in report.problems]
     for finding in report.findings:
         fix = f" Fix: {escape(finding.fix)}." if finding.fix else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.efficient.advise.changes import Change, changes
 from tenantry.efficient.advise.decide import Decision, decide
+from tenantry.efficient.advise.evidence import Lighter, lighter
 from tenantry.efficient.advise.facts import WHOLE, Verdict
 from tenantry.efficient.advise.measure import Missing, speed_missing
 from tenantry.efficient.advise.option import Option, options, resource_of, share
@@ -78,6 +79,7 @@ class Advice:
         changes: what would change the recommendation.
         standing: how the pool stands to it now.
         standing_reason: that in words.
+        lighter: what less memory in the spec would change, as much as metrics saw in use; None when nothing.
     """
 
     gathered: Gathered
@@ -87,6 +89,7 @@ class Advice:
     changes: tuple[Change, ...]
     standing: Standing
     standing_reason: str
+    lighter: Lighter | None = None
 
     @property
     def work(self) -> WorkFacts:
@@ -129,7 +132,10 @@ def advise(gathered: Gathered, locate: Callable[[str, str], str]) -> Advice:
     offered = offered_to(work, pool)
     cells = tuple(_cell(work, pool, option, offered, locate) for option in options(work, pool))
     standing, said = _standing(work, pool, decision, offered)
-    return Advice(gathered, decision, unit(work), cells, changes(work, pool, decision), standing, said)
+    return Advice(
+        gathered, decision, unit(work), cells, changes(work, pool, decision), standing, said,
+        lighter(work, pool, decision),
+    )  # fmt: skip
 
 
 def offered_to(work: WorkFacts, pool: PoolFacts) -> Mapping[str, Option]:

@@ -38,7 +38,8 @@ class Change:
     """A change of one fact that changes the recommendation.
 
     Attributes:
-        field: the fact: a field of the Workload document (``spec.gpuMemory``), or one of the pool (``pool.sharers``).
+        field: the fact: a field of the Workload document (``spec.gpuMemory``), of the pool (``pool.sharers``), or of
+            what metrics saw (``use.memory``).
         value: its new value: for speeds a map that is merged; None where a field is left out.
         text: the change in words.
         decision: what is decided then.
@@ -145,9 +146,12 @@ def _memory(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Iterator[It
     whole = sorted({_step(limit) for limit in limits if limit >= MIB})
 
     def trial(amount: int, how: str, told: int) -> _Trial:
-        return _Trial(
-            "spec.gpuMemory", quantity(amount), f"gpuMemory {how} {quantity(told)}", replace(work, memory=amount), pool
-        )
+        # Less than was seen in use cannot be had by what the spec states.
+        seen = work.used is not None and amount < work.used
+        field, name = ("use.memory", "memory in use") if seen else ("spec.gpuMemory", "gpuMemory")
+        if seen and amount < work.declared:
+            name += " and gpuMemory"
+        return _Trial(field, quantity(amount), f"{name} {how} {quantity(told)}", replace(work, memory=amount), pool)
 
     yield (trial(limit, "at most", limit) for limit in reversed(whole) if limit < work.memory)
     if decision.verdict is not Verdict.REFUSED:

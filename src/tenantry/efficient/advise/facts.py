@@ -11,6 +11,7 @@ from tenantry.model.spec import SharingMode, Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tenantry.efficient.advise.measure import Missing
     from tenantry.efficient.advise.option import Option
     from tenantry.model.gpu import Gpu
 
@@ -43,6 +44,23 @@ class Speed:
     where: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What metrics say about a class of work.
+
+    Attributes:
+        name: what it is about.
+        value: what was seen, in words.
+        where: files, pods and time it is from.
+        effect: how it counts beside what the spec states; empty when it only informs.
+    """
+
+    name: str
+    value: str
+    where: str
+    effect: str
+
+
 @dataclass(frozen=True)
 class WorkFacts:
     """A class of work, as far as sharing is concerned.
@@ -62,6 +80,11 @@ class WorkFacts:
         speeds: measured speed of one copy by key of the option (:attr:`Option.key`); one unit for all. With a latency
             goal, the highest speed that holds it.
         failed: keys of options that were measured and cannot do it: too little memory, or the goal is missed.
+        used: most bytes that metrics saw in use on one GPU or slice, None when not known; ``memory`` is no less.
+        declared: bytes the spec states where metrics were read, 0 otherwise.
+        origins: where a field that metrics gave comes from, by name of the field.
+        evidence: what metrics say.
+        unseen: what metrics could say and do not.
     """
 
     name: str
@@ -77,6 +100,11 @@ class WorkFacts:
     tenants: tuple[str, ...] = ()
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    used: int | None = None
+    declared: int = 0
+    origins: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    unseen: tuple[Missing, ...] = ()
 
     @property
     def interactive(self) -> bool:

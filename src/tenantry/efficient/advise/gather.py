@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry import catalog
+from tenantry.efficient.advise.evidence import with_evidence
 from tenantry.efficient.advise.facts import WHOLE, PoolFacts, Speed, WorkFacts
 from tenantry.efficient.advise.option import REPLICATED, Option, slice_option, slice_options
 from tenantry.model.cluster import ResourceKind
@@ -15,6 +16,7 @@ from tenantry.model.spec import SharingMode, replicas_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tenantry.efficient.advise.pods import Watched
     from tenantry.model.cluster import Cluster, Pool
     from tenantry.model.gpu import Gpu
     from tenantry.model.spec import Workload
@@ -47,6 +49,7 @@ def gather(
     cluster: Cluster,
     where: Mapping[tuple[str, str], str],
     measured: Mapping[tuple[str, str], tuple[Mapping[str, Speed], Mapping[str, str]]],
+    seen: Watched | None = None,
 ) -> Iterator[Gathered]:
     """Yield every class of work with every pool it may run in, by name of class, then of pool.
 
@@ -54,14 +57,19 @@ def gather(
 
     Args:
         cluster: the resolved cluster.
-        where: place in a file of each speed, by name of the workload and key.
+        where: place in a file of each speed, by name of the workload and key; with ``seen`` also of ``gpuMemory`` and
+            ``burstiness``.
         measured: speeds, and what cannot be done, by name of the workload and GPU; they count before the spec's.
+        seen: what metrics show; None when none were read.
     """
     pools = {pool.name: pool_facts(cluster, pool) for pool in cluster.pools}
     for workload in sorted(cluster.spec.workloads, key=lambda item: item.name):
         spec = workload.spec
         tenants = tuple(sorted(spec.tenants)) or tuple(tenant.name for tenant in cluster.tenants)
         base = work_facts(workload, tenants)
+        if seen is not None:
+            stated = (where.get((workload.name, field), "the spec") for field in ("gpuMemory", "burstiness"))
+            base = with_evidence(base, seen, *stated)
         if spec.pools:
             names = sorted(name for name in set(spec.pools) if name in pools)
         else:

@@ -118,7 +118,7 @@ def facts(work: WorkFacts, pool: PoolFacts, option: Option, locate: Callable[[st
 
 def _facts(work: WorkFacts, pool: PoolFacts, option: Option, locate: Callable[[str, str], str]) -> Iterator[Fact]:
     def own(field: str, value: str) -> Fact:
-        return Fact(field, value, locate("Workload", f"spec.{field}"))
+        return Fact(field, value, work.origins.get(field) or locate("Workload", f"spec.{field}"))
 
     yield own("gpuMemory", f"{gib(work.memory)} GiB")
     sure, possible = usable(pool, option)
