@@ -186,6 +186,7 @@ class _Memory:
                 m[own + walk + at.WALK_HEAP] = self.room(len(below[position]))
                 m[own + walk + at.WALK_HEAD] = at.NONE
             m[own + at.QUEUE_FIRST_CLASS] = at.NONE
+            self.f[own + at.QUEUE_SPLIT] = -1.0
         for position, queue in enumerate(queues):
             own = self.queue(position)
             m[own + at.QUEUE_PARENT] = self.queue(number.get(queue.parent, count))

@@ -111,9 +111,10 @@ SCALARS = WALKS + 3 * WALK
     QUEUE_FIRST_CLASS, QUEUE_WAITING, QUEUE_HELD, QUEUE_FLAG,  # classes and jobs that wait; possible victims; selection
     QUEUE_KEEPS,  # 1 if nobody there may lose its place in the present probe
     QUEUE_WIDEST, QUEUE_GONE,  # GPUs of the largest job that waits below; of the chosen victims below
+    QUEUE_DIVIDED_FOR,  # GPUs asked for when shares were last divided
     QUEUE_RELEVANT, QUEUE_LISTED,  # next relevant job of a scenario, in fair order, and which scenario that is
     QUEUE_WALKS,
-) = range(26)  # fmt: skip
+) = range(27)  # fmt: skip
 # Children that take part, as a heap, and how many; whether the next job has changed since it was put in its place; the
 # next job and its GPUs; the last one that was passed; GPUs of victims taken.
 (WALK_HEAP, WALK_SIZE, WALK_MOVED, WALK_HEAD, WALK_REQUEST, WALK_PRIORITY, WALK_CURSOR, WALK_TAKEN) = range(
@@ -122,8 +123,8 @@ SCALARS = WALKS + 3 * WALK
 QUEUE = QUEUE_WALKS + 3 * WALK
 
 # In ``f``: quota, limit and weight; what it is due; what it may hold by right; remainder of its share, -1 for none;
-# weight in a round of sharing. The scalars of ``f`` come before the first queue.
-QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR = range(7)
+# weight in a round of sharing; what was last divided among those below. The scalars of ``f`` come before all queues.
+QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT = range(8)
 SATURATION, K_VALUE = 0, 1
 
 # --- jobs and their pods ----------------------------------------------------------------------------------------------
