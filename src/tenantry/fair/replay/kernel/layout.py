@@ -293,6 +293,7 @@ class _Memory:
             at.RECORDED_AT, at.POTENTIAL_AT, at.CHOSEN_AT, at.RELEVANT_AT, at.CANDIDATES_AT, at.CORNER_AT,
         ):  # fmt: skip
             m[scalar] = self.room(most)
+        m[at.ROOM_FOR_TRIED], m[at.TRIED_AT], m[at.TRIED_OF] = most, self.room(most), self.room(most * at.PAIR)
         m[at.TOUCHED_JOBS_AT] = self.room(m[at.JOBS])
         queues = (m[at.ROOT] - m[at.FIRST_QUEUE]) // at.QUEUE
         m[at.HELD] = self.room(queues * m[at.LEVELS] * 2 * at.HELD_ENDS, at.NONE)

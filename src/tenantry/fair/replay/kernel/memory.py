@@ -90,7 +90,10 @@ SEEKER, MODE = 110, 111  # job that victims are searched for, and the action tha
 AHEAD = 112  # GPUs of the largest job before it in its queue
 TAKEN_BACK_AT, TAKEN_BACKS, ROOM_FOR_TAKEN_BACKS = 113, 114, 115  # promises taken back in this cycle: pod, node
 OVERFULL = 116  # 1 if that list was too short in this cycle
-WALKS = 117  # scalars of the walks
+TRIED_AT, TRIED, ROOM_FOR_TRIED = 117, 118, 119  # scenarios a search tried in vain: next of the size, pods, victims
+TRIED_OF = 120  # by number of victims: search, and the last such scenario
+LOOKUP = 121  # number of the present search
+WALKS = 122  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
