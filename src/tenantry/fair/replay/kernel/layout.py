@@ -232,6 +232,7 @@ class _Memory:
         shapes: dict[tuple[int, int], int] = {}
         for shape in sorted({pair[1:] for pair in missing}):
             shapes[shape] = self.copy([*shape, 0, at.NONE, at.NONE])
+        movable = {kind[:2] for kind in kinds if kind[4] == 1}
         count = 0
         for leaf, priority, pods, gpus, preemptible in kinds:
             self.first_class[leaf, priority, pods, gpus, preemptible] = len(m)
@@ -239,7 +240,7 @@ class _Memory:
                 own = self.room(at.CLASS)
                 m[own : own + at.CLASS_HEAD] = _column((
                     self.queue(leaf), priority, lack, gpus, lack * gpus, preemptible, sizes[priority, lack],
-                    shapes[lack, gpus],
+                    shapes[lack, gpus], int((leaf, priority) not in movable),
                 ))  # fmt: skip
                 for field in (at.CLASS_HEAD, at.CLASS_TAIL, at.CLASS_AFTER, at.CLASS_PRIOR):
                     m[own + field] = at.NONE

@@ -168,13 +168,13 @@ TAKEN_BACK = -2
 # --- kinds of waiting jobs --------------------------------------------------------------------------------------------
 
 # Of one leaf, priority and preemptibility, with as many pods of one size missing. Size is the number of the pair of
-# priority and pods, shape the address of that of pods and GPUs. Two pointers: first job behind the cursor, and which
-# walk that is.
+# priority and pods, shape the address of that of pods and GPUs. Lasting is 1 where no job of that leaf and priority may
+# be evicted. Two pointers: first job behind the cursor, and which walk that is.
 (
     CLASS_LEAF, CLASS_PRIORITY, CLASS_PODS, CLASS_GPUS, CLASS_REQUEST, CLASS_PREEMPTIBLE, CLASS_SIZE, CLASS_SHAPE,
-    CLASS_HEAD, CLASS_TAIL, CLASS_AFTER, CLASS_PRIOR, CLASS_FLAG, CLASS_POINTER, CLASS_POINTED,
-) = range(15)  # fmt: skip
-CLASS = 17
+    CLASS_LASTING, CLASS_HEAD, CLASS_TAIL, CLASS_AFTER, CLASS_PRIOR, CLASS_FLAG, CLASS_POINTER, CLASS_POINTED,
+) = range(16)  # fmt: skip
+CLASS = 18
 SHAPE_PODS, SHAPE_GPUS, SHAPE_JOBS, SHAPE_AFTER, SHAPE_PRIOR, SHAPE = range(6)
 
 # --- lists of more than one number ------------------------------------------------------------------------------------
