@@ -45,6 +45,7 @@ clean:  ## Remove what the targets made
 docs: $(STAMP)  ## Renew the pages written from code
 	$(BIN)/python -c "from tenantry.app.reference import spec_markdown; print(spec_markdown(), end='')" > docs/spec.md
 	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
+	$(BIN)/python -c "from tenantry.efficient.fit import fit_markdown; print(fit_markdown(), end='')" > docs/fit-rules.md
 	$(BIN)/python -c "from tenantry.safe.catalogue import channels_markdown; print(channels_markdown(), end='')" > docs/channels.md
 	$(BIN)/python -c "from tenantry.fair.measures.reference import measures_markdown; print(measures_markdown(), end='')" > docs/measures.md
 
@@ -58,7 +59,10 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/packing.py --json benchmarks/results/packing.json
 	$(BIN)/python benchmarks/cycle.py --json benchmarks/results/cycle.json
 	$(BIN)/python benchmarks/replay.py --json benchmarks/results/replay.json
+	$(BIN)/python benchmarks/fit.py --json benchmarks/results/fit.json
 	$(BIN)/python benchmarks/waits.py --json benchmarks/results/waits.json
+	$(BIN)/python benchmarks/rates.py --json benchmarks/results/rates.json
+	$(BIN)/python benchmarks/advise.py --json benchmarks/results/advise.json
 
 layers: $(STAMP)  ## Prove that imports go down
 	$(BIN)/lint-imports

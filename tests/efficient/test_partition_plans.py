@@ -92,7 +92,7 @@ def test_every_plan_is_valid_and_never_worse_than_greedy(
     assert rank(subject, rules, found, every=every) <= rank(subject, rules, baseline, every=every)
     # The solver's plan is what its numbers say: what is unserved equals the bound that it proved.
     assert found.proved
-    assert all(stage.objective == stage.bound for stage in found.stages)
+    assert all(stage.objective == stage.bound for stage in found.stages), found.stages
 
 
 @settings(max_examples=40, deadline=None)
@@ -251,7 +251,7 @@ def test_a_broken_plan_does_not_pass() -> None:
     broken = [
         (replace(found.plan, served=(5,)), "5 x 1g.6gb are served where 4 are wanted"),
         (replace(found.plan, gpus=gpus[:1]), "does not name every GPU"),
-        (replace(found.plan, gpus=(gpus[0], replace(gpus[1], layout=gpus[1].layout * 2))), "overlap"),
+        (replace(found.plan, gpus=tuple(replace(gpu, layout=gpu.layout * 2) for gpu in gpus)), "overlap"),
         (replace(found.plan, gpus=tuple(replace(gpu, layout=()) for gpu in gpus)), "4 x 1g.6gb are given out"),
     ]
     for plan, fault in broken:

@@ -163,6 +163,13 @@ class TestOperatingPoints:
         assert isinstance(found, tuple)
         assert [point.profile for point in found] == ["2g.12gb"]
 
+    def test_each_process_needs_its_memory(self) -> None:
+        table = ProfileTable([row("a", "2g.12gb", 50), row("a", "2g.12gb", 60, processes=2)])
+        found = operating_points(table, A30, service(1, memory_mib=8000), RULES)
+        assert isinstance(found, tuple)
+        # Two processes of 8,000 MiB do not fit into 12 GB.
+        assert [point.processes for point in found] == [1]
+
     @pytest.mark.parametrize(
         ("rows", "wanted", "about", "message", "found"),
         [
@@ -231,6 +238,8 @@ class TestValidator:
         many = ProfileTable([row("a", "2g.12gb", 25, processes=6)])
         crowded = replace(serving, point=replace(point, processes=6))
         assert "6 processes are more than 5" in self.faults(replace(plan, servings=(crowded,)), many)
+        large = (replace(self.SERVICES[0], memory_mib=13_000),)
+        assert "need more than the 12,288 MiB" in "; ".join(rate_faults(A30, large, self.TABLE, RULES, plan))
         shifted = tuple(replace(item, start=item.start + 1) for item in plan.layouts[0])
         assert "cannot begin at memory slice" in self.faults(replace(plan, layouts=(shifted,)))
 

@@ -148,7 +148,7 @@ class TestMiso:
 class TestOwn:
     def test_a_row_says_everything(self, tmp_path: Path) -> None:
         header = ",".join(COLUMNS)
-        line = "h200-sxm,time-slicing,1g.18gb,3,ranker,8,2,120.5,0.13,0.12,0.2,0.3,9000,ran,570.172,nightly"
+        line = "h200-sxm,time-slicing,1g.18gb,3,ranker,8,2,120.5,0.13,0.12,0.2,0.3,9000,ran,570.172,nightly,30000,80000"
         (row,) = read(tmp_path, header, line).table
         assert row.setting == Setting("h200-sxm", SharingMode.TIME_SLICING, "1g.18gb", 3, "ranker", 8, 2)
         assert dict(row.latencies) == {"mean": 0.13, "p50": 0.12, "p95": 0.2, "p99": 0.3}

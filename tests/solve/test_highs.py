@@ -24,6 +24,13 @@ def test_a_knapsack_is_solved_and_its_bound_meets_the_objective() -> None:
     assert found.gap == 0
 
 
+def test_one_process_may_solve_with_different_numbers_of_threads() -> None:
+    program = Program()
+    program.row({program.column(1.0): 1.0}, lower=2)
+    found = [solve(program, SolveLimits(seconds=30, threads=threads)).objective for threads in (2, 1, 2)]
+    assert found == [2, 2, 2]
+
+
 def test_what_cannot_be_is_proved_so() -> None:
     program = Program()
     program.row({program.column(1, upper=3): 1}, lower=4)

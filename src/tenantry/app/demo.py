@@ -1,4 +1,4 @@
-"""The demonstration: compile the Dell AI Factory example and lint the result."""
+"""The demonstration: compile the Dell AI Factory example, lint the result, and decide whether its promises fit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.app.compile import CompiledTree, compile_spec, write
 from tenantry.app.examples import DEFAULT_EXAMPLE, example
+from tenantry.app.fit import FitReport, fit_spec
 from tenantry.app.lint import LintReport, lint_paths
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ class Demo:
         tree: the compiled tree.
         target: where it was written.
         report: what lint says about it.
+        fit: whether what the spec promises fits its hardware.
         crds: folder of CustomResourceDefinitions used, or None.
     """
 
     tree: CompiledTree
     target: Path
     report: LintReport
+    fit: FitReport
     crds: Path | None
 
 
@@ -41,7 +44,7 @@ def find_crds() -> Path | None:
 
 
 def demo(target: Path, progress: Callable[[str], None]) -> Demo:
-    """Compile the example into ``target/tree`` and lint it.
+    """Compile the example into ``target/tree``, lint it and decide whether its promises fit.
 
     Args:
         target: folder to work in; made when missing.
@@ -57,4 +60,5 @@ def demo(target: Path, progress: Callable[[str], None]) -> Demo:
     progress("linting the tree")
     minor = tree.compilation.cluster.kubernetes_minor
     report = lint_paths([folder], crds=[crds] if crds else [], kubernetes=minor, complete=True)
-    return Demo(tree, folder, report, crds)
+    progress("deciding what fits")
+    return Demo(tree, folder, report, fit_spec(spec, ENVIRONMENT), crds)

@@ -1,4 +1,4 @@
-"""Check manifests of any origin: each alone against its schema, and all together against the lint rules."""
+"""Check manifests of any origin: each against its schema, all together against the lint rules, specs as a whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry import catalog
+from tenantry.app.lint_specs import lint_specs
 from tenantry.catalog.kubernetes import kubernetes_schemas
 from tenantry.errors import InputError
 from tenantry.io.manifests import ManifestSet, locate, read_manifests
@@ -15,10 +16,12 @@ from tenantry.lint import LintContext, lint
 from tenantry.model.finding import Finding, Severity
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location, dotted
+from tenantry.model.spec import API_VERSION
 from tenantry.schema import ExtraKind, SchemaSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
     from pathlib import Path
     from typing import Any
 
@@ -64,8 +67,10 @@ def lint_paths(
     kubernetes: str = DEFAULT_KUBERNETES,
     complete: bool = False,
     cel: bool = False,
+    environment: str = "",
+    today: date | None = None,
 ) -> LintReport:
-    """Check every manifest below the paths.
+    """Check every manifest below the paths, and every spec as a whole.
 
     Args:
         paths: files and folders.
@@ -73,9 +78,11 @@ def lint_paths(
         kubernetes: Kubernetes version for the schemas of built-in kinds.
         complete: whether the manifests are everything the cluster gets, so that references to nothing are errors.
         cel: whether the validation rules of CRDs are evaluated too.
+        environment: overlay of the specs among the paths; empty for none.
+        today: day on which waivers of a spec must hold; the current one when None.
 
     Raises:
-        InputError: if a path cannot be read.
+        InputError: if a path cannot be read, or an environment is named and there is no spec that has it.
         MissingExtra: if ``cel`` is asked for and the optional dependency is not installed.
     """
     read = read_manifests(paths)
@@ -85,14 +92,16 @@ def lint_paths(
     findings.extend(_schema_findings(read, schemas))
     context = LintContext(parse_yaml=parse_one, partial=frozenset(_fragments(read)), complete=complete)
     findings.extend(lint_finding(issue) for issue in lint(read.manifests, context))
-    keys = [item.key for item in read.manifests]
+    specs = lint_specs(paths, read.manifests, environment, today=today)
+    findings.extend(specs.findings)
+    keys = [item.key for item in read.manifests if item.key.api_version != API_VERSION]
     unchecked = Counter(f"{key.api_version} {key.kind}" for key in keys if not schemas.knows(key.api_version, key.kind))
     return LintReport(
         findings=tuple(sorted(set(findings), key=Finding.sort_key)),
         manifests=len(read.manifests),
         files=read.files_read,
         unchecked=dict(sorted(unchecked.items())),
-        notes=tuple(f"{note.subject}: {note.text}" for note in schemas.notes()),
+        notes=(*(f"{note.subject}: {note.text}" for note in schemas.notes()), *specs.notes),
         kubernetes=kubernetes,
     )
 

@@ -11,7 +11,7 @@ from tenantry.errors import SpecError
 from tenantry.io.spec_folder import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tenantry.io.spec_folder import Layer
@@ -28,19 +28,29 @@ class CheckedSpec:
     Attributes:
         spec: the documents of the chosen environment.
         cluster: the same, joined with the catalog.
+        loaded: the same, with the place of everything in the files.
+        tolerated: problems that the caller can live with, each at its place.
     """
 
     spec: Spec
     cluster: Cluster
+    loaded: LoadedSpec
+    tolerated: tuple[SpecProblem, ...] = ()
 
 
-def load(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> CheckedSpec:
+def load(
+    folder: Path,
+    environment: str = "",
+    layers: Sequence[Layer] = (),
+    tolerated: Callable[[SpecProblem], bool] = lambda _: False,
+) -> CheckedSpec:
     """Read a spec and prove that nothing is wrong with it.
 
     Args:
         folder: folder of YAML documents, or one file.
         environment: overlay below ``environments/``; empty for none.
         layers: what is laid over both, in that order.
+        tolerated: tells the problems that the caller can live with, as it is about to solve them.
 
     Raises:
         SpecError: with every problem, each at its file, line and column.
@@ -49,9 +59,10 @@ def load(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> C
     loaded = load_spec(folder, environment, layers)
     cluster, problems = resolve(loaded.spec)
     problems += check(cluster)
-    if problems:
-        raise SpecError(_located(loaded, problems))
-    return CheckedSpec(loaded.spec, cluster)
+    lasting = [problem for problem in problems if not tolerated(problem)]
+    if lasting:
+        raise SpecError(_located(loaded, lasting))
+    return CheckedSpec(loaded.spec, cluster, loaded, tuple(_located(loaded, problems)))
 
 
 def _located(loaded: LoadedSpec, problems: Iterable[SpecProblem]) -> list[SpecProblem]:

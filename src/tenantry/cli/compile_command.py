@@ -13,6 +13,8 @@ from tenantry.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tenantry.app.compile import CompiledTree
+
 
 @click.command("compile")
 @spec_argument
@@ -43,7 +45,19 @@ def command(*, spec: Path, out: Path, environment: str, check: bool, force: bool
         return ExitCode.FINDINGS if changed else ExitCode.CLEAN
     with step("writing"):
         write(tree, out, force=force)
+    _say_what_does_not_fit(tree, spec, environment)
     from tenantry.cli.render.tree import RENDERERS
 
     emit(outputs, lambda form: RENDERERS[form](tree, str(out)))
     return ExitCode.CLEAN
+
+
+def _say_what_does_not_fit(tree: CompiledTree, spec: Path, environment: str) -> None:
+    """Point to what can be compiled and still cannot work; changes are looked for where it is asked about."""
+    from tenantry.app.fit import misfits
+
+    found = misfits(tree.compilation.cluster)
+    if found:
+        chosen = f" -e {environment}" if environment else ""
+        counts = ", ".join(f"{rule} x {count}" if count > 1 else rule for rule, count in found.items())
+        click.echo(f"warning: not everything that is promised fits ({counts}): tenantry fit {spec}{chosen}", err=True)

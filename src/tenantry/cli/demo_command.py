@@ -12,9 +12,10 @@ from tenantry.errors import ExitCode
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, metavar="DIR")
 def command(out: Path) -> int:
-    """Compile the Dell AI Factory example, lint the tree, and draw it as a page."""
+    """Compile the Dell AI Factory example, lint the tree, decide what fits, and draw it as a page."""
     from tenantry.app.demo import demo
-    from tenantry.cli.render import findings, summary, tree
+    from tenantry.cli.render import findings, fit, summary, tree
+    from tenantry.model.finding import Severity
 
     result = demo(out, lambda text: click.echo(text, err=True))
     page = out / "summary.html"
@@ -24,7 +25,7 @@ def command(out: Path) -> int:
     if result.crds is None:
         click.echo("note: set TENANTRY_SHARED to a folder with crds/ to check custom resources too")
     click.echo("lint: " + findings.text(result.report))
+    misfit = result.fit.at_least(Severity.WARNING)
+    click.echo("fit: " + (fit.findings_text(result.fit) if misfit else fit.summary(result.fit)))
     click.echo(f"page: {page}")
-    from tenantry.model.finding import Severity
-
-    return ExitCode.FINDINGS if result.report.at_least(Severity.WARNING) else ExitCode.CLEAN
+    return ExitCode.FINDINGS if misfit or result.report.at_least(Severity.WARNING) else ExitCode.CLEAN

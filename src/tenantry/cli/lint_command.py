@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tenantry.cli.options import Output, emit, output_option
+from tenantry.cli.options import Output, emit, environment_option, output_option
 from tenantry.cli.progress import step
 from tenantry.errors import ExitCode
 
@@ -21,6 +21,7 @@ from tenantry.errors import ExitCode
     help="CustomResourceDefinitions to check against; may be repeated. Those below PATH are used too.",
 )
 @click.option("--kubernetes", metavar="VERSION", default=None, help="Kubernetes whose schemas apply, such as 1.33.")
+@environment_option
 @click.option("--complete", is_flag=True, help="PATH is all the cluster gets: references to nothing are errors.")
 @click.option("--cel", is_flag=True, help="Evaluate the validation rules of CRDs too (optional dependency 'cel').")
 @click.option(
@@ -36,6 +37,7 @@ def command(
     paths: tuple[Path, ...],
     crds: tuple[Path, ...],
     kubernetes: str | None,
+    environment: str,
     complete: bool,
     cel: bool,
     threshold: str,
@@ -46,13 +48,23 @@ def command(
     Reads every YAML and JSON file below PATH: several documents in a file, Lists, and kustomize patches are understood.
     Each object is checked against its schema with unknown fields refused, strings that hold JSON or YAML are read and
     checked, and objects are checked against each other. The rules are listed in docs/rules.md.
+
+    A spec below PATH is checked as the compiler does, and for whether what it promises fits its hardware
+    (docs/fit-rules.md).
     """
     from tenantry.app.lint import DEFAULT_KUBERNETES, lint_paths
     from tenantry.cli.render.findings import RENDERERS
     from tenantry.model.finding import Severity
 
     with step("checking manifests"):
-        report = lint_paths(paths, crds=crds, kubernetes=kubernetes or DEFAULT_KUBERNETES, complete=complete, cel=cel)
+        report = lint_paths(
+            paths,
+            crds=crds,
+            kubernetes=kubernetes or DEFAULT_KUBERNETES,
+            complete=complete,
+            cel=cel,
+            environment=environment,
+        )
     emit(outputs, lambda form: RENDERERS[form](report))
     found = report.at_least(Severity[threshold.upper()])
     return ExitCode.FINDINGS if found else ExitCode.CLEAN

@@ -12,6 +12,7 @@ _HEAD = """# Rules
 What `tenantry lint` looks for beyond the schema of each object: references between objects, and the fields inside
 strings that hold JSON or YAML. *error*: it cannot work, or does something else than it says. *warning*: it works, and
 will hurt. *info*: worth knowing. A rule may report more mildly where the set of manifests is not the whole cluster.
+Rules about a spec as a whole, whether what it promises fits its hardware, are in [fit-rules.md](fit-rules.md).
 Rules marked with a dagger (†) judge a value by itself and therefore also look at kustomize patches.
 """
 

@@ -27,6 +27,9 @@ DEPARTMENT_LABEL = f"{DOMAIN}/department"
 COMPONENT_LABEL = f"{DOMAIN}/component"
 """Label of every compiled object that names its component."""
 
+CONTAINER_LIMITS = {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "4Gi"}
+"""What a container of a tenant gets that asks for nothing; never more than its namespace may use."""
+
 
 class ResourceKind(StrEnum):
     """What one unit of an extended resource is."""

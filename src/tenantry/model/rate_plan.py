@@ -36,7 +36,7 @@ class Service:
         goal_ms: latency goal in milliseconds, None without one.
         percentile: percent of requests the goal is for.
         weight: worth of serving it whole, relative to others, where GPUs are too few.
-        memory_mib: GPU memory it needs at least, 0 when only the profile table says.
+        memory_mib: GPU memory that each of its processes needs at least, 0 when only the profile table says.
     """
 
     name: str

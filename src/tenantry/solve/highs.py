@@ -27,13 +27,15 @@ def solve(program: Program, limits: SolveLimits, start: tuple[float, ...] | None
 
     Raises:
         MissingExtra: if HiGHS is not installed.
-        TenantryError: if HiGHS refuses the program, which no program of the engines should bring about.
+        TenantryError: if HiGHS refuses the program or fails on it, which no program of the engines should bring about.
     """
     highspy, numpy = _library()
     if not program.cost:
         return _empty(program)
     # The class for people, highspy.Highs, greets on standard output (1.16) before it can be told to be silent.
     highs = highspy._Highs()
+    # All solves of a process share threads, and one that asks for another number of them than the last is refused.
+    highs.resetGlobalScheduler(True)
     for option, value in (
         ("output_flag", False),
         ("random_seed", 0),
@@ -45,7 +47,8 @@ def solve(program: Program, limits: SolveLimits, start: tuple[float, ...] | None
         highs.setOptionValue(option, value)
     if highs.passModel(_model(program, highspy, numpy)) == highspy.HighsStatus.kError:
         raise TenantryError("the solver refuses the program; this is a bug in Tenantry")
-    highs.run()
+    if highs.run() == highspy.HighsStatus.kError:
+        raise TenantryError("the solver fails on the program; this is a bug in Tenantry")
     return _at_least(program, _solution(program, highs, highspy), start)
 
 

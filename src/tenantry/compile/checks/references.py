@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.compile.problems import at, unknown_name
+from tenantry.model.problem import nearest_name
+from tenantry.model.spec import replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tenantry.model.cluster import Cluster
     from tenantry.model.problem import DocPath, SpecProblem
-    from tenantry.model.spec import Document
+    from tenantry.model.spec import Document, Workload
 
 
 def tenants(cluster: Cluster) -> Iterable[SpecProblem]:
@@ -73,7 +75,6 @@ def workloads(cluster: Cluster) -> Iterable[SpecProblem]:
     tenant_names = {tenant.name for tenant in cluster.spec.tenants}
     pools = {pool.name for pool in platform.node_pools}
     fabrics = {fabric.name for fabric in platform.fabrics}
-    profiles = {profile.name for pool in cluster.pools for profile in pool.gpu.profiles} | {"whole"}
     for workload in cluster.spec.workloads:
         for index, name in enumerate(workload.spec.tenants):
             if name not in tenant_names:
@@ -87,10 +88,37 @@ def workloads(cluster: Cluster) -> Iterable[SpecProblem]:
         if rdma is not None and rdma.fabric not in fabrics:
             path = ("spec", "rdma", "fabric")
             yield unknown_name(workload, path, "fabric", rdma.fabric, fabrics, rule="SPEC-UNKNOWN-FABRIC")
-        for name in workload.spec.speed:
-            if name not in profiles:
-                path = ("spec", "speed", name)
-                yield unknown_name(workload, path, "MIG profile of a pool", name, profiles, rule="SPEC-UNKNOWN-PROFILE")
+        yield from _speeds(cluster, workload)
+
+
+def _speeds(cluster: Cluster, workload: Workload) -> Iterable[SpecProblem]:
+    """What was measured is a part of a GPU that the class may run on."""
+    named = set(workload.spec.pools)
+    pools = [pool for pool in cluster.pools if not named or pool.name in named]
+    if not pools:
+        return  # every pool it names is unknown, which is reported
+    profiles = {profile.name for pool in pools for profile in pool.gpu.profiles}
+    gpus = ", ".join(sorted({pool.gpu.title for pool in pools}))
+    for name in workload.spec.speed:
+        if name != "whole" and name not in profiles and replicas_of(name) is None:
+            yield at(
+                workload,
+                ("spec", "speed", name),
+                f"{name!r} is no part of a GPU that the class may run on ({gpus})",
+                expected=f"one of {', '.join(sorted(profiles))}, whole, mps-N or time-slicing-N (N copies, 2 to 128)"
+                if profiles
+                else "whole, mps-N or time-slicing-N (N copies, 2 to 128)",
+                found=name,
+                nearest=nearest_name(name, {*profiles, "whole", *_shared_like(name)}),
+                rule="SPEC-UNKNOWN-PROFILE",
+            )
+
+
+def _shared_like(name: str) -> Iterable[str]:
+    """Keys of shared GPUs with the number of copies that was written, where it may be."""
+    written = name.rpartition("-")[2]
+    copies = written if replicas_of(f"mps-{written}") else "2"
+    return (f"{mode}-{copies}" for mode in ("mps", "time-slicing"))
 
 
 def facts(cluster: Cluster) -> Iterable[SpecProblem]:

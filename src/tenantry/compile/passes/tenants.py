@@ -8,7 +8,7 @@ from tenantry.compile.build import GUARD_DELETE, manifest
 from tenantry.compile.components import tenant_component
 from tenantry.compile.guards.grants import namespace_grants
 from tenantry.compile.guards.roles import rights, role_name
-from tenantry.model.cluster import DEPARTMENT_LABEL, TENANT_LABEL
+from tenantry.model.cluster import CONTAINER_LIMITS, DEPARTMENT_LABEL, TENANT_LABEL
 from tenantry.model.quantity import parse_quantity
 from tenantry.model.spec import AccessRole, SchedulerType
 from tenantry.model.tree import Note, Piece
@@ -52,8 +52,7 @@ CLOSED: dict[str, int] = {
     "count/resourceclaimtemplates.resource.k8s.io": 0,
 }
 
-# What a container gets that asks for nothing; never more than its namespace may use.
-DEFAULT_LIMITS = {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "4Gi"}
+# What a container gets that asks for nothing; its limits are those of the model.
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"}
 
 
@@ -222,7 +221,7 @@ def _limits(tenant: ClusterTenant) -> list[dict[str, Any]]:
     limits: list[dict[str, Any]] = [
         {
             "type": "Container",
-            "default": {name: _smaller(DEFAULT_LIMITS[name], most[name]) for name in most},
+            "default": {name: _smaller(CONTAINER_LIMITS[name], most[name]) for name in most},
             "defaultRequest": {name: _smaller(DEFAULT_REQUESTS[name], most[name]) for name in most},
             "max": most,
         }

@@ -7,6 +7,7 @@ by node. Both are orders of the same layouts, so nothing that a plan is worth de
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.partition.program import Assigned, NodeKind, node_kinds
@@ -108,18 +109,27 @@ def _touched(
         return [(kind, kind.nodes[: drained[kind.nodes[0]]]) for kind in kinds if drained[kind.nodes[0]]]
     left = list(changes)
     taken: Counter[int] = Counter()
-    while any(left):
-        gains = [
-            sum(min(gpus, left[number]) for number, gpus in kind.gpus) if taken[place] < len(kind.nodes) else 0
-            for place, kind in enumerate(kinds)
-        ]
-        place = max(range(len(kinds)), key=lambda i: (gains[i], -i))
+
+    def gain(place: int) -> int:
+        return sum(min(gpus, left[number]) for number, gpus in kinds[place].gpus)
+
+    # What a node takes of the rest only falls: an old value is a bound, and the first that still holds is the most.
+    queue = [(-gain(place), place) for place in range(len(kinds))]
+    heapify(queue)
+    while queue and any(left):
+        bound, place = heappop(queue)
+        now = gain(place)
+        if now < -bound:
+            heappush(queue, (-now, place))
+            continue
         # As many nodes of this kind as are filled alike, at once.
         rooms = [left[number] // gpus for number, gpus in kinds[place].gpus if min(gpus, left[number])]
         times = max(1, min(len(kinds[place].nodes) - taken[place], *rooms))
         taken[place] += times
         for number, gpus in kinds[place].gpus:
             left[number] = max(0, left[number] - gpus * times)
+        if taken[place] < len(kinds[place].nodes):
+            heappush(queue, (-gain(place), place))
     return [(kinds[place], kinds[place].nodes[: taken[place]]) for place in sorted(taken)]
 
 

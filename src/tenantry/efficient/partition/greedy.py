@@ -63,6 +63,7 @@ class _Filling:
     def __init__(self, units: Units, lowest: int) -> None:
         self.units, self.lowest = units, lowest
         self.fits: dict[tuple[int, Counts], int | None] = {}
+        self.reached: Counter[tuple[str, str, bool, bool]] = Counter()
         self.slots = [
             _Unit(number, self._pinned(number, unit), self._tenant(number))
             for number, item in enumerate(units.classes)
@@ -113,12 +114,14 @@ class _Filling:
             demand = pool.demands[number]
             if not present and demand.priority < self.lowest:
                 continue
-            for slot in self.slots:
-                if self.left[number] <= 0:
-                    break
-                if units.rules.exclusive and slot.tenant not in ("", demand.tenant):
-                    continue
-                self._place(slot, number, present=present)
+            # A slice that once did not fit a unit never will, as units only fill: go on where the last search ended.
+            key = (demand.tenant if units.rules.exclusive else "", demand.profile, demand.guaranteed, present)
+            while self.left[number] > 0 and self.reached[key] < len(self.slots):
+                slot = self.slots[self.reached[key]]
+                if not units.rules.exclusive or slot.tenant in ("", demand.tenant):
+                    self._place(slot, number, present=present)
+                if self.left[number] > 0:
+                    self.reached[key] += 1
 
     def _wanted(self) -> list[int]:
         pool, exclusive = self.units.pool, self.units.rules.exclusive

@@ -84,7 +84,7 @@ def _on_one_slice(row: Measurement) -> bool:
 
 
 def _fits(row: Measurement, gpu: Gpu, service: Service) -> bool:
-    needed = max(service.memory_mib, row.memory_mib or 0)
+    needed = max(service.memory_mib * row.setting.processes, row.memory_mib or 0)
     profile = gpu.profile(row.setting.profile) if row.setting.profile else None
     if profile is None:
         return needed <= gpu.memory_mib

@@ -68,12 +68,23 @@ def _serving_faults(
         yield f"{service.workload} carries {row.throughput:g}/s there, not {point.throughput:g}"
     if point.processes > rules.processes:
         yield f"{point.processes} processes are more than {rules.processes}"
+    room = _room(gpu, point.profile)
+    if max(service.memory_mib * point.processes, row.memory_mib or 0) > room:
+        yield f"{point.processes} processes of {service.workload} need more than the {room:,.0f} MiB there are"
     if service.goal_ms is not None:
         latencies = [seconds for statistic, seconds in row.latencies if statistic == point.statistic]
         if not latencies:
             yield f"no latency of {service.workload} was measured there"
         elif latencies[0] >= rules.latency_part * service.goal_ms / 1000:
             yield f"a batch takes {1000 * latencies[0]:g} ms, too long for a goal of {service.goal_ms:g} ms"
+
+
+def _room(gpu: Gpu, name: str) -> float:
+    """MiB of a slice: as measured, else its part of the GPU."""
+    for profile in gpu.profiles:
+        if profile.name == name:
+            return profile.memory_gib * 1024 or gpu.memory_mib / gpu.memory_slices * profile.memory
+    return float(gpu.memory_mib)
 
 
 def _row(table: ProfileTable, gpu: Gpu, workload: str, serving: Serving) -> Measurement | None:

@@ -89,6 +89,9 @@ def units(pool: PartitionPool, rules: PartitionRules) -> Units:
     spare_nodes = _spare_nodes(pool, rules)
     names = {demand.profile for demand in pool.demands}
     names.update(pin.placement.profile for gpu in pool.gpus for pin in gpu.pins)
+    if rules.uniform and any(gpu.pins for gpu in pool.gpus):
+        # What one node has may be made around what stays on another, with profiles that nobody wants.
+        names.update(item.profile for gpu in pool.gpus for item in gpu.layout)
     table = layout_table(pool.gpu, tuple(sorted(names)))
     present = tuple(counts_of(gpu.layout) for gpu in pool.gpus)
     held = {gpu.node for gpu in pool.gpus if gpu.pins} if rules.frozen else set()

@@ -43,6 +43,8 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "outcome": "`ran`, or `failed` for a setting that did not run; `ran` when empty",
         "driver": "version of the driver, for people",
         "source": "where the row comes from, for people",
+        "device_used_mib": "memory in use on the GPU or slice by everybody, in MiB, for people",
+        "device_total_mib": "memory of the GPU or slice in MiB, for people",
     }
 )
 """Every column with its meaning and unit."""

@@ -41,7 +41,7 @@ from tenantry.model.spec.tenant import (
     TenantNamespace,
     TenantSpec,
 )
-from tenantry.model.spec.workload import Trust, Workload, WorkloadSpec
+from tenantry.model.spec.workload import Trust, Workload, WorkloadSpec, replicas_of
 
 __all__ = [
     "API_VERSION",
@@ -89,4 +89,5 @@ __all__ = [
     "Waiver",
     "Workload",
     "WorkloadSpec",
+    "replicas_of",
 ]

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tenantry.model.spec.base import Document, Flag, Name, Positive, QuantityText, ShortName, SpecModel
+from tenantry.model.spec.platform import SharingMode
 
-PositiveNumber = Annotated[float, Field(gt=0)]
+PositiveNumber = Annotated[float, Field(gt=0, le=1e12)]
+_REPLICAS = re.compile(r"(mps|time-slicing)-([1-9][0-9]{0,2})", re.ASCII)
+
+
+def replicas_of(key: str) -> tuple[SharingMode, int] | None:
+    """Return mode and copies of a key of ``speed`` such as ``mps-4``; None for any other key.
+
+    At least 2 and at most 128 copies, as ``sharing.replicas`` of a node pool.
+    """
+    match = _REPLICAS.fullmatch(key)
+    if match is None or not 2 <= int(match[2]) <= 128:
+        return None
+    return SharingMode(match[1]), int(match[2])
 
 
 class Trust(StrEnum):
@@ -60,13 +74,15 @@ class WorkloadSpec(SpecModel):
     burstiness: PositiveNumber | None = None
     """Ratio of peak to mean request rate."""
     trust: Trust = Trust.OWN_TEAM
-    """Who may run on the same GPU at the same time."""
+    """Who may run on the same GPU at the same time; ``own-team`` and ``any-tenant`` may sit beside another tenant's MIG
+    slice, which hardware isolates, and ``nobody`` takes the whole GPU."""
     nvlink: Flag = False
     """Whether GPUs of one pod must be joined by NVLink."""
     rdma: Rdma | None = None
     """Virtual functions."""
     speed: dict[str, PositiveNumber] = {}
-    """Measured speed per MIG profile (or ``whole``), in work per second, in any one unit."""
+    """Measured speed of one pod in work per second, in any one unit, per MIG profile, ``whole``, ``mps-4`` or
+    ``time-slicing-4`` (one of four copies on a GPU); with a latency goal, the highest speed that holds it."""
 
 
 class Workload(Document):
