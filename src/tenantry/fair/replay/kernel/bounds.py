@@ -154,14 +154,12 @@ def may_settle(m: Ints, f: Floats, count: int) -> bool:
     for gpus in range(1, m[MOST] + 1):
         m[need + gpus] = 0
     whole = note_gone(m)
-    even = whole and has_room_again(m, own)
     for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
         victim = m[place]
         gpus, kept = m[victim + JOB_GPUS], loyal and m[m[victim + JOB_LEAF] + QUEUE_KEEPS] == 1
         if kept and m[MOVED_IS_KEPT] == 0 and m[MODE] != CONSOLIDATE:
             return False
-        few = even or (gpus <= own and m[victim + JOB_PODS] <= count * (own // gpus))
-        if kept or (whole and few and asks_before(m, f, victim, count)):
+        if kept or (whole and gpus <= own and asks_before(m, f, victim, count)):
             m[need + gpus] += gone_of(m, victim)
     m[need + own] += count
     for gpus in range(own, 0, -1):  # noqa: SIM110 - compiled, which generators are not
@@ -196,29 +194,17 @@ def note_gone(m: Ints) -> bool:
     return True
 
 
-def has_room_again(m: Ints, gpus: int) -> bool:
-    """Whether all pods of chosen victims are of so many GPUs, and have places again as long as the job does not ask."""
-    total = 0
-    for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
-        victim = m[place]
-        if m[victim + JOB_GPUS] != gpus:
-            return False
-        total += gone_of(m, victim)
-    missing = total - places(m, gpus)
-    return missing <= 0 or more_places(m, gpus, missing) >= missing
-
-
 def asks_before(m: Ints, f: Floats, victim: int, count: int) -> bool:
-    """Whether a chosen victim, none of whose pods waits, asks before the job.
+    """Whether a chosen victim, none of whose pods waits, asks before the job, and takes the last room if need be.
 
     The job comes up only after all before it in its queue, so its queue has to be first with the largest of their
     requests added. As long as the victim has not asked, its queue holds less than before the scenario, and asks for no
-    more than the largest job below it does. Where it is first even so, the victim asks before. It finds room, or there
-    is none for the job either: unless it is a gang that needs more blocks than the job, and others took its own.
+    more than the largest job below it does. Where it is first even so, the victim asks before. If it finds no room
+    then, there is none for the job either, unless it is a gang that needs more blocks than the job.
     """
     seeker, leaf = m[SEEKER], m[victim + JOB_LEAF]
     own, gpus = m[seeker + JOB_LEAF], m[seeker + JOB_GPUS]
-    if leaf == own:
+    if leaf == own or m[victim + JOB_PODS] > count * (gpus // m[victim + JOB_GPUS]):
         return False
     queue = leaf
     while queue != m[ROOT]:
