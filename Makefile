@@ -61,6 +61,7 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/replay.py --json benchmarks/results/replay.json
 	$(BIN)/python benchmarks/fit.py --json benchmarks/results/fit.json
 	$(BIN)/python benchmarks/waits.py --json benchmarks/results/waits.json
+	$(BIN)/python benchmarks/partition.py --json benchmarks/results/partition.json
 	$(BIN)/python benchmarks/rates.py --json benchmarks/results/rates.json
 	$(BIN)/python benchmarks/advise.py --json benchmarks/results/advise.json
 

@@ -54,7 +54,10 @@ def text(report: PartitionReport) -> str:
 
 def _pool_text(pool: PoolReport) -> Iterator[str]:
     nodes = len(pool.pool.nodes)
-    yield from paragraph(f"node pool {pool.pool.name}: {nodes} nodes with {len(pool.indices)} x {pool.pool.gpu.title}")
+    word = "node" if nodes == 1 else "nodes"
+    yield from paragraph(
+        f"node pool {pool.pool.name}: {nodes:,} {word} with {len(pool.indices)} x {pool.pool.gpu.title}"
+    )
     yield from paragraph(proof_words(pool), indent="  ")
     yield from paragraph(changes_words(pool), indent="  ")
     if pool.rows:
