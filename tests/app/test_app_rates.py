@@ -186,6 +186,11 @@ def test_a_file_that_is_no_map_is_refused(spec: Path, services: str) -> None:
         plan(spec, services)
 
 
+def test_without_any_speeds_a_table_is_asked_for(spec: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing says how fast ranker, slow run; expected a profile table"):
+        plan(spec, "services: [{name: ranker, rate: 1}, {name: slow, rate: 1}]", table=False)
+
+
 def test_outputs_agree_with_each_other(spec: Path) -> None:
     report = plan(spec, "services: [{name: ranker, rate: 24, latency: {milliseconds: 100}}]")
     body = json.loads(RENDERERS["json"](report))

@@ -67,7 +67,8 @@ def rooms() -> st.SearchStrategy[NodeRoom]:
         aligned = len(cells) > 1
         # VFs of an aligned pod must lie in NUMA nodes too, which is another question: refusal() decides it.
         offered = () if aligned or not vfs else (("roce", vfs),)
-        parts = tuple(((GPU, units),) for units in cells)
+        # Slices lie beside GPUs, in the first NUMA node only.
+        parts = tuple(((GPU, units), *(((SLICE, 4),) if not place else ())) for place, units in enumerate(cells))
         return NodeRoom(parts, offered, pods, alignment if aligned else Alignment.NONE)
 
     cells = st.one_of(st.lists(st.integers(2, 8), min_size=1, max_size=1), st.integers(2, 4).map(lambda n: [n, n]))
@@ -80,7 +81,8 @@ def questions(draw: st.DrawFn) -> tuple[NodeRoom, int, dict[Need, int]]:
     kinds: dict[Need, int] = {}
     for _ in range(draw(st.integers(0, 7))):
         vfs = draw(st.integers(0, 3)) if room.vfs else 0
-        need = Need(GPU, draw(st.integers(1, 8)), (("roce", vfs),) if vfs else ())
+        name = draw(st.sampled_from([GPU, GPU, SLICE]))
+        need = Need(name, draw(st.integers(1, 8)), (("roce", vfs),) if vfs else ())
         kinds[need] = kinds.get(need, 0) + 1
     return room, draw(st.integers(0, 4)), kinds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,13 @@ CASES: dict[str, tuple[str, ClusterBuilder, ClusterBuilder, ClusterBuilder]] = {
         work(mig({"1g.18gb": 7}, slices={"1g.18gb": (32, 56)}, fabrics={"roce": 100})
              .fabric(pools=["serving"], rails=RAILS, vfsPerRail=4),
              "infer", "a", "serving", rdma={"fabric": "roce", "vfsPerGpu": 1}),
+    ),
+    # Pods of 4 fill two servers; 5 pods of 3 and one of 1 do not fit, since a server takes two of 3.
+    "one of two workloads does not divide the servers": (
+        "FIT-GUARANTEE",
+        work(work(training().tenant("a", pool="training", guaranteed=16), "four", "a", gpus=4), "three", "a", gpus=3),
+        work(work(training().tenant("a", pool="training", guaranteed=16), "four", "a", gpus=4), "two", "a", gpus=2),
+        work(work(training(3).tenant("a", pool="training", guaranteed=16), "four", "a", gpus=4), "three", "a", gpus=3),
     ),
     # With single-numa-node pods of 3 leave one GPU of each NUMA node: 4 pods and 4 x 1, not 5 pods.
     "pods of 3 leave a GPU in every NUMA node": (
@@ -386,6 +394,15 @@ def test_largest_jobs_respect_limits_nodes_alignment_and_functions() -> None:
     assert (rows["a"].within_limit.gang, rows["a"].within_limit.units) == (2, 8)
 
 
+def test_the_largest_gang_has_the_pods_of_the_workload_that_gets_most() -> None:
+    builder = training(2).tenant("a", pool="training", guaranteed=8, limit=16)
+    (row,) = decided(work(work(builder, "five", "a", gpus=5), "four", "a", gpus=4)).tables.tenants
+
+    # Two pods of five take 10 GPUs, four of four take 16; within 8 guaranteed it is one of five or two of four.
+    assert (row.within_limit.workload, row.within_limit.gang, row.within_limit.units) == ("four", 4, 16)
+    assert (row.within_guarantee.workload, row.within_guarantee.gang) == ("four", 2)
+
+
 def test_jobs_at_once_count_what_the_tenant_holds_alone() -> None:
     builder = work(training(3).tenant("a", pool="training", guaranteed=12, limit=24), "five", "a", gpus=5)
     (row,) = decided(builder).tables.work
@@ -436,3 +453,5 @@ def test_the_page_of_rules_has_them_all() -> None:
     page = fit_markdown()
 
     assert all(f"## {rule.id}\n" in page and rule.source in page for rule in RULES)
+    written = (Path(__file__).parents[2] / "docs" / "fit-rules.md").read_text("utf-8")
+    assert written == page, "docs/fit-rules.md is out of date; write it anew with: make docs"

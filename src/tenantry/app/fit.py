@@ -166,7 +166,7 @@ def _finding(checked: CheckedSpec, found: Found, today: date) -> FitFinding:
         subject=hit.subject,
         message=message,
         location=checked.loaded.locate(hit.document, hit.path),
-        path=f"{hit.document}: {dotted(hit.path)}",
+        path=dotted(hit.path),
         fix=fix[:1].upper() + fix[1:],
         verdict=hit.verdict,
         source=found.rule.source,

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenantry.app.partition_input import solvable
 from tenantry.app.spec import load
 from tenantry.efficient.partition.operating_points import NoPoint, operating_points
 from tenantry.efficient.partition.rate_validate import rate_faults, rates_missed
@@ -134,7 +135,7 @@ def plan_rates(
         InputError: if something cannot be read.
         TenantryError: if no plan was found in time.
     """
-    checked = load(spec, environment)
+    checked = load(spec, environment, tolerated=solvable)
     loaded = load_services(demand)
     chosen = _pool(checked.cluster, loaded, pool)
     rules = rules or RateRules()
@@ -153,6 +154,12 @@ def plan_rates(
                 f"speeds of {name} come from its Workload document; the spec has no latency to check a goal by"
             )
         services.append(_service(wish, document, checks_latency=not stated))
+    if not len(table):
+        names = ", ".join(dict.fromkeys(service.workload for service in services))
+        raise InputError(
+            f"{loaded.file}: nothing says how fast {names} run; expected a profile table (--profiles), or speeds in a "
+            "Workload document"
+        )
     ready = _demand(chosen.gpu, services, table, rules, loaded)
     sources = _Sources(table, rules, tuple(wish.tenant or "" for wish in loaded.demand.services))
     return _planned(chosen, ready, sources, seconds, tuple(dict.fromkeys(notes)))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tenantry.cli.options import Output, PlaceType, emit, environment_option, output_option, spec_argument
+from tenantry.cli.partition_services import asks_for_services, plan_services, service_options
 from tenantry.cli.progress import counted
 from tenantry.errors import ExitCode, InputError
 
@@ -32,7 +33,9 @@ class ListingType(click.ParamType[tuple[str, Path]]):
 @click.command("partition")
 @spec_argument
 @environment_option
-@click.option("--demand", type=PlaceType(), metavar="FILE", help="Wanted slices and present state; quotas otherwise.")
+@click.option(
+    "--demand", type=PlaceType(), metavar="FILE", help="Wanted slices and present state, or services; else quotas."
+)
 @click.option(
     "--present", type=ListingType(), multiple=True, metavar="NODE=FILE",
     help="What nvidia-smi mig -lgi printed on a node; may be repeated.",
@@ -61,6 +64,7 @@ class ListingType(click.ParamType[tuple[str, Path]]):
     "--threshold", type=click.Choice(SEVERITIES), default="error", show_default=True,
     help="Findings of this severity and above make the exit code 2.",
 )  # fmt: skip
+@service_options
 @output_option("text", "json", "md", "html")
 def command(
     *,
@@ -76,8 +80,13 @@ def command(
 
     Serves what is guaranteed to tenants first, whatever changes it takes; what lies between guarantee and limit is
     weighed against the nodes to drain and the GPUs to reset. docs/partition.md says what is optimised and describes the
-    file of --demand.
+    file of --demand. A file that names services with rates and latency goals is answered with the slices they need and
+    the fewest GPUs that have them; docs/rates.md describes it.
     """
+    demand = options["demand"]
+    if asks_for_services(demand, options):
+        given = {**options, "patch": patch, "mig_config": mig_config}
+        return plan_services(spec, environment, demand, given, outputs)
     from tenantry.app.partition import partition
     from tenantry.app.partition_output import mig_configuration, patch_problems, spec_patch
     from tenantry.cli.render.partition import RENDERERS

@@ -98,3 +98,12 @@ def load_services(path: Path) -> LoadedServices:
         message = "a service of this name is there already"
         raise SpecError([loaded.problem(("services", number, "name"), message) for number in twice])
     return loaded
+
+
+def names_services(path: Path) -> bool:
+    """Whether a file is about services; also False where it cannot be read, which its reader will say."""
+    try:
+        documents = load_with_marks(read_file(path), shown(path))
+    except InputError:
+        return False
+    return any(isinstance(item.document.value, dict) and "services" in item.document.value for item in documents)

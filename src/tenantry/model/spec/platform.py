@@ -126,7 +126,8 @@ class NodePool(SpecModel):
     driver: PoolDriver | None = None
     """A driver version of its own."""
     numa_alignment: Literal["none", "best-effort", "restricted", "single-numa-node"] = "none"
-    """Topology manager policy of the kubelet (OpenShift); ``restricted`` keeps GPU and NIC on one NUMA node."""
+    """Topology manager policy of the kubelet (OpenShift); ``restricted`` refuses pods whose GPUs and virtual functions
+    prefer different NUMA nodes, as those of a whole server do unless functions are as few as GPUs."""
 
 
 class Rail(SpecModel):
