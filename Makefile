@@ -47,6 +47,7 @@ docs: $(STAMP)  ## Renew the pages written from code
 	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
 	$(BIN)/python -c "from tenantry.efficient.fit import fit_markdown; print(fit_markdown(), end='')" > docs/fit-rules.md
 	$(BIN)/python -c "from tenantry.safe.catalogue import channels_markdown; print(channels_markdown(), end='')" > docs/channels.md
+	$(BIN)/python -c "from tenantry.plan import effects_markdown; print(effects_markdown(), end='')" > docs/effects.md
 	$(BIN)/python -c "from tenantry.fair.measures.reference import measures_markdown; print(measures_markdown(), end='')" > docs/measures.md
 
 demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/demo
