@@ -226,7 +226,7 @@ def test_without_time_the_greedy_plan_is_returned_with_what_is_known_of_the_boun
     subject = pool([(), ()], demands=(SliceDemand("1g.6gb", 20, "a", 1), SliceDemand("2g.12gb", 9, "b")))
     found, baseline = plan_pool(subject, PartitionRules(), nothing, lambda: 0.0)
     assert (found.plan, found.source, found.proved) == (baseline.plan, "greedy", False)
-    # 20 guaranteed slices less 7.5, rounded up: no plan leaves fewer than 13, as far as is known.
+    # 20 guaranteed slices less 7.5, rounded up: no plan leaves fewer than 13.
     assert found.stages[0].bound == 13
     assert plan_faults(subject, PartitionRules(), found.plan, found.figures) == ()
 
