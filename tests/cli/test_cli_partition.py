@@ -200,6 +200,31 @@ def test_calls_that_cannot_be_answered(arguments: list[str], message: str, capsy
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def test_pools_with_different_gpus_are_planned_each_with_its_own_profiles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overlay = tmp_path / "spec"
+    overlay.mkdir()
+    platform = Path(SPEC, "base", "platform.yaml").read_text()
+    extra = (
+        "    - name: small\n      server: generic\n      gpu: {model: a30, count: 4}\n      count: 3\n"
+        "      sharing: {mode: mig, layouts: [{profiles: {4g.24gb: 1}}]}\n  fabrics:\n"
+    )
+    (overlay / "platform.yaml").write_text(platform.replace("  fabrics:\n", extra, 1))
+    file = demand(
+        tmp_path,
+        "pools:\n  serving: {demand: [{profile: 7g.141gb, count: 2, priority: 1}]}\n"
+        "  small: {demand: [{profile: 2g.12gb, count: 7, priority: 1}, {profile: gpu, count: 1}]}\n",
+    )
+    assert run(["partition", str(overlay), "--demand", file, "-o", "json", "--per-node"]) == 0
+    pools = {item["pool"]: item for item in json.loads(capsys.readouterr().out)["pools"]}
+    assert [item["gpu"] for item in pools.values()] == ["h200-sxm", "a30"]
+    # Two H200 for 7g; 7 x 2g need four A30, one node's. A whole A30 is worth 4 and would cost 1 + 8 on another node.
+    assert pools["serving"]["plan"]["changedGpus"] == 2
+    assert (pools["small"]["plan"]["changedGpus"], pools["small"]["plan"]["changedNodes"]) == (4, 1)
+    assert {gpu["node"] for gpu in pools["small"]["gpus"]} == {"small-1", "small-2", "small-3"}
+
+
 def test_a_platform_without_mig_has_nothing_to_partition(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["partition", str(example("eks-gpu"))]) == 4
     assert "no node pool of cloud-burst has sharing.mode mig" in capsys.readouterr().err
