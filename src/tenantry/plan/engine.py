@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tenantry.plan.difference import object_changes, spec_changes
@@ -85,7 +86,21 @@ def _by_table(context: Context, table: Sequence[Row], said: Iterable[Effect]) ->
     for position, there in taken.items():
         if not known & set(table[position].said_by):
             strays += [hit for hit in there if (hit.key, hit.touched.pointer) not in told]
-    return found + _unknown(context, strays)
+    return _merged(found) + _unknown(context, strays)
+
+
+def _merged(effects: Sequence[Effect]) -> list[Effect]:
+    """Make one effect of those that several rows tell alike."""
+    found: dict[tuple[str, str, str], Effect] = {}
+    for effect in effects:
+        key = (effect.rule, effect.subject, effect.message)
+        if key in found:
+            touched = (*found[key].touched, *effect.touched)
+            ordered = tuple(sorted(touched, key=lambda item: (item.key, item.pointer)))
+            found[key] = replace(found[key], touched=ordered)
+        else:
+            found[key] = effect
+    return list(found.values())
 
 
 def hits(context: Context) -> list[Hit]:

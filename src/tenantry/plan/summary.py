@@ -50,6 +50,8 @@ def _nodes(order: Sequence[Step]) -> list[str]:
         at_once = max(step.action.at_once for step in there)
         minutes = max(step.start + step.minutes for step in there) - min(step.start for step in there)
         pace = "" if nodes == 1 else " one after another" if at_once == 1 else f", {at_once} at a time"
+        if nodes > 1 and at_once >= nodes:
+            pace = " all at once"
         verb = _VERBS[action][nodes != 1]
         found.append(f"{plural(nodes, 'node')} {verb}{pace}, about {duration(minutes)}")
     return found or ["no node is disturbed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.changes import step_minutes
@@ -35,7 +36,7 @@ def minutes_of(action: Action) -> int:
 
 
 def act(
-    action: Action, said: str, *, mark: Mark = Mark.DISRUPT, way_back: Return | None = None
+    action: Action, said: str, *, mark: Mark = Mark.DISRUPT, way_back: Return | None = None, together: bool = False
 ) -> Callable[[Context, Row, Sequence[Hit]], Iterable[Effect]]:
     """Make the function of a row that acts on nodes: one effect per pool with nodes that stay.
 
@@ -44,6 +45,7 @@ def act(
         said: what happens, as the end of a sentence about nodes.
         mark: sign of the effect.
         way_back: what reverting does; that of the action when None.
+        together: whether nothing limits how many nodes at a time.
     """
 
     def effects(context: Context, row: Row, hits: Sequence[Hit]) -> Iterator[Effect]:
@@ -55,6 +57,8 @@ def act(
             nodes = context.staying(pool)
             if nodes:
                 done = node_action(context, action, pool, nodes, there[0].component)
+                if together:
+                    done = replace(done, at_once=nodes, held_back_by="")
                 yield node_effect(context, row, done, said, there, mark=mark, way_back=way_back)
 
     return effects

@@ -41,7 +41,36 @@ def _falls(context: Context, hit: Hit) -> bool:
     return isinstance(before, int) and isinstance(after, int) and after < before
 
 
+_REBOOT = "drained and rebooted, as kernel, kubelet or machine config pool change"
+
+
+def _owner(context: Context, hit: Hit) -> bool:
+    """Whether the driver was the operator's and is the node image's now, or the other way round."""
+    del context
+    was, now = ((body or {}).get("spec", {}).get("driver", {}).get("enabled") for body in (hit.old, hit.new))
+    return was is not None and now is not None and was != now
+
+
 _ACTS: tuple[Row, ...] = (
+    Row(
+        "EFFECT-DRIVER-OWNER",
+        ("ClusterPolicy.nvidia.com",),
+        ("spec/driver/*",),
+        "The operator begins or ceases to install the driver; its pods come or go on all nodes at once",
+        "NVIDIA GPU Operator, ClusterPolicy driver.enabled: the DaemonSet is made or deleted",
+        Area.NODES,
+        _DRIVER,
+        act(
+            Action.DRIVER_RELOAD,
+            "the operator begins or ceases to install the GPU driver; pods that hold a GPU stop, and node images must "
+            "have the driver where the operator's goes",
+            together=True,
+        ),
+        when=_owner,
+        direction="with spec/driver/enabled",
+        marks=frozenset({_CHANGED}),
+        certainty=Certainty.LIKELY,
+    ),
     Row(
         "EFFECT-DRIVER-PACE",
         ("ClusterPolicy.nvidia.com", "NVIDIADriver.nvidia.com"),
@@ -257,7 +286,7 @@ _ACTS: tuple[Row, ...] = (
         "OpenShift, machine configuration: a rendered MachineConfig is applied by drain and reboot",
         Area.NODES,
         _TUNING,
-        act(Action.REBOOT, "drained and rebooted, as kernel or kubelet are configured anew"),
+        act(Action.REBOOT, _REBOOT),
     ),
     Row(
         "EFFECT-REBOOT",
@@ -267,7 +296,7 @@ _ACTS: tuple[Row, ...] = (
         "OpenShift, machine configuration: nodes take the rendered configuration of their pool by drain and reboot",
         Area.NODES,
         _TUNING,
-        act(Action.REBOOT, "drained and rebooted, as they join or leave a machine config pool"),
+        act(Action.REBOOT, _REBOOT),
     ),
     Row(
         "EFFECT-REBOOT-PACE",

@@ -40,6 +40,7 @@ _SAID = (
     "EFFECT-FABRIC",
     "EFFECT-TENANT-FABRIC",
     "EFFECT-PRIORITY-RIGHT",
+    "EFFECT-METADATA",
 )
 
 ROWS = (
@@ -121,17 +122,13 @@ def _amount(
     word = {"guaranteed": "guarantee", "limit": "limit", "weight": "share of idle GPUs (weight)"}[part]
     unit = "" if part == "weight" else f" {unit_of(context, pool, resource)}"
     gone = tenant not in context.new_tenants
+    lost = fewer and part == "guaranteed" and not gone
+    sign = Mark.CHANGE if old and new else Mark.ADD if new else Mark.REMOVE
     return Effect(
         rule=identifier,
         area=rule.area,
-        mark=Mark.DISRUPT
-        if fewer and part == "guaranteed"
-        else Mark.CHANGE
-        if old and new
-        else Mark.ADD
-        if new
-        else Mark.REMOVE,
-        level=Level.DISRUPTIVE if fewer and part == "guaranteed" and not gone else Level.CHANGE,
+        mark=Mark.DISRUPT if lost else sign,
+        level=Level.DISRUPTIVE if lost else Level.CHANGE,
         subject=f"tenant {tenant}",
         message=f"{word} in {pool}: {old} -> {new}{unit}",
         source=rule.source,
@@ -237,7 +234,9 @@ def _work(context: Context, rule: Comparison) -> Iterator[Effect]:
         after = now.verdict if now else Verdict.UNKNOWN
         workload, tenant, pool, resource = place
         stays = tenant in context.new_tenants and pool in context.new_pools
-        causes = why(context, tenant, pool) or context.causes((f"Workload/{workload}*",))
+        causes = why(context, tenant, pool) or context.causes(
+            (f"Workload/{workload}*", f"Tenant/{tenant}/*", "Platform/*")
+        )
         if before is Verdict.PROVED and after is not Verdict.PROVED and stays and was is not None:
             reason = f": {now.reason}" if now and now.reason else f": {pool} offers no {resource} to it"
             yield Effect(
@@ -286,7 +285,9 @@ def _held(context: Context, rule: Comparison) -> Iterator[Effect]:
             f"guarantees of {resource} "
             + ("cannot all be held at the same time any more" if bad else "can all be held now"),
             source=rule.source,
-            causes=context.causes((f"Platform/*/spec/nodePools/{pool}*", f"Tenant/*/spec/quotas/{pool}*")),
+            causes=context.causes(
+                (f"Platform/*/spec/nodePools/{pool}*|Tenant/*/spec/quotas/{pool}*|Tenant/*/spec/trust", "Tenant/*")
+            ),
             tenants=context.entitled([pool]),
             pools=(pool,),
         )
