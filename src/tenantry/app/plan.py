@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from tenantry.app.spec import load
 from tenantry.app.tenancy import spec_tenancy
 from tenantry.app.verify import Question, Subject, verify_subject
+from tenantry.catalog.changes import step_minutes
 from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
+from tenantry.exec.pool import cores, spread
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from tenantry.app.spec import CheckedSpec
     from tenantry.compile.compiler import Compilation
+    from tenantry.model.claim import Claim
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
@@ -40,12 +43,14 @@ class PlanQuestion:
     Attributes:
         verify: whether isolation is compared.
         fit: whether work that can run is compared.
+        trace: jobs to replay on both sides; None for none.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
     """
 
     verify: bool = True
     fit: bool = True
     today: date | None = None
+    trace: Path | None = None
 
 
 def plan_folders(
@@ -97,6 +102,12 @@ def plan_specs(
         left = _fitted(left, old.cluster)
         same = old.spec == new.spec
         right = replace(right, work=left.work, held=left.held) if same else _fitted(right, new.cluster)
+    if question.trace is not None:
+        from tenantry.app.plan_trace import both_waits
+
+        progress("replaying the trace on both sides")
+        waits = both_waits(old.cluster, new.cluster, question.trace)
+        left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
     return plan(left, right, notes=notes)
 
 
@@ -110,12 +121,18 @@ def _verified(old: Side, new: Side, was: Spec, now: Spec, today: date) -> tuple[
     alike = all(
         getattr(subjects[0], name) == getattr(subjects[1], name) for name in ("tenancy", "contract", "facts", "waivers")
     ) and _same_objects(old, new)
-    asked = Question(fixes=False, today=today)
-    claims = tuple(finding.claim for finding in verify_subject(subjects[0], asked).findings)
+    common = (tuple(subjects), Question(fixes=False, today=today))
     if alike:
+        claims = _claims(common, 0)
         return replace(old, claims=claims), replace(new, claims=claims)
-    others = tuple(finding.claim for finding in verify_subject(subjects[1], asked).findings)
-    return replace(old, claims=claims), replace(new, claims=others)
+    # The sides know nothing of each other, so each has a process of its own where there are two cores.
+    left, right = spread(_claims, common, (0, 1), workers=cores())
+    return replace(old, claims=left), replace(new, claims=right)
+
+
+def _claims(common: tuple[tuple[Subject, ...], Question], side: int) -> tuple[Claim, ...]:
+    subjects, asked = common
+    return tuple(finding.claim for finding in verify_subject(subjects[side], asked).findings)
 
 
 def _same_objects(old: Side, new: Side) -> bool:
@@ -141,4 +158,4 @@ def _fitted(side: Side, cluster: Cluster) -> Side:
     return replace(side, work=work, held={(row.pool, row.resource): row.held for row in tables.pools})
 
 
-__all__ = ["PlanQuestion", "plan_folders", "plan_specs"]
+__all__ = ["PlanQuestion", "plan_folders", "plan_specs", "step_minutes"]

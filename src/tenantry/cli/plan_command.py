@@ -24,6 +24,7 @@ LEVELS = ("note", "change", "disruptive", "unsafe")
 @click.argument("new", type=PlaceType(), metavar="NEW")
 @environment_option
 @click.option("--verify/--no-verify", default=True, help="Compare isolation, or leave it out, which is quicker.")
+@click.option("--trace", type=PlaceType(), help="Jobs to replay on both sides: waits and evictions before and after.")
 @click.option("--diff", is_flag=True, help="Add what differs in objects, field by field.")
 @click.option(
     "--threshold",
@@ -40,6 +41,7 @@ def command(
     new: Path,
     environment: str,
     verify: bool,
+    trace: Path | None,
     diff: bool,
     threshold: str,
     today: datetime | None,
@@ -52,7 +54,7 @@ def command(
     """
     from tenantry.app.plan import PlanQuestion, plan_folders
 
-    question = PlanQuestion(verify=verify, today=today.date() if today else None)
+    question = PlanQuestion(verify=verify, today=today.date() if today else None, trace=trace)
     with step("planning"):
         plan = plan_folders(old, new, environment, question)
     emit(outputs, lambda form: render(form, plan, diff=diff))

@@ -39,7 +39,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What became of the jobs of one tenant in a replay.
+    """What became of the jobs of one tenant in one pool in a replay.
 
     Attributes:
         jobs: jobs replayed.
@@ -74,7 +74,7 @@ class Side:
         claims: what verification claims and does not prove; None when it did not run.
         work: classes of work by (workload, tenant, pool, extended resource); None when fit did not run.
         held: whether all guarantees of a pool are held, by (pool, extended resource); None when fit did not run.
-        waits: what a replay gave by tenant; None without a trace.
+        waits: what a replay gave by (tenant, pool); None without a trace.
         locate: file and line of a part of a document.
     """
 
@@ -86,7 +86,7 @@ class Side:
     claims: tuple[Claim, ...] | None = None
     work: Mapping[tuple[str, str, str, str], Work] | None = None
     held: Mapping[tuple[str, str], Verdict] | None = None
-    waits: Mapping[str, Waits] | None = None
+    waits: Mapping[tuple[str, str], Waits] | None = None
     locate: Callable[[Subject, DocPath], Location] = field(default=_nowhere)
 
     @cached_property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tenantry.app.plan import step_minutes
+
 if TYPE_CHECKING:
     from tenantry.plan import Cause, Effect, Plan
     from tenantry.plan.effect import NodeAction, Touched
@@ -24,6 +26,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "worst": plan.worst.word if plan.worst is not None else None,
         "isolationCompared": plan.verified,
         "minutes": plan.minutes,
+        "minutesAssumed": any(item.assumed for item in step_minutes().values()),
         "effects": [_effect(effect) for effect in plan.effects],
         "rollout": [
             {

@@ -297,32 +297,30 @@ def _waits(context: Context, rule: Comparison) -> Iterator[Effect]:
     """Waits and preemptions of a replayed trace."""
     if context.old.waits is None or context.new.waits is None:
         return
-    for tenant in sorted({*context.old.waits} & {*context.new.waits}):
-        was, now = context.old.waits[tenant], context.new.waits[tenant]
+    for place in sorted({*context.old.waits} & {*context.new.waits}):
+        was, now = context.old.waits[place], context.new.waits[place]
         if was == now:
             continue
-        worse = (
-            (now.median or 0) > (was.median or 0) or now.preempted > was.preempted or now.unfinished > was.unfinished
-        )
-        never = "unknown"
+        tenant, pool = place
         yield Effect(
             rule.id,
             rule.area,
             Mark.CHANGE,
             Level.CHANGE,
             f"tenant {tenant}",
-            f"with the same jobs, {'worse' if worse else 'no worse'}: median wait {_time(was.median, never)} -> "
-            f"{_time(now.median, never)}, longest {_time(was.longest, never)} -> {_time(now.longest, never)}, "
-            f"preempted {was.preempted} -> {now.preempted}, not started {was.unfinished} -> {now.unfinished}",
+            f"the same {was.jobs} jobs in {pool}: median wait {_time(was.median)} -> {_time(now.median)}, "
+            f"longest {_time(was.longest)} -> {_time(now.longest)}, evictions {was.preempted} -> {now.preempted}, "
+            f"never started {was.unfinished} -> {now.unfinished}",
             source=rule.source,
-            causes=context.causes(("*",)),
-            numbers=(("preempted before", was.preempted), ("preempted after", now.preempted)),
+            causes=context.causes(rule.causes),
+            numbers=(("evictions before", was.preempted), ("evictions after", now.preempted)),
             tenants=(tenant,),
+            pools=(pool,),
         )
 
 
-def _time(seconds: int | None, never: str) -> str:
-    return never if seconds is None else f"{seconds} s" if seconds < 600 else f"{round(seconds / 60)} min"
+def _time(seconds: int | None) -> str:
+    return "unknown" if seconds is None else f"{seconds} s" if seconds < 600 else f"{round(seconds / 60)} min"
 
 
 COMPARISONS = (
@@ -371,7 +369,7 @@ COMPARISONS = (
         "Waits and preemptions of the same jobs change",
         "tenantry simulate, the same trace on both sides",
         Area.TENANTS,
-        ("*",),
+        ("Tenant/*/spec/quotas*|Platform/*/spec/scheduler*|Platform/*/spec/priorityTiers*", "*"),
         _waits,
     ),
 )
