@@ -43,7 +43,7 @@ def plan(
     effects = [effect for rule in comparisons for effect in rule.compare(context, rule)]
     effects += _by_table(context, table, effects)
     order = steps(context, effects)
-    effects += shortfalls(context, order)
+    effects += shortfalls(context, order, effects)
     effects.sort(key=Effect.sort_key)
     verified = old.claims is not None and new.claims is not None
     causes = tuple(sorted((item.cause for item in context.spec), key=lambda item: (item.document, item.field)))

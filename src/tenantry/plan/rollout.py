@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tenantry.plan.effect import Application, Area, Effect, Level, Mark, Return, Step
 from tenantry.plan.rule import listed, plural
 from tenantry.plan.rules.data import pruning
-from tenantry.plan.rules.tenants import unit_of, why
+from tenantry.plan.rules.tenants import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,7 +81,7 @@ def applications(context: Context) -> tuple[Application, ...]:
     return tuple(sorted(found, key=lambda item: (item.wave, item.name)))
 
 
-def shortfalls(context: Context, order: Sequence[Step]) -> Iterator[Effect]:
+def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect]) -> Iterator[Effect]:
     """Yield the guarantees that cannot be held while nodes are out."""
     for step in order:
         done = step.action
@@ -110,17 +110,12 @@ def shortfalls(context: Context, order: Sequence[Step]) -> Iterator[Effect]:
                 f"during {done.action.value} {left} of {capacity} {unit} are left while {total} are guaranteed to "
                 f"{listed(holders)}: up to {total - left} of them cannot be held for about {step.minutes} min",
                 source="nodes that are out at a time, against the guarantees of the pool",
-                causes=_causes(context, done, holders),
+                causes=next(item.causes for item in effects if item.action == done),
                 numbers=(("left", left), ("guaranteed", total)),
                 tenants=holders,
                 pools=(pool.name,),
                 way_back=Return.AGAIN,
             )
-
-
-def _causes(context: Context, done: NodeAction, holders: Sequence[str]) -> tuple:  # type: ignore[type-arg]
-    found = context.causes(("Platform/*/spec/*",))
-    return found[:3] if found else why(context, holders[0], done.pool)
 
 
 def pending_person(applied: Iterable[Application]) -> list[str]:

@@ -20,7 +20,9 @@ STYLE = """
 .timeline rect{rx:3px}.timeline .reboot,.timeline .drain,.timeline .nic{fill:#c4573a}
 .timeline .driver{fill:#b98a1f}.timeline .reset{fill:#7a5bb5}.timeline path{stroke:var(--line)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--dim)}
-td:nth-child(2){white-space:nowrap}@media(max-width:640px){td:nth-child(2){white-space:normal}}
+td:nth-child(2){white-space:nowrap}.effects td:last-child{overflow-wrap:anywhere}
+@media(max-width:640px){.effects td{display:block;border:0;padding:2px 0}.effects tr{display:block;
+border-bottom:1px solid var(--line);padding:6px 0}}
 """
 _COLOURS = {
     Action.REBOOT: ("reboot", "#c4573a"),
@@ -41,7 +43,8 @@ def html(plan: Plan) -> str:
         there = [effect for effect in plan.of(area) if effect.level > Level.NOTE]
         if there:
             parts.append(
-                f"<h2>{escape(area.value)}</h2><div class=scroll><table>{''.join(map(_row, there))}</table></div>"
+                f"<h2>{escape(area.value)}</h2><div class=scroll><table class=effects>{''.join(map(_row, there))}"
+                "</table></div>"
             )
     parts.append(_timeline(plan))
     parts.append(_applications(plan))
