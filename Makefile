@@ -47,6 +47,7 @@ docs: $(STAMP)  ## Renew the pages written from code
 	$(BIN)/python -c "from tenantry.lint import rules_markdown; print(rules_markdown(), end='')" > docs/rules.md
 	$(BIN)/python -c "from tenantry.efficient.fit import fit_markdown; print(fit_markdown(), end='')" > docs/fit-rules.md
 	$(BIN)/python -c "from tenantry.safe.catalogue import channels_markdown; print(channels_markdown(), end='')" > docs/channels.md
+	$(BIN)/python -c "from tenantry.plan import effects_markdown; print(effects_markdown(), end='')" > docs/effects.md
 	$(BIN)/python -c "from tenantry.fair.measures.reference import measures_markdown; print(measures_markdown(), end='')" > docs/measures.md
 
 demo: $(STAMP)  ## Compile, lint and draw the Dell AI Factory example into out/demo
@@ -61,7 +62,9 @@ bench: $(STAMP)  ## Measure, print ratios and compare with the budgets
 	$(BIN)/python benchmarks/replay.py --json benchmarks/results/replay.json
 	$(BIN)/python benchmarks/fit.py --json benchmarks/results/fit.json
 	$(BIN)/python benchmarks/waits.py --json benchmarks/results/waits.json
+	$(BIN)/python benchmarks/partition.py --json benchmarks/results/partition.json
 	$(BIN)/python benchmarks/rates.py --json benchmarks/results/rates.json
+	$(BIN)/python benchmarks/plan.py --no-verify --json benchmarks/results/plan.json
 	$(BIN)/python benchmarks/advise.py --json benchmarks/results/advise.json
 
 layers: $(STAMP)  ## Prove that imports go down

@@ -6,6 +6,7 @@ Pools are made up from a seed. *Owned*: H100 80 GB, every GPU one tenant's, 30 %
 demand of 90 % of all memory slices with weights of 1 to 3; 3 for each GPU that changes. *Drained*: the same with 8 for
 each node as well. *Shared*: 60 % of all GPUs hold instances that stay, and 95 % of the memory slices that are left are
 wanted, whoever's GPUs they are on. Times are of building, solving, naming and giving out; the check is not in them.
+The solver has two threads, so seconds of CPU may be more than pass where nothing else runs.
 """
 
 from __future__ import annotations
@@ -117,18 +118,19 @@ def demands(draw: random.Random, names: Sequence[str], slices: int) -> tuple[Sli
 def measure(case: Case, seed: int) -> dict[str, Any]:
     """Plan one pool and hold the plan against the validator."""
     pool = (shared if case.name.startswith("shared") else owned)(case.gpus, case.tenants, seed)
-    begin = time.perf_counter()
+    begin = time.process_time()
     greedy(units(pool, case.rules), case.rules.costs)
-    greedy_s = time.perf_counter() - begin
-    begin = time.perf_counter()
+    greedy_s = time.process_time() - begin
+    begin, cpu = time.perf_counter(), time.process_time()
     plan, baseline = plan_pool(pool, case.rules, solve, lambda: LIMIT - (time.perf_counter() - begin))
-    seconds = time.perf_counter() - begin
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     faults = [*plan_faults(pool, case.rules, plan.plan, plan.figures), *plan_faults(pool, case.rules, baseline.plan)]
     if faults:
         raise SystemExit(f"{case.name} {case.gpus} x {case.tenants}, seed {seed}: {faults[0]}")
     costs = case.rules.costs
     return {
-        "seed": seed, "seconds": round(seconds, 2), "greedy_s": round(greedy_s, 2), "proved": plan.proved,
+        "seed": seed, "seconds": round(seconds, 2), "cpu_s": round(cpu, 2), "greedy_s": round(greedy_s, 2),
+        "proved": plan.proved,
         "objective": plan.figures.objective(costs), "bound": plan.stages[-1].bound,
         "greedy": baseline.figures.objective(costs),
         "unserved": dict(plan.figures.unserved)[0], "greedy_unserved": dict(baseline.figures.unserved)[0],
@@ -145,13 +147,22 @@ def main() -> None:
     body: dict[str, Any] = {"cpus": os.cpu_count(), "python": platform.python_version(), "cases": []}
     for case in CASES:
         runs = [measure(case, seed) for seed in range(1, (case.seeds or options.seeds) + 1)]
-        slowest, middle = max(run["seconds"] for run in runs), median(run["seconds"] for run in runs)
+        slowest, middle = max(run["cpu_s"] for run in runs), median(run["cpu_s"] for run in runs)
+        wall = max(run["seconds"] for run in runs)
         body["cases"].append(
-            {"case": case.name, "gpus": case.gpus, "tenants": case.tenants, "slowest_s": slowest, "runs": runs}
+            {
+                "case": case.name,
+                "gpus": case.gpus,
+                "tenants": case.tenants,
+                "slowest_cpu_s": slowest,
+                "slowest_s": wall,
+                "runs": runs,
+            }
         )
         times = median(run["greedy"] / max(1, run["objective"]) for run in runs)
         print(
-            f"{case.name:16} {case.gpus:5} GPUs x {case.tenants:2} tenants: {middle:6.2f} s, slowest {slowest:6.2f} s; "
+            f"{case.name:16} {case.gpus:5} GPUs x {case.tenants:2} tenants: {middle:6.2f} s of CPU, slowest "
+            f"{slowest:6.2f} s ({wall:.2f} s passed); "
             f"proved {sum(run['proved'] for run in runs)} of {len(runs)}; greedy costs {times:.2f} times as much",
             flush=True,
         )
@@ -166,8 +177,8 @@ def _hold(cases: list[dict[str, Any]]) -> None:
     for case in cases:
         key = f"{case['case'].replace(', ', '_')}_{case['gpus']}_s"
         if key in budget:
-            fine = case["slowest_s"] <= budget[key] and all(run["proved"] for run in case["runs"])
-            print(f"{key}: {case['slowest_s']} of at most {budget[key]}, all proved: {'ok' if fine else 'OVER'}")
+            fine = case["slowest_cpu_s"] <= budget[key] and all(run["proved"] for run in case["runs"])
+            print(f"{key}: {case['slowest_cpu_s']} of at most {budget[key]}, all proved: {'ok' if fine else 'OVER'}")
 
 
 if __name__ == "__main__":

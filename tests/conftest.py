@@ -10,7 +10,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
-# Where nobody looks at a failure as it happens, the same examples are tried in every run.
+# No test fails for being slow. Where nobody looks at a failure as it happens, the same examples are tried in every run.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")

@@ -149,6 +149,17 @@ CASES: dict[str, tuple[ClusterBuilder, str, str, str, ClusterBuilder]] = {
         "SPEC-SHARED-POOL", "spec.quotas[0]", "tenant a uses it already",
         cluster().pool("dev", mps=4).tenant("a", pool="dev", guaranteed=1).tenant("b", pool="dev"),
     ),
+    "hostile tenant in a pool with another": (
+        training().tenant("a", pool="training", guaranteed=4)
+        .tenant("b", pool="training", guaranteed=4, trust="hostile"),
+        "SPEC-HOSTILE-POOL", "spec.quotas[0]", "but a may use node pool training too",
+        training().tenant("a").tenant("b", pool="training", guaranteed=4, trust="hostile"),
+    ),
+    "hostile tenant in a pool that is not dedicated": (
+        cluster().pool("training", dedicated=False).tenant("b", pool="training", guaranteed=4, trust="hostile"),
+        "SPEC-HOSTILE-POOL", "spec.quotas[0]", "training is not dedicated",
+        cluster().pool("training").tenant("b", pool="training", guaranteed=4, trust="hostile"),
+    ),
     "guarantees above the pool": (
         training().tenant("a", pool="training", guaranteed=10).tenant("b", pool="training", guaranteed=7),
         "SPEC-QUOTA-CAPACITY", "spec.quotas[0]", "10 are promised",  # 10 + 7 > 2 x 8

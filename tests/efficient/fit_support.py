@@ -19,7 +19,7 @@ from tenantry.efficient.fit.engine import FitResult, fit, judge
 from tenantry.efficient.fit.work import NO_LOSS, Ground, Loss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tenantry.efficient.fit.room import Need, NodeRoom
     from tenantry.model.cluster import Cluster
@@ -55,20 +55,18 @@ def workload(name: str, tenant: str, pool: str, **fields: Any) -> dict[str, Any]
     return {"kind": "Workload", "metadata": {"name": name}, "spec": spec}
 
 
-def holds_naively(room: NodeRoom, nodes: int, kinds: Mapping[Need, int], owners: Sequence[str] = ()) -> bool:
-    """Try every node, and every NUMA node, for one pod after another; ``owners`` share no node with anybody.
+def holds_naively(room: NodeRoom, nodes: int, kinds: Mapping[Need, int]) -> bool:
+    """Try every node, and every NUMA node, for one pod after another.
 
     Args:
         room: an empty node.
         nodes: how many there are.
         kinds: pods by need.
-        owners: owner of each pod, in the order of ``kinds``; an empty name shares with other empty names.
     """
     pods = [need for need, count in kinds.items() for _ in range(count)]
-    whose = list(owners) or [""] * len(pods)
     cells = [[dict(cell) for cell in room.cells] for _ in range(nodes)]
     vfs = [dict(room.vfs) for _ in range(nodes)]
-    count, tenant = [0] * nodes, [None] * nodes  # type: list[int], list[Any]
+    count = [0] * nodes
 
     def place(index: int) -> bool:
         if index == len(pods):
@@ -77,24 +75,21 @@ def holds_naively(room: NodeRoom, nodes: int, kinds: Mapping[Need, int], owners:
         for node in range(nodes):
             if room.pods and count[node] == room.pods:
                 continue
-            if count[node] and tenant[node] != whose[index]:
-                continue
             if any(vfs[node].get(fabric, 0) < number for fabric, number in need.vfs):
                 continue
             for split in _splits(cells[node], room, need):
-                before = tenant[node]
                 for cell, units in zip(cells[node], split, strict=True):
                     cell[need.resource] = cell.get(need.resource, 0) - units
                 for fabric, number in need.vfs:
                     vfs[node][fabric] -= number
-                count[node], tenant[node] = count[node] + 1, whose[index]
+                count[node] += 1
                 if place(index + 1):
                     return True
                 for cell, units in zip(cells[node], split, strict=True):
                     cell[need.resource] += units
                 for fabric, number in need.vfs:
                     vfs[node][fabric] += number
-                count[node], tenant[node] = count[node] - 1, before
+                count[node] -= 1
         return False
 
     return place(0)

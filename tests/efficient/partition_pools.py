@@ -138,3 +138,35 @@ def pinned(profile: str, start: int, tenant: str = "", gpu: Gpu = A30) -> Pin:
     known = gpu.profile(profile)
     assert known is not None
     return Pin(Placement(start, profile, known.memory), tenant)
+
+
+def best_of_owners_by_trying(subject: PartitionPool, rules: PartitionRules) -> tuple[int, ...]:
+    """Return what the best of all plans leaves and takes where every GPU belongs to one tenant, ``a`` or ``b``.
+
+    Pins on one GPU are one tenant's.
+    """
+    size = {name: profile.memory for name in SMALL if (profile := subject.gpu.profile(name))}
+    options = []
+    for gpu in subject.gpus:
+        owners = sorted({pin.tenant for pin in gpu.pins}) or ["a", "b"]
+        around = [counts_of(have) for have in [(), *all_placements(subject.gpu, SMALL)] if set(gpu.pinned) <= set(have)]
+        options.append([(counts, owner) for counts in sorted({*around, counts_of(gpu.layout)}) for owner in owners])
+    best: tuple[int, ...] | None = None
+    for chosen in product(*options):
+        free: Counter[tuple[str, str]] = Counter()
+        for counts, owner in chosen:
+            free.update({(owner, name): count for name, count in counts})
+        left = {demand.priority: 0 for demand in subject.demands}
+        for demand in sorted(subject.demands, key=lambda item: (-item.priority, -item.weight)):
+            served = min(demand.count, free[demand.tenant, demand.profile])
+            free[demand.tenant, demand.profile] -= served
+            left[demand.priority] += (demand.count - served) * size[demand.profile] * demand.weight
+        changed = [
+            gpu for gpu, (counts, _) in zip(subject.gpus, chosen, strict=True) if counts != counts_of(gpu.layout)
+        ]
+        price = rules.costs.gpu * len(changed) + rules.costs.node * len({gpu.node for gpu in changed})
+        ranked = tuple(left[priority] for priority in sorted(left, reverse=True) if priority)
+        score = (*ranked, price + left.get(0, 0))
+        best = score if best is None else min(best, score)
+    assert best is not None
+    return best

@@ -27,7 +27,7 @@ SHAPE = {"GUARANTEE": "FIT-GUARANTEE", "NEVER": "FIT-WORKLOAD-NEVER"}
 
 @st.composite
 def specs(draw: st.DrawFn, most: int = 3) -> ClusterBuilder:
-    """One pool of servers with four GPUs, up to three tenants, up to two workloads each; some tenants are hostile."""
+    """One pool of servers with four GPUs, up to three tenants, up to two workloads each."""
     nodes = draw(st.integers(1, most))
     builder = cluster().pool("pool", **SERVER, nodes=nodes, named=draw(st.booleans()))
     left = 4 * nodes
@@ -35,8 +35,7 @@ def specs(draw: st.DrawFn, most: int = 3) -> ClusterBuilder:
         guaranteed = draw(st.integers(0, min(left, 7)))
         left -= guaranteed
         limit = draw(st.integers(guaranteed, 4 * nodes))
-        fields: dict[str, Any] = {"trust": "hostile"} if draw(st.integers(0, 4)) == 0 else {}
-        builder = builder.tenant(name, pool="pool", guaranteed=guaranteed, limit=limit, **fields)
+        builder = builder.tenant(name, pool="pool", guaranteed=guaranteed, limit=limit)
         for number in range(draw(st.integers(0, 2))):
             document = workload(
                 f"{name}-{number}", name, "pool", gpus=draw(st.integers(1, 5)), pods=draw(st.integers(1, 3))
@@ -72,24 +71,24 @@ def held_naively(ground: Ground, nodes: int) -> bool:
         own = []
         for document in ground.cluster.spec.workloads:
             spec = document.spec
-            each, alone = spec.gpus * spec.pods, tenant.spec.spec.trust == "hostile"
+            each = spec.gpus * spec.pods
             # A job counts where a server has room for one of its pods and all servers for all of them.
             fitting = spec.gpus <= 4 and spec.pods <= ground.offers["pool"].nodes * (4 // spec.gpus)
             if tenant.name in spec.tenants and each <= item.guaranteed and fitting:
                 jobs, rest = divmod(item.guaranteed, each)
-                own.append((tenant.name if alone else "", [spec.gpus] * spec.pods * jobs + [1] * rest))
+                own.append([spec.gpus] * spec.pods * jobs + [1] * rest)
         if not own:
-            own.append((tenant.name if tenant.spec.spec.trust == "hostile" else "", [1] * item.guaranteed))
+            own.append([1] * item.guaranteed)
         choices.append(own)
     room = ground.offers["pool"].room
     for mix in product(*choices):
-        pods = sorted(((size, owner) for owner, sizes in mix for size in sizes), reverse=True)
-        if sum(size for size, _ in pods) > 4 * nodes:
+        pods = sorted((size for sizes in mix for size in sizes), reverse=True)
+        if sum(pods) > 4 * nodes:
             return False
         kinds: dict[Need, int] = {}
-        for size, _ in pods:
+        for size in pods:
             kinds[Need(GPU, size)] = kinds.get(Need(GPU, size), 0) + 1
-        if not holds_naively(room, nodes, kinds, [owner for _, owner in pods]):
+        if not holds_naively(room, nodes, kinds):
             return False
     return True
 

@@ -68,9 +68,6 @@ CASES: dict[str, tuple[str, ClusterBuilder, ClusterBuilder, ClusterBuilder]] = {
     "pods of 6 and 4 fragment two servers although 12 + 4 = 16": (
         "FIT-GUARANTEE", two(12, 4, pods=(6, 4)), two(12, 4, pods=(6, 2)), two(8, 8, pods=(8, 4)),
     ),
-    "a hostile tenant's 4 GPUs take a server, 12 others need two": (
-        "FIT-GUARANTEE", two(4, 12, trust="hostile"), two(4, 12), two(8, 8, trust="hostile"),
-    ),
     # 56 slices with a virtual function each, on 8 rails with 4 of them.
     "slices outnumber the virtual functions their pods need": (
         "FIT-GUARANTEE",

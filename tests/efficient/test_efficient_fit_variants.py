@@ -82,8 +82,6 @@ def platforms(draw: st.DrawFn) -> ClusterBuilder:
     )
     for number, name in enumerate(("a", "b", "c")[: draw(st.integers(1, 3))]):
         fields: dict[str, Any] = {}
-        if draw(st.integers(0, 4)) == 0:
-            fields["trust"] = "hostile"
         if draw(st.booleans()):
             fields["compute"] = {"pods": draw(st.integers(1, 60)), "cpu": str(draw(st.integers(1, 80)))}
         if draw(st.booleans()):

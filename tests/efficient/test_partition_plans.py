@@ -7,9 +7,20 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from partition_pools import A30, H200, SMALL, best_by_trying, layout, pinned, pool, pools
+from partition_pools import (
+    A30,
+    H200,
+    SMALL,
+    best_by_trying,
+    best_of_owners_by_trying,
+    layout,
+    pinned,
+    pool,
+    pools,
+)  # fmt: skip
 
 from tenantry.efficient.partition.greedy import score
+from tenantry.efficient.partition.losses import ceilings, losses
 from tenantry.efficient.partition.planner import Planned, plan_pool, present_plan
 from tenantry.efficient.partition.units import units
 from tenantry.efficient.partition.validate import plan_faults
@@ -76,6 +87,15 @@ def test_no_uniform_plan_is_better(subject: PartitionPool, costs: ChangeCosts, e
     found = planned(subject, rules, every=every)
     assert found.proved
     assert rank(subject, rules, found, every=every) == best
+
+
+@settings(max_examples=25, deadline=None)
+@given(pools(nodes=3, gpus_per_node=1, own=True), COSTS)
+def test_no_plan_is_better_where_gpus_belong_to_tenants(subject: PartitionPool, costs: ChangeCosts) -> None:
+    rules = PartitionRules(uniform=False, exclusive=True, costs=costs)
+    found = planned(subject, rules)
+    assert found.proved
+    assert rank(subject, rules, found) == best_of_owners_by_trying(subject, rules)
 
 
 @settings(max_examples=80, deadline=None)
@@ -189,6 +209,23 @@ def test_running_instances_serve_their_own_tenant_only() -> None:
     assert planned(subject, PartitionRules()).plan.served == (1, 3)
 
 
+def test_losses_are_slices_nobody_wants_and_parts_of_gpus_in_no_slice() -> None:
+    # 7 x 1g takes 7 of 8 memory slices and all compute, 2 x 3g all memory and 6 of 7 compute slices.
+    rows = [layout(H200, **{"1g.18gb": 7}), layout(H200, **{"3g.71gb": 2})]
+    subject = pool(rows, demands=(SliceDemand("1g.18gb", 5, "a", 1),), gpu=H200)
+    found = losses(subject, planned(subject, PartitionRules()).plan)
+    assert found.idle == (("1g.18gb", 2), ("3g.71gb", 2))
+    assert (found.memory, found.compute, found.total_memory, found.total_compute) == (1, 1, 16, 14)
+
+
+def test_ceilings_are_what_a_pool_could_hold_of_one_profile_alone() -> None:
+    demands = (SliceDemand("1g.6gb", 1), SliceDemand("2g.12gb", 1))
+    subject = pool([(), layout(A30, **{"1g.6gb": 1})], [(), ()], demands=demands, pins={(1, 1): (pinned("1g.6gb", 0),)})
+    # Beside the pinned slice one 2g fits instead of two: 2 + 1 + 2 + 2, and where nodes are alike 2 x 2 + 2 x 1.
+    assert ceilings(subject, PartitionRules(uniform=False)) == {"1g.6gb": 16, "2g.12gb": 7}
+    assert ceilings(subject, PartitionRules()) == {"1g.6gb": 16, "2g.12gb": 6}
+
+
 def test_whole_gpus_are_layouts_too() -> None:
     full = whole_gpu(H200)
     demands = (SliceDemand(WHOLE, 1, "a", 1), SliceDemand("3g.71gb", 2, "b", 1))
@@ -226,7 +263,7 @@ def test_without_time_the_greedy_plan_is_returned_with_what_is_known_of_the_boun
     subject = pool([(), ()], demands=(SliceDemand("1g.6gb", 20, "a", 1), SliceDemand("2g.12gb", 9, "b")))
     found, baseline = plan_pool(subject, PartitionRules(), nothing, lambda: 0.0)
     assert (found.plan, found.source, found.proved) == (baseline.plan, "greedy", False)
-    # 20 guaranteed slices less 7.5, rounded up: no plan leaves fewer than 13, as far as is known.
+    # 20 guaranteed slices less 7.5, rounded up: no plan leaves fewer than 13.
     assert found.stages[0].bound == 13
     assert plan_faults(subject, PartitionRules(), found.plan, found.figures) == ()
 

@@ -36,7 +36,8 @@ def _who(row: DemandRow) -> str:
 def unservable(pool: PoolReport, place: Location) -> Iterator[Finding]:
     """Guaranteed demand that the plan does not serve; proved when no layouts can."""
     proved = pool.plan.proved
-    spare = f" when {pool.rules.spares} nodes are lost" if pool.rules.spares else ""
+    count = pool.rules.spares
+    spare = f" when {count} node{'s are' if count > 1 else ' is'} lost" if count else ""
     for row in pool.rows:
         if row.priority and row.planned < row.wanted:
             how = "no layouts serve more" if proved else "whether other layouts serve more is not known: time ran out"

@@ -17,7 +17,7 @@ from tenantry.compile.gpu_sharing import MIG_CONFIG_LABEL, MIG_DISABLED
 from tenantry.efficient.partition.losses import describe
 from tenantry.errors import InputError, SpecError
 from tenantry.io.yaml_write import dump
-from tenantry.model.partition import WHOLE
+from tenantry.model.partition import WHOLE, counts_of
 from tenantry.model.spec.base import API_VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tenantry.app.partition_report import NodeGroup, PartitionReport, PoolReport
     from tenantry.model.partition import Counts
     from tenantry.model.problem import SpecProblem
+
+
+MOST_NODES, MOST_BY_HAND = 8, 12
+"""Nodes and GPUs that steps name."""
 
 
 def runs(layouts: Sequence[Counts], indices: Sequence[int]) -> list[tuple[Counts, tuple[int, ...]]]:
@@ -129,7 +133,7 @@ def steps(pool: PoolReport) -> list[str]:
             text = ", ".join(
                 f"GPU {_numbers(gpus)}: {describe(counts)}" for counts, gpus in runs(group.layouts, pool.indices)
             )
-            found.append(f"{MIG_CONFIG_LABEL}={configuration_name(pool, group)} on {', '.join(nodes)}: {text}.")
+            found.append(f"{MIG_CONFIG_LABEL}={configuration_name(pool, group)} on {_names(nodes)}: {text}.")
     if found:
         found = [
             "Drain one node after another: pods that hold its GPUs must be gone before the MIG manager resets them, "
@@ -137,7 +141,15 @@ def steps(pool: PoolReport) -> list[str]:
             *found,
             "Wait for nvidia.com/mig.config.state=success and the new slices in the node's allocatable, uncordon.",
         ]
-    return [*found, *_by_hand(pool, by_hand)]
+    manual = list(_by_hand(pool, by_hand))
+    left = len(manual) - MOST_BY_HAND
+    rest = [f"{left:,} more GPUs by hand; the JSON output has all."] if left > 0 else []
+    return [*found, *manual[:MOST_BY_HAND], *rest]
+
+
+def _names(nodes: Sequence[str]) -> str:
+    more = f" and {len(nodes) - MOST_NODES:,} more nodes" if len(nodes) > MOST_NODES else ""
+    return ", ".join(nodes[:MOST_NODES]) + more
 
 
 def _by_hand(pool: PoolReport, nodes: set[str]) -> Iterator[str]:
@@ -146,12 +158,9 @@ def _by_hand(pool: PoolReport, nodes: set[str]) -> Iterator[str]:
         gone = [item for item in before.layout if item not in after.layout]
         new = [item for item in after.layout if item not in before.layout]
         if before.node in nodes and (gone or new):
-            parts = [("destroy", gone), ("create", new)]
-            text = "; ".join(
-                f"{verb} {', '.join(f'{item.profile} at {item.start}' for item in items)}"
-                for verb, items in parts
-                if items
-            )
+            parts = [f"destroy {describe(counts_of(tuple(gone)))}"] if gone else []
+            parts += [f"create {', '.join(f'{item.profile} at {item.start}' for item in new)}"] if new else []
+            text = "; ".join(parts)
             yield f"By hand on {before.node}, GPU {before.index}: {text}."
 
 

@@ -130,7 +130,6 @@ def scheduling(cluster: Cluster, behaviour: Behaviour = AS_USUAL, tuning: Tuning
             raise InputError(f"node pool {item.name}: {problems[0]}")
         if item.offer.refused:
             notes.append(f"node pool {item.name} is not simulated: {item.offer.refused}")
-    notes += _hostile_notes(cluster)
     tiers = {tier.name: tier.value for tier in cluster.spec.platform.spec.priority_tiers}
     priorities = {tenant.name: tuple(sorted({tiers[name] for name in tenant.priorities})) for tenant in cluster.tenants}
     return Scheduling(pools, tiers, priorities, tuple(notes))
@@ -168,12 +167,6 @@ def _settings(cluster: Cluster, version: str, tuning: Tuning) -> Settings:
 
 def _seconds(text: str | None) -> int:
     return (parse_duration(text) or 0) if text else 0
-
-
-def _hostile_notes(cluster: Cluster) -> Iterable[str]:
-    names = [tenant.name for tenant in cluster.tenants if tenant.spec.spec.trust == "hostile"]
-    if names:
-        yield f"tenants of trust hostile ({', '.join(names)}) get no nodes of their own in the simulation"
 
 
 # Pools ---------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "init": "Start a spec from an example",
     "compile": "Compile a spec into the GitOps tree that Argo CD syncs",
+    "plan": "Say what a change does to whom, before it merges",
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
     "fit": "Decide whether what a spec promises fits its hardware, and what the largest jobs are",
     "verify": "Prove that no tenant can act on another, or show how it can",

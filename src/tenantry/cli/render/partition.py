@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
 from tenantry import __version__
@@ -54,7 +53,10 @@ def text(report: PartitionReport) -> str:
 
 def _pool_text(pool: PoolReport) -> Iterator[str]:
     nodes = len(pool.pool.nodes)
-    yield from paragraph(f"node pool {pool.pool.name}: {nodes} nodes with {len(pool.indices)} x {pool.pool.gpu.title}")
+    word = "node" if nodes == 1 else "nodes"
+    yield from paragraph(
+        f"node pool {pool.pool.name}: {nodes:,} {word} with {len(pool.indices)} x {pool.pool.gpu.title}"
+    )
     yield from paragraph(proof_words(pool), indent="  ")
     yield from paragraph(changes_words(pool), indent="  ")
     if pool.rows:
@@ -95,7 +97,7 @@ def _markdown_table(head: tuple[str, ...], rows: list[tuple[str, ...]], justify:
 
 
 def as_json(report: PartitionReport) -> str:
-    """Write everything for machines. ``bound`` is null when unknown."""
+    """Write everything for machines."""
     body = {
         "formatVersion": FORMAT_VERSION,
         "tool": {"name": "tenantry", "version": __version__},
@@ -193,8 +195,8 @@ def _stage_json(stage: Stage) -> dict[str, Any]:
         "priority": stage.priority,
         "withCosts": stage.weighed,
         "objective": stage.objective,
-        "bound": stage.bound if math.isfinite(stage.bound) else None,
-        "gap": round(stage.gap, 6) if math.isfinite(stage.gap) else None,
+        "bound": stage.bound,
+        "gap": round(stage.gap, 6),
         "proved": stage.proved,
     }
 

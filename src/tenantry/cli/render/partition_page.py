@@ -66,7 +66,7 @@ def _pool(pool: PoolReport) -> list[str]:
         (f"{len(pool.pool.gpus):,}", f"{pool.pool.gpu.title}"),
         (f"{len(pool.pool.nodes):,}", "nodes"),
         (f"{found.changed_gpus:,}", "GPUs change"),
-        (f"{found.changed_nodes:,}", "nodes drain"),
+        (f"{found.changed_nodes:,}", "nodes change"),
         (f"{len(pool.groups):,}", "node configurations"),
     )
     parts = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from tenantry.efficient.partition.losses import describe
@@ -56,8 +55,7 @@ def proof_words(pool: PoolReport, *, timed: bool = True) -> str:
     else:
         gap = max(stage.gap for stage in pool.plan.stages)
         bound = pool.plan.stages[-1].bound
-        known = f"no plan has less than {bound:,.0f}" if math.isfinite(bound) else "no bound is known"
-        proof = f"time ran out: {known}, gap {100 * gap:.1f} %" if math.isfinite(gap) else f"time ran out: {known}"
+        proof = f"time ran out: no plan has less than {bound:,.0f}, gap {100 * gap:.1f} %"
     greedy = pool.greedy.figures
     beside = f"greedy {greedy.objective(costs):,}"
     if _guaranteed(pool.greedy):
@@ -81,10 +79,12 @@ def changes_words(pool: PoolReport) -> str:
         return "Nothing changes: the present layouts are the best under these costs."
     drain, reconfigure = pool.minutes
     configurations = len(pool.groups)
+    by_hand = f"{len(pool.by_hand)} of these nodes by hand, as instances stay there; " if pool.by_hand else ""
     return (
         f"{found.changed_gpus} of {len(pool.pool.gpus)} GPUs on {found.changed_nodes} of {len(pool.pool.nodes)} nodes "
-        f"change; {configurations} {_plural(configurations, 'node configuration')}; about {pool.node_minutes:,} "
-        f"node-minutes out of service (assumed: {drain} min to drain a node, {reconfigure} min to partition it)."
+        f"change; {configurations} {_plural(configurations, 'node configuration')}; {by_hand}about "
+        f"{pool.node_minutes:,} node-minutes out of service (assumed: {drain} min to drain a node, {reconfigure} min "
+        "to partition it)."
     )
 
 
@@ -127,7 +127,7 @@ def loss_words(pool: PoolReport) -> Iterator[str]:
 
 
 def _losses(losses: Losses) -> str:
-    idle = ", ".join(f"{count} x {name}" for name, count in losses.idle) or "no slice"
+    idle = ", ".join(f"{count} x {'whole GPU' if name == WHOLE else name}" for name, count in losses.idle) or "no slice"
     return (
         f"{idle}; {losses.memory} of {losses.total_memory} memory slices and {losses.compute} of "
         f"{losses.total_compute} compute slices are in no instance"
@@ -149,8 +149,8 @@ def more_words(pool: PoolReport) -> Iterator[str]:
     if least == left and found.changed_gpus >= pool.plan.figures.changed_gpus:
         yield f"No layouts serve more of what is wanted{proved}; slices worth {left} stay unserved."
         return
+    rest = f"slices worth {least} can never be served together with the others" if least else "that is everything"
     yield (
         f"At most{proved}: slices worth {left - least} more are served when {found.changed_gpus} GPUs on "
-        f"{found.changed_nodes} nodes change in all, the fewest for that; slices worth {least} can never be served "
-        "together with the others."
+        f"{found.changed_nodes} nodes change in all, the fewest for that; {rest}."
     )

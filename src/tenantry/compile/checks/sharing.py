@@ -184,4 +184,27 @@ def shared_between_tenants(cluster: Cluster) -> Iterable[SpecProblem]:
             )
 
 
-CHECKS = (fields, mig_layouts, mps_with_mig, shared_between_tenants)
+def hostile_alone(cluster: Cluster) -> Iterable[SpecProblem]:
+    """A tenant of trust ``hostile`` has its node pools to itself.
+
+    No scheduler keeps pods of two tenants off one node of a pool; the taint of a pool of its own does.
+    """
+    for pool in cluster.pools:
+        users = [tenant for tenant in cluster.tenants if pool.name in tenant.pools]
+        for tenant in users:
+            if tenant.spec.spec.trust != "hostile" or (len(users) == 1 and pool.spec.dedicated):
+                continue
+            index = next(i for i, quota in enumerate(tenant.spec.spec.quotas) if quota.pool == pool.name)
+            others = " and ".join(other.name for other in users if other is not tenant)
+            why = f"{others} may use node pool {pool.name} too" if others else f"{pool.name} is not dedicated"
+            yield at(
+                tenant.spec,
+                ("spec", "quotas", index),
+                f"tenant {tenant.name} is hostile and may share no node, but {why}",
+                expected="a dedicated pool that no other tenant has a quota in, or trust standard",
+                found=pool.name,
+                rule="SPEC-HOSTILE-POOL",
+            )
+
+
+CHECKS = (fields, mig_layouts, mps_with_mig, shared_between_tenants, hostile_alone)

@@ -176,8 +176,3 @@ def attached_namespaces(tenant: Tenant, fabric: str) -> int:
         if item.name == fabric:
             return len(item.namespaces) or len(tenant.spec.namespaces)
     return 0
-
-
-def hostile(tenant: ClusterTenant) -> bool:
-    """Whether it gets no node that another tenant uses."""
-    return tenant.spec.spec.trust == "hostile"

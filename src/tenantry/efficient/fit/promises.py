@@ -2,8 +2,7 @@
 
 Each tenant uses all it is guaranteed of a resource for one of its classes of work: as many jobs as fit into the
 guarantee, and pods of one unit for what is left over. A tenant without a class of work that fits its guarantee is taken
-to run pods of one unit, which is what packs best. Pods of one job may lie on any nodes. A tenant of trust ``hostile``
-shares no node with another.
+to run pods of one unit, which is what packs best. Pods of one job may lie on any nodes.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
-from tenantry.efficient.fit.offers import hostile
-from tenantry.efficient.fit.packing import fits, nodes_needed
+from tenantry.efficient.fit.packing import fits
 from tenantry.efficient.fit.room import Need
 from tenantry.model.finding import Verdict
 
@@ -38,7 +36,6 @@ class Use(NamedTuple):
         workload: class of work; empty for pods of one unit.
         pods: pods of one job.
         need: what each pod takes.
-        alone: whether its nodes are shared with nobody.
     """
 
     tenant: str
@@ -47,7 +44,6 @@ class Use(NamedTuple):
     workload: str
     pods: int
     need: Need
-    alone: bool
 
     def kinds(self) -> dict[Need, int]:
         """Pods it runs, by what each needs."""
@@ -175,7 +171,6 @@ def _replaces(offer: Offer, small: Use, large: Use) -> bool:
 
 
 def _uses(ground: Ground, offer: Offer, tenant: ClusterTenant, resource: str, guaranteed: int) -> Iterator[Use]:
-    alone = hostile(tenant)
     known: set[tuple[int, Need]] = set()
     for workload in ground.work_of[tenant.name]:
         for outcome in ground.outcomes(workload, tenant):
@@ -185,9 +180,9 @@ def _uses(ground: Ground, offer: Offer, tenant: ClusterTenant, resource: str, gu
                 continue
             if (job.pods, job.need) not in known:
                 known.add((job.pods, job.need))
-                yield Use(tenant.name, resource, guaranteed, workload.name, job.pods, job.need, alone)
+                yield Use(tenant.name, resource, guaranteed, workload.name, job.pods, job.need)
     if not known:
-        yield Use(tenant.name, resource, guaranteed, "", 1, Need(resource, 1), alone)
+        yield Use(tenant.name, resource, guaranteed, "", 1, Need(resource, 1))
 
 
 def _by_counting(offer: Offer, choices: Sequence[Sequence[Use]], nodes: int) -> bool:
@@ -198,7 +193,7 @@ def _by_counting(offer: Offer, choices: Sequence[Sequence[Use]], nodes: int) -> 
     """
     uses = [use for options in choices for use in options]
     names = {use.resource for use in uses}
-    if any(use.alone for use in uses) or not offer.room.numa_known:
+    if not offer.room.numa_known:
         return False
     if offer.room.pods and sum(offer.room.units(name) for name in names) > offer.room.pods:
         return False
@@ -222,23 +217,11 @@ def _by_counting(offer: Offer, choices: Sequence[Sequence[Use]], nodes: int) -> 
 
 def _holds(offer: Offer, mix: Sequence[Use], nodes: int) -> bool | None:
     """Whether all these uses fit on so many nodes at once."""
-    shared: dict[Need, int] = {}
-    alone: dict[str, dict[Need, int]] = {}
+    kinds: dict[Need, int] = {}
     for use in mix:
-        kinds = alone.setdefault(use.tenant, {}) if use.alone else shared
         for need, count in use.kinds().items():
             kinds[need] = kinds.get(need, 0) + count
-    left, undecided = nodes, False
-    for kinds in alone.values():
-        needed = nodes_needed(offer.room, kinds, max(0, left))
-        if needed is None:
-            undecided = True
-            continue
-        left -= needed
-        if left < 0:
-            return False
-    answer = fits(offer.room, left, shared)
-    return None if undecided and answer is not False else answer
+    return fits(offer.room, nodes, kinds)
 
 
 def _short(offer: Offer, mix: Sequence[Use], nodes: int) -> Short:

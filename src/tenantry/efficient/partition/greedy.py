@@ -17,6 +17,8 @@ from tenantry.efficient.partition.units import NOBODY
 from tenantry.model.partition import size_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenantry.efficient.partition.units import Units
     from tenantry.model.partition import ChangeCosts, Counts, PartitionPlan
 
@@ -29,8 +31,18 @@ def greedy(units: Units, costs: ChangeCosts, *, every: bool = False) -> Partitio
         costs: of changes, for the comparison.
         every: whether all demand comes before the cost of changes.
     """
-    plans = [_Filling(units, lowest).plan() for lowest in (0, 1)]
+    filling = _Filling(units)
+    filling.fill(everything, present=True)
+    filling.fill(lambda priority: priority > 0)
+    plans = [filling.plan()]
+    filling.fill(lambda priority: priority == 0)
+    plans.insert(0, filling.plan())
     return min(plans, key=lambda plan: score(units, plan, costs, every=every))
+
+
+def everything(priority: int) -> bool:
+    """Demand of every priority."""
+    return priority >= 0
 
 
 def score(units: Units, plan: PartitionPlan, costs: ChangeCosts, *, every: bool = False) -> tuple[int, ...]:
@@ -54,14 +66,11 @@ class _Unit:
 
 
 class _Filling:
-    """Fills units, one demand after another.
+    """Fills units, one demand after another."""
 
-    Attributes:
-        lowest: priority below which demand gets only what is there.
-    """
-
-    def __init__(self, units: Units, lowest: int) -> None:
-        self.units, self.lowest = units, lowest
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.left = self._wanted()
         self.fits: dict[tuple[int, Counts], int | None] = {}
         self.reached: Counter[tuple[str, str, bool, bool]] = Counter()
         self.slots = [
@@ -83,10 +92,8 @@ class _Filling:
         return owners.pop() if len(owners) == 1 else NOBODY if owners else ""
 
     def plan(self) -> PartitionPlan:
-        """Fill all units and give out what there is."""
+        """Give out what the units hold by now."""
         units = self.units
-        for present in (True, False):
-            self._fill(present=present)
         chosen = [[0] * len(item.options) for item in units.classes]
         owners: Counter[Assigned] = Counter()
         for slot in self.slots:
@@ -99,11 +106,9 @@ class _Filling:
         gpus = assign(units, chosen, None, owners if units.rules.exclusive else {})
         return serve(units.pool, units.rules, gpus, units.spare_nodes)
 
-    def _fill(self, *, present: bool) -> None:
-        """Place what is wanted; with ``present`` only on instances that are there."""
+    def fill(self, chosen: Callable[[int], bool], *, present: bool = False) -> None:
+        """Place what is wanted at chosen priorities; with ``present`` only on instances that are there."""
         units, pool = self.units, self.units.pool
-        if present:
-            self.left = self._wanted()
         order = sorted(
             range(len(pool.demands)),
             key=lambda n: (
@@ -112,7 +117,7 @@ class _Filling:
         )  # fmt: skip
         for number in order:
             demand = pool.demands[number]
-            if not present and demand.priority < self.lowest:
+            if not chosen(demand.priority):
                 continue
             # A slice that once did not fit a unit never will, as units only fill: go on where the last search ended.
             key = (demand.tenant if units.rules.exclusive else "", demand.profile, demand.guaranteed, present)

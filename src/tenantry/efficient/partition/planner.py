@@ -16,7 +16,7 @@ from tenantry.efficient.partition.program import assigned_counts, chosen_counts,
 from tenantry.efficient.partition.serving import figures, serve
 from tenantry.efficient.partition.units import units as make_units
 from tenantry.model.partition import ChangeCosts, PlannedGpu
-from tenantry.model.program import INFINITY, SolveLimits, SolveStatus
+from tenantry.model.program import SolveLimits, SolveStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Stage:
         priority: whose unserved worth it minimised; None for the cost of changes alone.
         weighed: whether the cost of changes was part of it.
         objective: what the plan has of it.
-        bound: no plan has less; minus infinity when unknown.
+        bound: no plan has less; 0 where nothing better is known.
         proved: whether the plan is proved to have the least.
     """
 
@@ -54,7 +54,7 @@ class Stage:
 
     @property
     def gap(self) -> float:
-        """``objective - bound`` as a part of the objective (of 1 where that is less); infinity without a bound."""
+        """``objective - bound`` as a part of the objective (of 1 where that is less)."""
         return 0.0 if self.proved else max(0.0, self.objective - self.bound) / max(1.0, abs(self.objective))
 
 
@@ -214,7 +214,8 @@ class _Steps:
         limits = SolveLimits(max(SHORTEST, self.left()), threads=THREADS)
         solution = self.solver(program, limits, self.values or None)
         # Everything that is counted is whole, so the bound may be rounded up to the next whole number.
-        bound = math.ceil(solution.bound + constant - 1e-6) if math.isfinite(solution.bound) else -INFINITY
+        # Nothing of it is negative, which holds even where the solver knows no bound.
+        bound = max(0, math.ceil(solution.bound + constant - 1e-6)) if math.isfinite(solution.bound) else 0
         objective, proved = constant, False
         if solution.values:
             self.values = solution.values

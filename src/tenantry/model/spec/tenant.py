@@ -170,7 +170,7 @@ class TenantSpec(SpecModel):
     repositories: list[Url] = []
     """Git repositories the tenant may deploy from through Argo CD."""
     trust: Literal["standard", "hostile"] = "standard"
-    """``hostile`` tenants get no node that another tenant uses."""
+    """``hostile`` tenants share no node: their node pools are dedicated, and no other tenant has a quota there."""
 
 
 class Tenant(Document):

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     question="Is there a placement on the nodes of the pool of all pods that tenants run when each uses its whole "
     "guarantee of a resource for one of its workloads (pods of one unit for what is left over, and for tenants without "
     "a workload that fits), for every choice of workloads, with GPUs, slices, replicas, virtual functions, pods of a "
-    "node and NUMA nodes counted, and no node shared with a tenant of trust hostile? Decided by counting, a packing or "
-    "an exhaustive search.",
+    "node and NUMA nodes counted? Decided by counting, a packing or an exhaustive search.",
     why="Guarantees are sums; nodes are not. A tenant below its guarantee evicts others and still does not start, "
     "since no node has room for one of its pods.",
     source="KAI scheduler, actions/reclaim (a job must fit on nodes); Kubernetes, a pod runs on one node",
@@ -112,9 +111,8 @@ def _hit(ground: Ground, offer: Offer, short: Short, nodes: int) -> Hit:
 
 
 def _words(use: Use) -> str:
-    alone = " on nodes of its own" if use.alone else ""
     work = f" in pods of {use.need.units} for {use.workload}" if use.workload else ""
-    return f"{use.tenant} {use.guaranteed}{work}{alone}"
+    return f"{use.tenant} {use.guaranteed}{work}"
 
 
 def _missing_units(short: Short) -> int:

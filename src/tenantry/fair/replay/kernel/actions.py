@@ -14,6 +14,7 @@ from tenantry.fair.replay.kernel.memory import (
     CLASS_FLAG,
     CLASS_GPUS,
     CLASS_HEAD,
+    CLASS_LASTING,
     CLASS_LEAF,
     CLASS_PODS,
     CLASS_PREEMPTIBLE,
@@ -285,7 +286,10 @@ def is_worthy(m: Ints, f: Floats, action: int, kind: int) -> bool:
     leaf = m[kind + CLASS_LEAF]
     if action == RECLAIM:
         return may_reclaim(m, f, kind) and anybody_may_lose(m, f, leaf, m[kind + CLASS_REQUEST])
-    return m[leaf + QUEUE_HELD] > 0 and outranks_any(m, leaf, m[m[kind + CLASS_HEAD] + JOB_LEVEL])
+    if m[leaf + QUEUE_HELD] == 0 or not outranks_any(m, leaf, m[m[kind + CLASS_HEAD] + JOB_LEVEL]):
+        return False
+    # Where some of their sort may be evicted, jobs above the quota have to come up: larger ones are not tried then.
+    return m[kind + CLASS_LASTING] == 0 or not is_over_quota(m, f, kind)
 
 
 def may_reclaim(m: Ints, f: Floats, kind: int) -> bool:

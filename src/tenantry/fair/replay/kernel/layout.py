@@ -186,6 +186,7 @@ class _Memory:
                 m[own + walk + at.WALK_HEAP] = self.room(len(below[position]))
                 m[own + walk + at.WALK_HEAD] = at.NONE
             m[own + at.QUEUE_FIRST_CLASS] = at.NONE
+            self.f[own + at.QUEUE_SPLIT] = -1.0
         for position, queue in enumerate(queues):
             own = self.queue(position)
             m[own + at.QUEUE_PARENT] = self.queue(number.get(queue.parent, count))
@@ -231,6 +232,7 @@ class _Memory:
         shapes: dict[tuple[int, int], int] = {}
         for shape in sorted({pair[1:] for pair in missing}):
             shapes[shape] = self.copy([*shape, 0, at.NONE, at.NONE])
+        movable = {kind[:2] for kind in kinds if kind[4] == 1}
         count = 0
         for leaf, priority, pods, gpus, preemptible in kinds:
             self.first_class[leaf, priority, pods, gpus, preemptible] = len(m)
@@ -238,7 +240,7 @@ class _Memory:
                 own = self.room(at.CLASS)
                 m[own : own + at.CLASS_HEAD] = _column((
                     self.queue(leaf), priority, lack, gpus, lack * gpus, preemptible, sizes[priority, lack],
-                    shapes[lack, gpus],
+                    shapes[lack, gpus], int((leaf, priority) not in movable),
                 ))  # fmt: skip
                 for field in (at.CLASS_HEAD, at.CLASS_TAIL, at.CLASS_AFTER, at.CLASS_PRIOR):
                     m[own + field] = at.NONE
@@ -292,6 +294,7 @@ class _Memory:
             at.RECORDED_AT, at.POTENTIAL_AT, at.CHOSEN_AT, at.RELEVANT_AT, at.CANDIDATES_AT, at.CORNER_AT,
         ):  # fmt: skip
             m[scalar] = self.room(most)
+        m[at.ROOM_FOR_TRIED], m[at.TRIED_AT], m[at.TRIED_OF] = most, self.room(most), self.room(most * at.PAIR)
         m[at.TOUCHED_JOBS_AT] = self.room(m[at.JOBS])
         queues = (m[at.ROOT] - m[at.FIRST_QUEUE]) // at.QUEUE
         m[at.HELD] = self.room(queues * m[at.LEVELS] * 2 * at.HELD_ENDS, at.NONE)

@@ -90,7 +90,10 @@ SEEKER, MODE = 110, 111  # job that victims are searched for, and the action tha
 AHEAD = 112  # GPUs of the largest job before it in its queue
 TAKEN_BACK_AT, TAKEN_BACKS, ROOM_FOR_TAKEN_BACKS = 113, 114, 115  # promises taken back in this cycle: pod, node
 OVERFULL = 116  # 1 if that list was too short in this cycle
-WALKS = 117  # scalars of the walks
+TRIED_AT, TRIED, ROOM_FOR_TRIED = 117, 118, 119  # scenarios a search tried in vain: next of the size, pods, victims
+TRIED_OF = 120  # by number of victims: search, and the last such scenario
+LOOKUP = 121  # number of the present search
+WALKS = 122  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
@@ -111,9 +114,10 @@ SCALARS = WALKS + 3 * WALK
     QUEUE_FIRST_CLASS, QUEUE_WAITING, QUEUE_HELD, QUEUE_FLAG,  # classes and jobs that wait; possible victims; selection
     QUEUE_KEEPS,  # 1 if nobody there may lose its place in the present probe
     QUEUE_WIDEST, QUEUE_GONE,  # GPUs of the largest job that waits below; of the chosen victims below
+    QUEUE_DIVIDED_FOR,  # GPUs asked for when shares were last divided
     QUEUE_RELEVANT, QUEUE_LISTED,  # next relevant job of a scenario, in fair order, and which scenario that is
     QUEUE_WALKS,
-) = range(26)  # fmt: skip
+) = range(27)  # fmt: skip
 # Children that take part, as a heap, and how many; whether the next job has changed since it was put in its place; the
 # next job and its GPUs; the last one that was passed; GPUs of victims taken.
 (WALK_HEAP, WALK_SIZE, WALK_MOVED, WALK_HEAD, WALK_REQUEST, WALK_PRIORITY, WALK_CURSOR, WALK_TAKEN) = range(
@@ -122,8 +126,8 @@ SCALARS = WALKS + 3 * WALK
 QUEUE = QUEUE_WALKS + 3 * WALK
 
 # In ``f``: quota, limit and weight; what it is due; what it may hold by right; remainder of its share, -1 for none;
-# weight in a round of sharing. The scalars of ``f`` come before the first queue.
-QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR = range(7)
+# weight in a round of sharing; what was last divided among those below. The scalars of ``f`` come before all queues.
+QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT = range(8)
 SATURATION, K_VALUE = 0, 1
 
 # --- jobs and their pods ----------------------------------------------------------------------------------------------
@@ -164,13 +168,13 @@ TAKEN_BACK = -2
 # --- kinds of waiting jobs --------------------------------------------------------------------------------------------
 
 # Of one leaf, priority and preemptibility, with as many pods of one size missing. Size is the number of the pair of
-# priority and pods, shape the address of that of pods and GPUs. Two pointers: first job behind the cursor, and which
-# walk that is.
+# priority and pods, shape the address of that of pods and GPUs. Lasting is 1 where no job of that leaf and priority may
+# be evicted. Two pointers: first job behind the cursor, and which walk that is.
 (
     CLASS_LEAF, CLASS_PRIORITY, CLASS_PODS, CLASS_GPUS, CLASS_REQUEST, CLASS_PREEMPTIBLE, CLASS_SIZE, CLASS_SHAPE,
-    CLASS_HEAD, CLASS_TAIL, CLASS_AFTER, CLASS_PRIOR, CLASS_FLAG, CLASS_POINTER, CLASS_POINTED,
-) = range(15)  # fmt: skip
-CLASS = 17
+    CLASS_LASTING, CLASS_HEAD, CLASS_TAIL, CLASS_AFTER, CLASS_PRIOR, CLASS_FLAG, CLASS_POINTER, CLASS_POINTED,
+) = range(16)  # fmt: skip
+CLASS = 18
 SHAPE_PODS, SHAPE_GPUS, SHAPE_JOBS, SHAPE_AFTER, SHAPE_PRIOR, SHAPE = range(6)
 
 # --- lists of more than one number ------------------------------------------------------------------------------------

@@ -115,24 +115,39 @@ def usable(idle: int, free: int) -> int:
 
 def shift(m: Ints, node: int, idle: int, free: int) -> None:
     """Add to what is idle and free on a node."""
+    # Most of a replay is spent here: for nodes with no more than they offer, what is called elsewhere is spelled out.
     old_idle, old_free = m[node + NODE_IDLE], m[node + NODE_FREE]
     new_idle, new_free = old_idle + idle, old_free + free
     m[node + NODE_IDLE], m[node + NODE_FREE] = new_idle, new_free
     m[FREE] += free
-    m[USABLE] += usable(new_idle, new_free) - usable(old_idle, old_free)
     if (old_idle == old_free) != (new_idle == new_free):
         m[MIXED] += 1 if old_idle == old_free else -1
-    old, new = bucket_of(m, old_idle, old_free), bucket_of(m, new_idle, new_free)
+    most = m[MOST]
+    if 0 <= old_idle <= old_free <= most and 0 <= new_idle <= new_free <= most:
+        m[USABLE] += free
+        old, new = old_idle * (most + 1) + old_free, new_idle * (most + 1) + new_free
+    else:
+        m[USABLE] += usable(new_idle, new_free) - usable(old_idle, old_free)
+        old, new = bucket_of(m, old_idle, old_free), bucket_of(m, new_idle, new_free)
+        old_free, new_free = max(old_free, 0), max(new_free, 0)
     if old == new:
         return
-    m[m[WITH_FREE] + max(old_free, 0)] -= 1
-    m[m[WITH_FREE] + max(new_free, 0)] += 1
+    m[m[WITH_FREE] + old_free] -= 1
+    m[m[WITH_FREE] + new_free] += 1
     m[m[BUCKET] + old] -= 1
     m[m[BUCKET] + new] += 1
     tree, number = m[NODE_TREE], m[node + NODE_NUMBER]
-    length = tree_length(m, tree)
-    clear_bit(m, m[BUCKET_BITS] + old * length, tree, number)
-    set_bit(m, m[BUCKET_BITS] + new * length, tree, number)
+    length, deepest, bits = tree_length(m, tree), m[tree + m[tree]] + (number >> 5), m[BUCKET_BITS]
+    bit = 1 << (number & 31)
+    word = bits + old * length + deepest
+    m[word] &= ~bit
+    if m[word] == 0:
+        clear_bit(m, bits + old * length, tree, number)
+    word = bits + new * length + deepest
+    if m[word] == 0:
+        set_bit(m, bits + new * length, tree, number)
+    else:
+        m[word] |= bit
 
 
 def try_shift(m: Ints, node: int, idle: int, free: int) -> None:

@@ -24,6 +24,7 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_RECORDED,
     KEPT,
     KNOWN,
+    LOOKUP,
     MODE,
     MOST,
     NODE_EXTRA_AT,
@@ -38,6 +39,7 @@ from tenantry.fair.replay.kernel.memory import (
     NODE_USABLE,
     NONE,
     ORDER_AT,
+    PAIR,
     POD,
     POD_EVICTED,
     POD_NODE,
@@ -52,6 +54,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_BEFORE,
     RECORDED,
     RECORDED_AT,
+    ROOM_FOR_TRIED,
     ROOT,
     SCENARIO,
     SEEKER,
@@ -59,6 +62,9 @@ from tenantry.fair.replay.kernel.memory import (
     SEEN_AT,
     STAMP,
     TAKEN_BACK,
+    TRIED,
+    TRIED_AT,
+    TRIED_OF,
     USABLE,
 )
 from tenantry.fair.replay.kernel.rooms import fitting, places, usable
@@ -72,6 +78,8 @@ if TYPE_CHECKING:
 def solve(m: Ints, f: Floats, mode: int, job: int) -> bool:
     """Search victims for a job; what is found stays done, with its victims chosen."""
     m[MODE], m[SEEKER] = mode, job
+    m[STAMP] += 1
+    m[LOOKUP], m[TRIED] = m[STAMP], 0
     for queue in range(m[FIRST_QUEUE], m[ROOT], QUEUE):
         m[queue + QUEUE_BEFORE] = m[queue + QUEUE_ALLOCATED]
     note_waiting(m)
@@ -143,7 +151,7 @@ def probe(m: Ints, f: Floats, count: int, over_nodes: int) -> bool:
         fit += gain_of(m, m[place])
     if fit >= count and m[RECORDED] > 0:
         choose_recorded(m)
-        if simulate(m, f, count):
+        if attempt(m, f, count):
             return True
     begin_victims(m, f)
     victim = next_victim(m, f)
@@ -217,6 +225,52 @@ def has_victims(m: Ints, node: int) -> bool:
     return m[node + NODE_GAINED] == m[PROBE] and m[node + NODE_FIRST] != NONE
 
 
+# --- what was tried in vain ------------------------------------------------------------------------------------------
+
+
+def attempt(m: Ints, f: Floats, count: int) -> bool:
+    """Try a scenario, unless the same victims were tried for as many pods in this search: they would fail again."""
+    if was_tried(m, count):
+        return False
+    if simulate(m, f, count):
+        return True
+    note_tried(m, count)
+    return False
+
+
+def was_tried(m: Ints, count: int) -> bool:
+    """Whether the chosen victims were tried for so many pods in this search."""
+    size, chosen = m[CHOSEN], m[CHOSEN_AT]
+    head = m[TRIED_OF] + size * PAIR
+    if m[head] != m[LOOKUP]:
+        return False
+    place = m[head + 1]
+    while place != NONE:
+        same = m[place + 1] == count
+        at = 0
+        while same and at < size:
+            same = m[place + 2 + at] == m[chosen + at]
+            at += 1
+        if same:
+            return True
+        place = m[place]
+    return False
+
+
+def note_tried(m: Ints, count: int) -> None:
+    """Remember that the chosen victims were tried for so many pods, as long as there is room."""
+    size, chosen = m[CHOSEN], m[CHOSEN_AT]
+    if m[TRIED] + size + 2 > m[ROOM_FOR_TRIED]:
+        return
+    head, place = m[TRIED_OF] + size * PAIR, m[TRIED_AT] + m[TRIED]
+    m[place] = m[head + 1] if m[head] == m[LOOKUP] else NONE
+    m[place + 1] = count
+    for at in range(size):
+        m[place + 2 + at] = m[chosen + at]
+    m[head], m[head + 1] = m[LOOKUP], place
+    m[TRIED] += size + 2
+
+
 # --- node by node -----------------------------------------------------------------------------------------------------
 
 
@@ -236,7 +290,7 @@ def try_node_by_node(m: Ints, f: Floats, count: int, newest: int) -> bool:
             if alone:
                 continue
             alone = True
-        if simulate(m, f, count):
+        if attempt(m, f, count):
             return True
     return False
 
@@ -273,7 +327,7 @@ def try_over_nodes(m: Ints, f: Floats, count: int) -> bool:
     while width <= length:
         choose_recorded(m)
         choose_on(m, width)
-        if simulate(m, f, count):
+        if attempt(m, f, count):
             return True
         if width >= length:
             return False

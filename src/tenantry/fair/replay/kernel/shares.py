@@ -19,6 +19,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_ASKED,
     QUEUE_CHILD_COUNT,
     QUEUE_CHILDREN,
+    QUEUE_DIVIDED_FOR,
     QUEUE_FACTOR,
     QUEUE_FAIR,
     QUEUE_LASTING,
@@ -27,6 +28,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_PRIORITY,
     QUEUE_QUOTA,
     QUEUE_REST,
+    QUEUE_SPLIT,
     QUEUE_WEIGHT,
     ROOT,
     TOTAL,
@@ -72,9 +74,11 @@ def share_out(m: Ints, f: Floats) -> None:
         parent = m[place]
         first = m[parent + QUEUE_CHILDREN]
         last = first + m[parent + QUEUE_CHILD_COUNT]
-        if first == last:
+        total = float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR]
+        if first == last or (f[parent + QUEUE_SPLIT] == total and is_even(m, first, last)):
             continue
-        divide_gpus(m, f, first, last, float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR])
+        f[parent + QUEUE_SPLIT] = total
+        divide_gpus(m, f, first, last, total)
         for child in range(first, last):
             queue = m[child]
             limit, quota = f[queue + QUEUE_LIMIT], f[queue + QUEUE_QUOTA]
@@ -83,6 +87,15 @@ def share_out(m: Ints, f: Floats) -> None:
             else:
                 able = max(quota, f[queue + QUEUE_FAIR])
                 f[queue + QUEUE_ABLE] = able if limit == UNBOUNDED else min(limit, able)
+
+
+def is_even(m: Ints, first: int, last: int) -> bool:
+    """Whether siblings ask for as much as when shares were last divided among them."""
+    for child in range(first, last):
+        queue = m[child]
+        if m[queue + QUEUE_ASKED] != m[queue + QUEUE_DIVIDED_FOR]:
+            return False
+    return True
 
 
 def requestable(m: Ints, f: Floats, queue: int) -> float:
@@ -99,15 +112,24 @@ def satisfied(m: Ints, f: Floats, queue: int) -> bool:
 
 def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None:
     """Split GPUs among sibling queues: quotas, then whole units by priority and weight, then single remainders."""
-    left = total
+    left, spare, plain = total, total, True
     for child in range(first, last):
         queue = m[child]
-        quota = f[queue + QUEUE_QUOTA]
-        amount = min(total if quota == UNBOUNDED else quota, requestable(m, f, queue))
+        m[queue + QUEUE_DIVIDED_FOR] = m[queue + QUEUE_ASKED]
+        quota, wanted = f[queue + QUEUE_QUOTA], requestable(m, f, queue)
+        amount = min(total if quota == UNBOUNDED else quota, wanted)
         f[queue + QUEUE_FAIR] = amount
         f[queue + QUEUE_REST] = -1.0
         left -= amount
+        spare -= wanted
+        plain = plain and amount == floor(amount) and wanted == floor(wanted)
+        plain = plain and (amount == wanted or f[queue + QUEUE_WEIGHT] > 0)
     if left <= 0:
+        return
+    if plain and spare >= 1:
+        # Rounds would go on until everybody has all it asks for: in each one somebody lacks less than it is offered.
+        for child in range(first, last):
+            f[m[child] + QUEUE_FAIR] = requestable(m, f, m[child])
         return
     priority = next_priority(m, first, last, HIGHEST)
     while priority != -HIGHEST:

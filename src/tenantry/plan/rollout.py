@@ -1,0 +1,141 @@
+"""The order of a roll-out: Applications in the order of their waves, what they do on nodes, and what waits for whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.plan.effect import Application, Area, Effect, Level, Mark, Return, Step
+from tenantry.plan.rule import listed, plural
+from tenantry.plan.rules.data import pruning
+from tenantry.plan.rules.tenants import unit_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tenantry.plan.effect import NodeAction
+    from tenantry.plan.rule import Context
+
+
+def steps(context: Context, effects: Iterable[Effect]) -> tuple[Step, ...]:
+    """Put what happens on nodes in order: one Application after another, its pools beside each other.
+
+    Within one Application and pool only the longest action counts: a drain for two reasons is one drain. The next wave
+    begins when the one before is healthy (Argo CD, sync waves), so times add up from wave to wave.
+    """
+    chosen: dict[tuple[int, str, str], NodeAction] = {}
+    for effect in effects:
+        done = effect.action
+        if done is None or not done.action.disruptive:
+            continue
+        key = (context.new.wave.get(done.component, context.old.wave.get(done.component, 0)), done.component, done.pool)
+        if key not in chosen or done.total_minutes > chosen[key].total_minutes:
+            chosen[key] = done
+    found: list[Step] = []
+    start, wave, longest = 0, None, 0
+    for key in sorted(chosen):
+        if key[0] != wave:
+            start, wave, longest = start + longest, key[0], 0
+        done = chosen[key]
+        # Upgrades of one driver are counted over all pools, so these go one after another.
+        shared = [
+            item for item in found if item.wave == wave and done.held_back_by and item.component == done.component
+        ]
+        begin = max((item.start + item.minutes for item in shared), default=start)
+        found.append(Step(key[0], done.component, begin, done.total_minutes, done))
+        longest = max(longest, begin - start + done.total_minutes)
+    return tuple(found)
+
+
+def applications(context: Context) -> tuple[Application, ...]:
+    """Return the Applications whose folder differs, in the order of their waves."""
+    counts: dict[str, dict[Mark, int]] = {}
+    waits: dict[str, list[str]] = {}
+    for change in context.objects:
+        counts.setdefault(change.component, {}).setdefault(change.mark, 0)
+        counts[change.component][change.mark] += 1
+        if change.mark is Mark.REMOVE:
+            identity = (change.key.group, change.key.kind, change.key.namespace, change.key.name)
+            if pruning(context.old.objects[identity][2]) == "Prune=confirm":
+                waits.setdefault(change.component, []).append(str(change.key))
+    components = {item.name: item for item in (*context.old.components, *context.new.components)}
+    windows = context.new.cluster.spec.platform.spec.gitops.change_windows
+    found = []
+    for name, marks in counts.items():
+        said = []
+        if components[name].disruptive and windows:
+            said.append("syncs in a change window only")
+        if name in waits:
+            said.append(f"a person confirms the deletion of {listed(waits[name], 2)}")
+        if name == "bootstrap":
+            said.append("a person applies it")
+        found.append(
+            Application(
+                name,
+                components[name].wave,
+                marks.get(Mark.ADD, 0),
+                marks.get(Mark.CHANGE, 0),
+                marks.get(Mark.REMOVE, 0),
+                "; ".join(said),
+            )
+        )
+    return tuple(sorted(found, key=lambda item: (item.wave, item.name)))
+
+
+def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect]) -> Iterator[Effect]:
+    """Yield the guarantees that cannot be held while nodes are out."""
+    for step in order:
+        done = step.action
+        pool = context.new_pools[done.pool]
+        for resource in pool.gpu_resources:
+            promised = {
+                tenant.name: sum(
+                    item.guaranteed
+                    for item in tenant.entitlements
+                    if item.pool == pool.name and item.resource == resource.name
+                )
+                for tenant in context.new.cluster.tenants
+            }
+            total, left = sum(promised.values()), (pool.nodes - done.at_once) * resource.per_node
+            capacity = pool.nodes * resource.per_node
+            if left >= total or not total or capacity < total:
+                continue
+            holders = tuple(sorted(name for name, number in promised.items() if number))
+            unit = unit_of(context, pool.name, resource.name)
+            yield Effect(
+                "EFFECT-ROLLOUT-SHORTFALL",
+                Area.TENANTS,
+                Mark.DISRUPT,
+                Level.DISRUPTIVE,
+                f"node pool {pool.name}",
+                f"during {done.action.value} {left} of {capacity} {unit} are left while {total} are guaranteed to "
+                f"{listed(holders)}: up to {total - left} of them cannot be held for about {step.minutes} min",
+                source="nodes that are out at a time, against the guarantees of the pool",
+                causes=next(item.causes for item in effects if item.action == done),
+                numbers=(("left", left), ("guaranteed", total)),
+                tenants=holders,
+                pools=(pool.name,),
+                way_back=Return.AGAIN,
+            )
+
+
+def pending_person(applied: Iterable[Application]) -> list[str]:
+    """Return what waits for a person, for the summary."""
+    return [f"{item.name}: {item.waits}" for item in applied if "person" in item.waits]
+
+
+def revert(effects: Sequence[Effect]) -> str:
+    """Say what ``git revert`` restores, in one sentence."""
+    again = [item for item in effects if item.way_back is Return.AGAIN]
+    lost = [item for item in effects if item.way_back is Return.LOST]
+    said = "git revert restores the state before"
+    if again:
+        actions = sorted({item.action.action.value for item in again if item.action})
+        said += (
+            f"; {plural(len(again), 'effect')} happen again on the way back"
+            if len(again) > 1
+            else ("; one effect happens again on the way back")
+        )
+        said += f" ({', '.join(actions)})" if actions else ""
+    if lost:
+        said += f"; not what is lost for good: {listed(sorted({item.subject for item in lost}))}"
+    return said
