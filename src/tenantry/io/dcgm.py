@@ -135,14 +135,12 @@ def _take(sample: Sample, time: Time, file: str, found: _Collected, skipped: _Sk
     if not pod:
         skipped.add("it belongs to no pod, as on idle GPUs and where the exporter maps none", sample.place)
         return
-    whole = _memory(labels)
-    limit = (
-        HIGHEST * (whole or max(gpu.memory_mib for gpu in gpus().values())) if measure is Measure.MEMORY else HIGHEST
-    )
+    most = _capacity(labels) or max(gpu.memory_mib for gpu in gpus().values())
+    limit = HIGHEST * most if measure is Measure.MEMORY else HIGHEST
     if not math.isfinite(sample.value) or sample.value < 0:
         skipped.add(f"{sample.name} is no number from 0 on", sample.place)
     elif sample.value > limit:
-        said = "MiB are expected, and no GPU has so many; bytes?" if measure is Measure.MEMORY else ""
+        said = "MiB are expected, and it has not so many; bytes?" if measure is Measure.MEMORY else ""
         skipped.add(f"{sample.name}: {said or 'a ratio from 0 to 1 is expected; percent?'}", sample.place)
     else:
         device = (_node(labels), labels.get("UUID") or labels.get("gpu", ""), labels.get("GPU_I_ID", ""))
@@ -195,11 +193,6 @@ def _order(time: Time) -> tuple[float, str, int]:
 
 def _product(labels: Mapping[str, str]) -> str:
     return labels.get("modelName", "").replace(" ", "-")
-
-
-def _memory(labels: Mapping[str, str]) -> int | None:
-    """Return the memory of the whole GPU in MiB; None when the catalog does not know the model."""
-    return next((gpu.memory_mib for gpu in gpus().values() if gpu.product == _product(labels)), None)
 
 
 def _part(labels: Mapping[str, str]) -> float:

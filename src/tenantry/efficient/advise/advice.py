@@ -174,7 +174,7 @@ def _cell(
         copy=copy,
         share=share(pool, option),
         facts=facts(work, pool, option, locate),
-        missing=tuple(missing),
+        missing=tuple(dict.fromkeys(missing)),
         caveats=caveats(work, pool, option) if verdict is not Verdict.REFUSED else (),
         offered=option in offered.values(),
     )

@@ -109,7 +109,7 @@ def burstiness(activity: Activity) -> float | None:
     if spread is None or spread.samples < ENOUGH or spread.mean <= 0 or spread.p95 < spread.mean:
         return None
     # Rounded down, as it is printed: what is said is what was weighed.
-    return max(1.0, int(spread.p95 / spread.mean * 100) / 100)
+    return max(1.0, int(spread.p95 / spread.mean * 100 + 1e-6) / 100)
 
 
 def lighter(work: WorkFacts, pool: PoolFacts, decision: Decision) -> Lighter | None:
