@@ -28,7 +28,7 @@ def metrics(folder: Path, memory: int, pod: str = "ranking-7c9d8f6b5-x2x4z", nam
         "DCGM_FI_DEV_FB_USED": [memory - minute % 7 for minute in range(240)],
     }
     result = [
-        {"metric": {"__name__": name, **labels}, "values": [[60 * at, str(value)] for at, value in enumerate(values)]}
+        {"metric": labels | {"__name__": name}, "values": [[60 * at, f"{value}"] for at, value in enumerate(values)]}
         for name, values in rows.items()
     ]
     file = folder / f"{pod}.json"

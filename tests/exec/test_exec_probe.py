@@ -219,6 +219,24 @@ class TestWithoutGpu:
         assert probe.main(["--backend", "cpu", *options]) == 1
         assert capsys.readouterr().err.startswith("probe: ")
 
+    @pytest.mark.parametrize("sharing", ["mps", "mig", "time-slicing"])
+    def test_sharing_that_is_not_used_is_said_and_recorded(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], sharing: str
+    ) -> None:
+        run(tmp_path, "--sharing", sharing, "--batches", "2", "--neighbours", "0,1")
+        table = (tmp_path / "table.csv").read_text("utf-8").splitlines()[1:]
+        said = f"--sharing {sharing} is not used without a GPU"
+        assert [row.split(",")[1] for row in table] == ["whole", "time-slicing"]
+        assert all(said in row for row in table)
+        assert capsys.readouterr().err == f"probe: copies take turns; {said}\n"
+
+    def test_nothing_is_said_of_sharing_that_was_not_asked_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run(tmp_path, "--batches", "2", "--neighbours", "1")
+        assert "is not used" not in (tmp_path / "table.csv").read_text("utf-8")
+        assert capsys.readouterr().err == ""
+
     @pytest.mark.parametrize("text", ["", "1,", "-1", "a", "1.5", "0"])
     def test_numbers_that_are_none_are_usage_errors(self, text: str) -> None:
         with pytest.raises(SystemExit):

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from threading import BrokenBarrierError
-from typing import Any, NamedTuple, Protocol, TextIO
+from typing import Any, NamedTuple, TextIO
 
 COLUMNS = (
     "gpu", "sharing", "profile", "neighbours", "workload", "batch_size", "processes", "throughput_per_s",
@@ -98,24 +98,17 @@ class Report(NamedTuple):
 # --- Backends ---------------------------------------------------------------------------------------------------------
 
 
-class Backend(Protocol):
-    """Work on a device. A step returns when its work is done, not when it is queued."""
+class Library(NamedTuple):
+    """Work on a GPU: what built-in workloads need of a library for arrays. A step returns when its work is done.
+
+    ``card`` is the name of the card as the driver gives it, ``own`` the bytes of this process, ``free`` what is free on
+    the device and what it has in all.
+    """
 
     software: str
-
-    def card(self) -> str:
-        """Name of the card as the driver gives it; ``cpu`` without one."""
-
-    def step(self, workload: str, batch: int) -> Step:
-        """Set up a built-in workload and return what does one batch of it."""
-
-    def memory(self) -> Memory:
-        """Memory of this process and of the device."""
-
-
-class Arrays(NamedTuple):
-    """What built-in workloads need of a library for arrays on a GPU."""
-
+    card: Callable[[], str]
+    own: Callable[[], int]
+    free: Callable[[], tuple[int, int]]
     random: Callable[..., Any]
     zeros: Callable[[int], Any]
     like: Callable[[Any], Any]
@@ -125,7 +118,7 @@ class Arrays(NamedTuple):
     synchronize: Callable[[], object]
 
     def step(self, workload: str, batch: int) -> Step:
-        """Set up a workload; its step waits until the GPU is done."""
+        """Set up a built-in workload and return what does one batch of it and waits until the GPU is done."""
         if workload == "matmul":
             left, right = self.random(batch, SIDE, SIDE), self.random(batch, SIDE, SIDE)
             product = self.like(left)
@@ -145,75 +138,55 @@ class Arrays(NamedTuple):
 
         return layers
 
-
-class TorchBackend:
-    """PyTorch on a GPU."""
-
-    def __init__(self) -> None:
-        self._torch = torch = importlib.import_module("torch")
-        if not torch.cuda.is_available():
-            raise Failure("PyTorch is installed but sees no GPU")
-        self.software = f"PyTorch {torch.__version__}"
-
-    def card(self) -> str:
-        """Ask PyTorch."""
-        return str(self._torch.cuda.get_device_name(0))
-
-    def step(self, workload: str, batch: int) -> Step:
-        """Set up a built-in workload."""
-        torch = self._torch
-        arrays = Arrays(
-            random=lambda *shape: torch.randn(*shape, dtype=torch.float16, device="cuda"),
-            zeros=lambda size: torch.zeros(size, dtype=torch.uint8, device="cuda"),
-            like=torch.empty_like,
-            multiply=lambda left, right, out: torch.matmul(left, right, out=out),
-            copy=lambda target, source: target.copy_(source),
-            positive=torch.relu,
-            synchronize=torch.cuda.synchronize,
-        )
-        return arrays.step(workload, batch)
-
     def memory(self) -> Memory:
-        """Ask PyTorch: what it reserved, and what is in use on the device."""
-        free, total = self._torch.cuda.mem_get_info()
-        return Memory(self._torch.cuda.max_memory_reserved() // MIB, (total - free) // MIB, total // MIB)
+        """Return the memory of this process and of the device."""
+        free, total = self.free()
+        return Memory(self.own() // MIB, (total - free) // MIB, total // MIB)
 
 
-class CupyBackend:
-    """CuPy on a GPU."""
+def torch_backend() -> Library:
+    """Use PyTorch; own memory is what it reserved."""
+    torch = importlib.import_module("torch")
+    if not torch.cuda.is_available():
+        raise Failure("PyTorch is installed but sees no GPU")
+    return Library(
+        software=f"PyTorch {torch.__version__}",
+        card=lambda: str(torch.cuda.get_device_name(0)),
+        own=torch.cuda.max_memory_reserved,
+        free=torch.cuda.mem_get_info,
+        random=lambda *shape: torch.randn(*shape, dtype=torch.float16, device="cuda"),
+        zeros=lambda size: torch.zeros(size, dtype=torch.uint8, device="cuda"),
+        like=torch.empty_like,
+        multiply=lambda left, right, out: torch.matmul(left, right, out=out),
+        copy=lambda target, source: target.copy_(source),
+        positive=torch.relu,
+        synchronize=torch.cuda.synchronize,
+    )
 
-    def __init__(self) -> None:
-        self._cupy = cupy = importlib.import_module("cupy")
-        try:
-            found = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise Failure(f"CuPy is installed but sees no GPU: {error}") from error
-        if not found:
-            raise Failure("CuPy is installed but sees no GPU")
-        self.software = f"CuPy {cupy.__version__}"
 
-    def card(self) -> str:
-        """Ask CuPy."""
-        return str(self._cupy.cuda.runtime.getDeviceProperties(0)["name"].decode())
-
-    def step(self, workload: str, batch: int) -> Step:
-        """Set up a built-in workload."""
-        cupy = self._cupy
-        arrays = Arrays(
-            random=lambda *shape: cupy.random.standard_normal(shape, dtype=cupy.float32).astype(cupy.float16),
-            zeros=lambda size: cupy.zeros(size, dtype=cupy.uint8),
-            like=cupy.empty_like,
-            multiply=lambda left, right, out: cupy.matmul(left, right, out=out),
-            copy=cupy.copyto,
-            positive=lambda values: cupy.maximum(values, 0),
-            synchronize=cupy.cuda.runtime.deviceSynchronize,
-        )
-        return arrays.step(workload, batch)
-
-    def memory(self) -> Memory:
-        """Ask CuPy: what its pool has, and what is in use on the device."""
-        free, total = self._cupy.cuda.runtime.memGetInfo()
-        return Memory(self._cupy.get_default_memory_pool().total_bytes() // MIB, (total - free) // MIB, total // MIB)
+def cupy_backend() -> Library:
+    """Use CuPy; own memory is what its pool has."""
+    cupy = importlib.import_module("cupy")
+    runtime = cupy.cuda.runtime
+    try:
+        found = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        raise Failure(f"CuPy is installed but sees no GPU: {error}") from error
+    if not found:
+        raise Failure("CuPy is installed but sees no GPU")
+    return Library(
+        software=f"CuPy {cupy.__version__}",
+        card=lambda: str(runtime.getDeviceProperties(0)["name"].decode()),
+        own=lambda: cupy.get_default_memory_pool().total_bytes(),
+        free=runtime.memGetInfo,
+        random=lambda *shape: cupy.random.standard_normal(shape, dtype=cupy.float32).astype(cupy.float16),
+        zeros=lambda size: cupy.zeros(size, dtype=cupy.uint8),
+        like=cupy.empty_like,
+        multiply=lambda left, right, out: cupy.matmul(left, right, out=out),
+        copy=cupy.copyto,
+        positive=lambda values: cupy.maximum(values, 0),
+        synchronize=runtime.deviceSynchronize,
+    )
 
 
 class CpuBackend:
@@ -243,7 +216,8 @@ class CpuBackend:
         return Memory()
 
 
-BACKENDS: dict[str, Callable[[], Backend]] = {"torch": TorchBackend, "cupy": CupyBackend, "cpu": CpuBackend}
+Backend = Library | CpuBackend
+BACKENDS: dict[str, Callable[[], Backend]] = {"torch": torch_backend, "cupy": cupy_backend, "cpu": CpuBackend}
 
 
 def find_backend(name: str) -> str:
@@ -398,11 +372,12 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 class Place(NamedTuple):
-    """Where it is measured: how the GPU is shared, and the slice."""
+    """Where it is measured: how the GPU is shared, the slice, the driver, and what the source of a row has to say."""
 
     sharing: str
     profile: str
     driver: str
+    remark: str = ""
 
 
 def row(task: Task, place: Place, reports: Sequence[Report], name: str) -> dict[str, object]:
@@ -421,7 +396,7 @@ def row(task: Task, place: Place, reports: Sequence[Report], name: str) -> dict[
     cells.update(batch_size=task.batch, processes=task.processes, driver=place.driver)
     if any(report.outcome != "ran" for report in reports):
         failed = next((report.message for report in reports if report.outcome == "failed"), "")
-        cells.update(outcome="failed", source=f"tenantry probe: {failed}"[:200])
+        cells.update(outcome="failed", source=f"tenantry probe: {failed}"[:200] + place.remark)
         return cells
     own = reports[: task.processes]
     latencies = sorted(value for report in own for value in report.latencies)
@@ -429,12 +404,10 @@ def row(task: Task, place: Place, reports: Sequence[Report], name: str) -> dict[
     cells.update(
         throughput_per_s=f"{sum(len(report.latencies) * task.batch / report.seconds for report in own):.6g}",
         latency_mean_s=f"{math.fsum(latencies) / len(latencies):.6g}",
-        latency_p50_s=f"{percentile(latencies, 50):.6g}",
-        latency_p95_s=f"{percentile(latencies, 95):.6g}",
-        latency_p99_s=f"{percentile(latencies, 99):.6g}",
+        **{f"latency_p{percent}_s": f"{percentile(latencies, percent):.6g}" for percent in (50, 95, 99)},
         memory_mib=sum(memories) if len(memories) == len(own) else "",
         outcome="ran",
-        source=f"tenantry probe, {own[0].software}",
+        source=f"tenantry probe, {own[0].software}{place.remark}",
     )
     used = [report.memory.used for report in reports if report.memory.used is not None]
     if used:
@@ -479,9 +452,7 @@ def _numbers(least: int) -> Callable[[str], list[int]]:
     def parse(text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",") if part.strip().isdigit()]
         if len(numbers) != len(text.split(",")) or min(numbers) < least:
-            raise argparse.ArgumentTypeError(
-                f"expected whole numbers from {least} on, joined by commas; found {text!r}"
-            )
+            raise argparse.ArgumentTypeError(f"expected whole numbers from {least} on, with commas; found {text!r}")
         return list(dict.fromkeys(numbers))
 
     return parse
@@ -536,7 +507,10 @@ def _run(options: argparse.Namespace, backend: str, out: TextIO) -> None:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     without = backend == "cpu"
-    place = Place("whole" if without else options.sharing, "", "" if without else driver_version())
+    place = Place("whole", "", "") if without else Place(options.sharing, "", driver_version())
+    if without and options.sharing != "whole":
+        place = place._replace(remark=f"; --sharing {options.sharing} is not used without a GPU")
+        sys.stderr.write(f"probe: copies take turns{place.remark}\n")
     name, card = options.name or options.workload, ""
     for batch, processes, neighbours in product(options.batch, options.processes, options.neighbours):
         if not options.quiet:
@@ -556,16 +530,12 @@ def _run(options: argparse.Namespace, backend: str, out: TextIO) -> None:
 def _card_by_smi() -> str:
     """Ask ``nvidia-smi`` for the card where no process came so far as to say; empty when it cannot."""
     try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
+        told = subprocess.check_output(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], text=True, timeout=30
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.partition("\n")[0].strip()
+    return told.partition("\n")[0].strip()
 
 
 if __name__ == "__main__":
