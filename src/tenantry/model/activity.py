@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NEARLY_ALL = 0.85
-"""Part of a GPU or slice from which on memory may have been reserved because it was there; vLLM takes 0.9 unless told
-otherwise (``gpu_memory_utilization``), JAX 0.75 before anything runs."""
+MOST = 0.7
+"""Part of a GPU or slice from which on memory may have been reserved because it was there: a judgement, below the 0.9
+that vLLM takes unless told otherwise (``gpu_memory_utilization``) and the 0.75 of JAX
+(``XLA_PYTHON_CLIENT_MEM_FRACTION``)."""
 GAP = 2.5
 """A step between samples that is so many times the usual one is a gap."""
 
@@ -96,7 +97,7 @@ class Activity:
         multiprocessors: part of the multiprocessors with a warp, averaged over time (``SM_ACTIVE``).
         memory_traffic: part of the time memory was moved (``DRAM_ACTIVE``); about 0.8 is the practical peak.
         peak_memory_mib: most GPU memory in use on one GPU or slice, in MiB, rounded up.
-        filled: whether that peak was nearly all of what the pod had.
+        filled: whether that peak was most of what the pod had (``MOST``).
         span: seconds from the first sample to the last; None without times.
         gap: longest time without samples between two of one series that is no usual step, in seconds; 0 without gaps.
     """
@@ -136,7 +137,7 @@ def summed(devices: Sequence[DeviceSamples]) -> Activity:
         multiprocessors=spread(all_of(Measure.PROCESSORS)),
         memory_traffic=spread(all_of(Measure.TRAFFIC)),
         peak_memory_mib=None if peak is None else math.ceil(peak),
-        filled=peak is not None and peak >= NEARLY_ALL * capacity,
+        filled=peak is not None and peak >= MOST * capacity,
         span=max(times) - min(times) if times else None,
         gap=max((longest_gap(item) for item in series), default=0.0),
     )

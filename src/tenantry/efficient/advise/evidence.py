@@ -31,8 +31,8 @@ BUSY, IDLE = 0.8, 0.5
 """SM_ACTIVE from which multiprocessors are well used, and below which they are not (NVIDIA DCGM user guide, profiling
 metrics)."""
 MOVING, STILL = 0.6, 0.3
-"""DRAM_ACTIVE from which work is taken to be bound by memory, and below which it leaves most of it: about 3/4 and 3/8
-of the 0.8 that can be reached in practice (NVIDIA DCGM user guide)."""
+"""DRAM_ACTIVE from which work is taken to be bound by memory, and below which it leaves most of it: a judgement, 3/4 and
+3/8 of the 0.8 that can be reached in practice (NVIDIA DCGM user guide)."""
 _ENABLE = "list it in the exporter's dcgm-metrics.csv (observability.profilingMetrics of a compiled tree)"
 
 
@@ -102,8 +102,8 @@ def burstiness(activity: Activity) -> float | None:
     """Return the 95th percentile of activity to its mean; None when that says nothing.
 
     Below 20 samples nothing is known of a percentile. Where work is busy less than a twentieth of the time, the
-    percentile lies below the mean and is no peak. Sampling flattens peaks, so that the true ratio is no smaller: fewer
-    copies are taken to fit than do. Weighted by slices, as a part of the whole GPU.
+    percentile lies below the mean and is no peak. Peaks shorter than a scrape are not seen, because a sample is a mean
+    over time. Weighted by slices, as a part of the whole GPU.
     """
     spread = activity.engine_of_gpu
     if spread is None or spread.samples < ENOUGH or spread.mean <= 0 or spread.p95 < spread.mean:
@@ -156,7 +156,7 @@ def duration(seconds: float) -> str:
 def _memory(work: WorkFacts, activity: Activity, used: int, where: str, stated: str) -> Evidence:
     value = f"{gib(used)} GiB at most on one GPU or slice"
     if activity.filled:
-        value += ", nearly all that it had: a framework that reserves what it finds may need less"
+        value += ", most of what it had: a framework that reserves what it finds may need less"
     if used > work.memory:
         effect = f"counts, since {stated} states less: {gib(work.memory)} GiB"
     else:
