@@ -334,8 +334,8 @@ CASES = (
     Case(
         "trust hostile",
         "dell",
-        {"Tenant/vision spec.trust": "hostile"},
-        ["! HELD node pool serving", "~ TRUST tenant vision"],
+        {"Tenant/sandbox spec.trust": "hostile"},
+        ["~ TRUST tenant sandbox"],
         [],
         "the entitlements of the spec; Kubernetes, ResourceQuota: pods that run stay",
     ),

@@ -64,7 +64,7 @@ def _trust(context: Context, rule: Comparison) -> Iterator[Effect]:
         was, now = context.old_tenants[name].spec.spec.trust, context.new_tenants[name].spec.spec.trust
         if was != now:
             hostile = now == "hostile"
-            said = "gets no node that another tenant uses" if hostile else "may share nodes with others"
+            said = "shares no node with another tenant" if hostile else "may share nodes with others"
             yield _promise(context, rule, name, f"trust: {was} -> {now}; {said}", (f"Tenant/{name}/spec/trust",))
 
 
