@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ def test_less_memory_changes_nothing_that_is_decided(tmp_path: Path) -> None:
     with_it, without = advised(metrics(tmp_path, 7_500)), advised()
     assert [item.decision for item in with_it.advice] == [item.decision for item in without.advice]
     assert findings(with_it) == []  # what is refused is refused for other reasons than memory
+
+
+def test_much_less_memory_than_stated_is_a_note_that_says_what_would_fit(tmp_path: Path) -> None:
+    folder = tmp_path / "spec"
+    shutil.copytree(FACTORY, folder)
+    file = folder / "base" / "workloads.yaml"
+    file.write_text(file.read_text("utf-8").replace("gpuMemory: 12Gi", "gpuMemory: 60Gi"), "utf-8")
+    report = advise_spec(folder, "production", metrics=[metrics(tmp_path, 7_500)], workloads=["ranking"])
+    (found,) = [item for item in report.findings if item.rule == "ADVISE-MEMORY-HIGH"]
+    assert "gpuMemory is 60 GiB and at most 7.32 GiB were in use" in found.message
+    assert "2g.35gb, 1g.35gb, 1g.18gb would fit" in found.message
+    (item,) = report.advice
+    assert {cell.option.key: cell.rule for cell in item.cells}["1g.18gb"] == "ADVISE-MEMORY"  # the spec counts
 
 
 def test_pods_of_nobody_are_listed_in_every_format(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ BUSY, IDLE = 0.8, 0.5
 """SM_ACTIVE from which multiprocessors are well used, and below which they are not (NVIDIA DCGM user guide, profiling
 metrics)."""
 MOVING, STILL = 0.6, 0.3
-"""DRAM_ACTIVE from which work is taken to be bound by memory, and below which it leaves most of it: a judgement, 3/4 and
-3/8 of the 0.8 that can be reached in practice (NVIDIA DCGM user guide)."""
+"""DRAM_ACTIVE from which work is taken to be bound by memory, and below which it leaves most of it: a judgement,
+3/4 and 3/8 of the 0.8 that can be reached in practice (NVIDIA DCGM user guide)."""
 _ENABLE = "list it in the exporter's dcgm-metrics.csv (observability.profilingMetrics of a compiled tree)"
 
 
