@@ -51,7 +51,8 @@ def html(plan: Plan) -> str:
     notes = [effect for effect in plan.effects if effect.level is Level.NOTE]
     if notes:
         items = "".join(f"<li>{escape(item.subject)}: {escape(item.message)}</li>" for item in notes)
-        parts.append(f"<details><summary>{len(notes)} effects that nobody notices</summary><ul>{items}</ul></details>")
+        counted = "1 effect" if len(notes) == 1 else f"{len(notes)} effects"
+        parts.append(f"<details><summary>{counted} that nobody notices</summary><ul>{items}</ul></details>")
     parts += [f"<p class=note>{escape(note)}</p>" for note in plan.notes]
     parts.append(_objects(plan))
     return page(f"Plan of {plan.name}", "\n".join(filter(None, parts)), STYLE)
