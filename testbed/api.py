@@ -1,6 +1,7 @@
 """A small client of the Kubernetes API: plain objects in, the server's own answers out.
 
-Nothing is retried, defaulted or converted, so that a test compares what the server says and not what a client made of it.
+Nothing is retried, defaulted or converted, so that a test compares what the server
+says and not what a client made of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the binaries come from: the folder in ``KUBEBUILDER_ASSETS``, else a build of the modules in ``go.mod``.
 
-A build is kept in the user's cache under a digest of ``go.mod`` and ``go.sum``, so that a new pin is a new build and two
-checkouts share one. It is made in a folder beside its place and moved there whole.
+A build is kept in the user's cache under a digest of ``go.mod`` and ``go.sum``, so that a new pin is a new build
+and two checkouts share one. It is made in a folder beside its place and moved there whole.
 
 Source of the variable: the envtest package of controller-runtime, whose folders hold etcd and kube-apiserver.
 """
@@ -149,7 +149,8 @@ def _compiler() -> str:
     go = shutil.which("go")
     if go is None:
         raise MissingToolError(
-            f"there is no Go compiler on PATH: install Go {_go_needed()} or later, or set {ASSETS} to a folder of binaries"
+            f"there is no Go compiler on PATH: install Go {_go_needed()} or later, or set {ASSETS} "
+            "to a folder of binaries"
         )
     said = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd=HERE)
     if said.returncode:

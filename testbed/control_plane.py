@@ -26,7 +26,7 @@ READY_S = 90
 
 ADMISSION = ("NodeRestriction", "OwnerReferencesPermissionEnforcement")
 """Plugins beside those that are on by default (among which are PodSecurity, ServiceAccount, ResourceQuota, LimitRanger,
-Priority and ValidatingAdmissionPolicy). NodeRestriction: CIS Kubernetes Benchmark 1.12, 1.2.15. OpenShift turns on both."""
+Priority and ValidatingAdmissionPolicy). NodeRestriction: CIS Kubernetes Benchmark 1.12, 1.2.15. OpenShift has both."""
 
 CONTROLLERS = (
     "clusterrole-aggregation-controller",
@@ -90,7 +90,7 @@ class Cluster:
             self._start_store(ports)
             self._start_server(ports)
             self.api = undo.enter_context(Api(self.url, self._authority.trust(self._admin)))
-            self._await("the API server", lambda: self.api.ready())
+            self._await("the API server", self.api.ready)
             self._start_controllers()
             self._await("the namespace controllers", self._has_default_account)
             undo.pop_all()

@@ -1,13 +1,12 @@
 """A folder and processes that never outlive their owner, whatever ends it.
 
 Three nets, one below the other: leaving the ``with`` block ends the processes and removes the folder; where the system
-can do it (Linux) processes die with the one that started them; and the next start removes what owners left that are gone.
+can do it (Linux) processes die with the one that started them; and the next start removes what owners left behind.
 Leftovers are known by a variable in their environment, not by a process id, which the system gives away again.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
@@ -30,7 +29,15 @@ if TYPE_CHECKING:
 MARK = "TENANTRY_TESTBED"
 """Variable in the environment of every process of a testbed: its folder."""
 
-_PR_SET_PDEATHSIG = 1
+_LAUNCH = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Asks the system for a signal at the parent's death, and becomes the command unless the parent is dead already."""
+
 _ENDING_S = 5.0
 
 
@@ -70,14 +77,13 @@ class Sandbox:
         try:
             with self.log(name).open("wb") as log:
                 self._running[name] = subprocess.Popen(
-                    [str(part) for part in command],
+                    [*_launcher(), *(str(part) for part in command)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env={**keep, **(environment or {}), MARK: str(self.folder)},
                     cwd=self.folder,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent if _bound_to_parent() else None,
                 )
         except OSError as error:
             raise TestbedError(f"cannot run {command[0]}: {error.strerror}") from error
@@ -183,13 +189,12 @@ def _resident(pid: int) -> int:
 # --- processes --------------------------------------------------------------------------------------------------------
 
 
-def _bound_to_parent() -> bool:
-    # The signal comes when the thread ends that started the process, not when the whole parent does.
-    return sys.platform == "linux" and threading.current_thread() is threading.main_thread()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _launcher() -> list[str]:
+    """Return what comes before a command so that it dies with this process."""
+    # The signal comes when the thread ends that started the process, not only when the whole parent does.
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return []
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
