@@ -17,7 +17,7 @@ from tenantry.app.spec import load
 from tenantry.errors import TenantryError
 from testbed import binaries, sandbox
 from testbed.control_plane import Cluster
-from testbed.definitions import definitions_in, install
+from testbed.definitions import definitions_in
 from testbed.delivery import settle, sync
 from testbed.errors import TestbedError
 from testbed.gpu_nodes import register
@@ -48,9 +48,7 @@ def up(spec: Path | None, environment: str, crds: Path | None, port: int) -> Non
     """Start a cluster, put the tree and the nodes of SPEC into it, and run until interrupted."""
     signal.signal(signal.SIGTERM, _stop)
     begun = time.monotonic()
-    with Cluster(port=port) as cluster:
-        if crds:
-            install(cluster, definitions_in(crds))
+    with Cluster(definitions_in(crds) if crds else (), port=port) as cluster:
         if spec:
             _deliver(cluster, spec, environment)
         memory = cluster.sandbox.memory_bytes() >> 20

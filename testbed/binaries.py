@@ -32,14 +32,19 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ASSETS = "KUBEBUILDER_ASSETS"
 
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+MODULES = {
+    ".": {
+        "etcd": "go.etcd.io/etcd/server/v3",
+        "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+        "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    },
+    # A module of its own: kwok 0.7.0 does not compile with the libraries of Kubernetes 1.34.
+    "kwok": {"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
 }
-"""Binary → the package it is built from; each is a ``tool`` of ``go.mod``."""
+"""Folder of a ``go.mod`` → binary → the package it is built from, a ``tool`` of that ``go.mod``."""
+
+PACKAGES = {name: package for packages in MODULES.values() for name, package in packages.items()}
 
 REQUIRED = ("etcd", "kube-apiserver", "kube-controller-manager")
 """Without these no cluster starts. Without the others pods stay pending."""
@@ -82,8 +87,9 @@ def cache_root() -> Path:
 def cache_folder() -> Path:
     """Return where the build of the modules pinned now is, or would be."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((HERE / name).read_bytes())
+    for module in MODULES:
+        for name in ("go.mod", "go.sum"):
+            digest.update((HERE / module / name).read_bytes())
     digest.update(",".join([*PACKAGES, platform.system(), platform.machine()]).encode())
     return cache_root() / digest.hexdigest()[:16]
 
@@ -118,7 +124,7 @@ def build(*, progress: bool | None = None) -> Binaries:
         return find()
     place = cache_folder()
     _make(place.parent)
-    with _alone(place.parent / "build.lock"):
+    with alone(place.parent / "build.lock"):
         found = Binaries(place, built=True)
         if all(found.has(name) for name in PACKAGES):
             return found
@@ -136,10 +142,12 @@ def build(*, progress: bool | None = None) -> Binaries:
 
 def versions() -> dict[str, str]:
     """Return the version that ``go.mod`` pins for each binary."""
-    text = (HERE / "go.mod").read_text("utf-8")
-    pins = dict(re.findall(r"^(?:require )?\t?(\S+) (v\S+)", text, re.MULTILINE))
-    modules = {name: package.split("/cmd/", maxsplit=1)[0] for name, package in PACKAGES.items()}
-    return {name: pins[module] for name, module in modules.items()}
+    found: dict[str, str] = {}
+    for module, packages in MODULES.items():
+        text = (HERE / module / "go.mod").read_text("utf-8")
+        pins = dict(re.findall(r"^(?:require )?\t?(\S+) (v\S+)", text, re.MULTILINE))
+        found |= {name: pins[package.split("/cmd/", maxsplit=1)[0]] for name, package in packages.items()}
+    return found
 
 
 # --- building ---------------------------------------------------------------------------------------------------------
@@ -182,23 +190,21 @@ def _check_disk(folder: Path) -> None:
 def _compile(go: str, made: Path, *, progress: bool) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0"}
     flags = ["-mod=readonly", "-trimpath", "-ldflags", _linker_flags()]
-    total = _packages(go, environment) if progress else 0
-    begun = time.monotonic()
-    command = [go, "build", "-v", *flags, "-o", f"{made}/", *PACKAGES.values()]
-    said: list[str] = []
-    with subprocess.Popen(
-        command, cwd=HERE, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stderr is not None
-        for count, line in enumerate(process.stderr, 1):
-            said.append(line.rstrip())
-            if progress:
-                shown = f"building the control plane: {min(count, total)}/{total} packages"
-                print(f"\r{shown}, {time.monotonic() - begun:.0f} s ", end="", file=sys.stderr)  # noqa: T201
-    if progress:
-        print(file=sys.stderr)  # noqa: T201
-    if process.returncode:
-        raise TestbedError(_why(said))
+    meter = _Meter(_packages(go, environment) if progress else 0)
+    for module, packages in MODULES.items():
+        command = [go, "build", "-v", *flags, "-o", f"{made}/", *packages.values()]
+        said: list[str] = []
+        with subprocess.Popen(
+            command, cwd=HERE / module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                said.append(line.rstrip())
+                meter.step()
+        if process.returncode:
+            meter.end()
+            raise TestbedError(_why(said))
+    meter.end()
     # Go names a program after the last part of its path that is no version.
     for name, package in PACKAGES.items():
         last = [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
@@ -214,10 +220,30 @@ def _linker_flags() -> str:
     return " ".join(["-s", "-w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in stamps.items())])
 
 
+class _Meter:
+    """Counts packages on stderr; says nothing where the total is 0."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._begun = total, 0, time.monotonic()
+
+    def step(self) -> None:
+        self._done += 1
+        if self._total:
+            shown = f"{min(self._done, self._total)}/{self._total} packages, {time.monotonic() - self._begun:.0f} s"
+            print(f"\rbuilding the control plane: {shown} ", end="", file=sys.stderr)  # noqa: T201
+
+    def end(self) -> None:
+        if self._total:
+            print(file=sys.stderr)  # noqa: T201
+
+
 def _packages(go: str, environment: dict[str, str]) -> int:
-    command = [go, "list", "-mod=readonly", "-deps", *PACKAGES.values()]
-    said = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, check=False)
-    return len(said.stdout.splitlines())
+    total = 0
+    for module, packages in MODULES.items():
+        command = [go, "list", "-mod=readonly", "-deps", *packages.values()]
+        said = subprocess.run(command, cwd=HERE / module, env=environment, capture_output=True, text=True, check=False)
+        total += len(said.stdout.splitlines())
+    return total
 
 
 def _why(said: list[str]) -> str:
@@ -230,8 +256,8 @@ def _why(said: list[str]) -> str:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Let one process build at a time; the system lets go of the lock when a process dies."""
+def alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time work in the cache; the system lets go of the lock when a process dies."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,11 +15,13 @@ import msgspec
 from testbed import binaries
 from testbed.api import Api
 from testbed.certificates import ADMINISTRATORS, Authority, Pair
+from testbed.definitions import install, served
 from testbed.errors import TestbedError
 from testbed.sandbox import Sandbox
+from testbed.templates import Body, template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -67,10 +71,11 @@ class Cluster:
         url: where the API server listens.
     """
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, definitions: Sequence[Body] = (), *, port: int = 0) -> None:
         """Start one.
 
         Args:
+            definitions: custom resource definitions that it has from the start.
             port: of the API server on loopback; 0 for a free one.
 
         Raises:
@@ -80,6 +85,7 @@ class Cluster:
         self._tools = binaries.find()
         if port:
             _check_free(port)
+        store = template(definitions, partial(_fill, definitions)) if definitions else None
         with ExitStack() as undo:
             self.sandbox = undo.enter_context(Sandbox())
             self._authority = Authority(self.sandbox.folder / "pki")
@@ -87,12 +93,15 @@ class Cluster:
             self._accounts = self._authority.client("service-accounts")
             ports = _free_ports(port)
             self.url = f"https://127.0.0.1:{ports.api}"
+            if store is not None:
+                shutil.copytree(store, self.sandbox.folder / "etcd")
             self._start_store(ports)
             self._start_server(ports)
             self.api = undo.enter_context(Api(self.url, self._authority.trust(self._admin)))
             self._await("the API server", self.api.ready)
             self._start_controllers()
             self._await("the namespace controllers", self._has_default_account)
+            self._await("the definitions", partial(served, self, definitions))
             undo.pop_all()
 
     def __enter__(self) -> Cluster:
@@ -263,6 +272,16 @@ class Cluster:
             if done():
                 return
         raise TestbedError(f"{what} did not get ready within {seconds:.0f} s; logs were in {self.sandbox.folder}")
+
+
+def _fill(definitions: Sequence[Body], folder: Path) -> None:
+    """Install definitions in a cluster that is made for it, and copy what it has stored."""
+    with Cluster() as cluster:
+        install(cluster, definitions)
+        # The store last: what the others still write is in it then.
+        for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+            cluster.sandbox.stop(name)
+        shutil.copytree(cluster.sandbox.folder / "etcd", folder, dirs_exist_ok=True)
 
 
 def _polls(seconds: float) -> Iterator[None]:

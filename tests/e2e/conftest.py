@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e_support import Platform, Tally
 
 from tenantry.app.compile import compile_spec, write
 from tenantry.app.spec import load
-from tenantry.model.cluster import Cluster as Resolved
 from testbed import binaries
 from testbed.control_plane import Cluster
-from testbed.definitions import definitions_in, install
-from testbed.delivery import Synced, settle, sync
+from testbed.definitions import definitions_in
+from testbed.delivery import settle, sync
 from testbed.errors import MissingToolError
 from testbed.gpu_nodes import register
 
@@ -59,23 +57,6 @@ def module_cluster(tools: binaries.Binaries) -> Iterator[Cluster]:
         yield started
 
 
-@dataclass(frozen=True)
-class Platform:
-    """A cluster that holds the tree of an example.
-
-    Attributes:
-        cluster: runs it.
-        resolved: the spec joined with the catalog.
-        tree: folder of the compiled tree.
-        synced: what came of putting the tree into the cluster.
-    """
-
-    cluster: Cluster
-    resolved: Resolved
-    tree: Path
-    synced: Synced
-
-
 @pytest.fixture(scope="module")
 def deliver(
     tools: binaries.Binaries, shared: Path, tmp_path_factory: pytest.TempPathFactory
@@ -101,9 +82,8 @@ def _delivered(name: str, shared: Path, tree: Path) -> Platform:
     folder = EXAMPLES / example
     write(compile_spec(folder, environment), tree)
     resolved = load(folder, environment).cluster
-    cluster = Cluster()
+    cluster = Cluster(definitions_in(shared / "crds"))
     try:
-        install(cluster, definitions_in(shared / "crds"))
         register(cluster, resolved)
         synced = sync(cluster, tree)
         settle(cluster)
@@ -114,30 +94,6 @@ def _delivered(name: str, shared: Path, tree: Path) -> Platform:
 
 
 # --- counts -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Tally:
-    """Counts by table and row: how much was tried and how often both sides agreed; differences that are explained."""
-
-    rows: dict[str, dict[str, list[int]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    )
-
-    def count(self, table: str, row: str, *, agreed: bool, number: int = 1) -> bool:
-        """Count comparisons with one outcome; returns ``agreed``."""
-        cell = self.rows[table][row]
-        cell[0] += number
-        cell[1] += number if agreed else 0
-        return agreed
-
-    def add(self, rows: dict[str, dict[str, list[int]]]) -> None:
-        """Add what another process counted."""
-        for table, found in rows.items():
-            for row, (tried, agreed) in found.items():
-                cell = self.rows[table][row]
-                cell[0] += tried
-                cell[1] += agreed
 
 
 _tally = Tally()
