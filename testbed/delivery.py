@@ -86,13 +86,7 @@ def sync(cluster: Cluster, tree: Path) -> Synced:
     done = Synced()
     everything = _read(tree)
     _prepare(cluster, everything, done)
-    for root in _read(tree / "bootstrap"):
-        _apply(cluster, root, done)
-        for item in _in_order(_source(tree, root)):
-            _apply(cluster, item, done)
-            if item.key.kind == "Application" and "path" in item.body["spec"]["source"]:
-                for part in _in_order(_source(tree, item)):
-                    _apply(cluster, part, done)
+    _follow(cluster, tree, _in_order(_read(tree / "bootstrap")), done)
     return done
 
 
@@ -139,10 +133,6 @@ def settle(cluster: Cluster) -> None:
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
-def _source(tree: Path, application: Manifest) -> list[Manifest]:
-    return _read(tree / application.body["spec"]["source"]["path"])
-
-
 def _read(folder: Path) -> list[Manifest]:
     if not folder.is_dir():
         raise TestbedError(f"the tree has no folder {folder}")
@@ -161,6 +151,15 @@ def _place(item: Manifest) -> tuple[int, int, int, str, str]:
     phase = next((at for at, name in enumerate(PHASES) if name in notes.get(f"{PREFIX}hook", "Sync")), 1)
     kind = KIND_ORDER.index(item.key.kind) if item.key.kind in KIND_ORDER else len(KIND_ORDER)
     return phase, int(notes.get(f"{PREFIX}sync-wave", "0")), kind, item.key.kind, item.key.name
+
+
+def _follow(cluster: Cluster, tree: Path, items: Iterable[Manifest], done: Synced) -> None:
+    """Apply objects, and after each application what it points to: applications are healthy when their parts are."""
+    for item in items:
+        _apply(cluster, item, done)
+        source = item.body["spec"].get("source", {}) if item.key.kind == "Application" else {}
+        if "path" in source:
+            _follow(cluster, tree, _in_order(_read(tree / source["path"])), done)
 
 
 def _apply(cluster: Cluster, item: Manifest, done: Synced) -> None:
