@@ -20,8 +20,8 @@ LEVELS = ("note", "change", "disruptive", "unsafe")
 
 
 @click.command("plan")
-@click.argument("old", type=PlaceType(), metavar="OLD")
-@click.argument("new", type=PlaceType(), metavar="NEW")
+@click.argument("old", type=PlaceType(), metavar="OLD|REVISION|A..B|A...B")
+@click.argument("new", type=PlaceType(), metavar="[NEW|SPEC]", required=False)
 @environment_option
 @click.option("--verify/--no-verify", default=True, help="Compare isolation, or leave it out, which is quicker.")
 @click.option("--trace", type=PlaceType(), help="Jobs to replay on both sides: waits and evictions before and after.")
@@ -38,7 +38,7 @@ LEVELS = ("note", "change", "disruptive", "unsafe")
 def command(
     *,
     old: Path,
-    new: Path,
+    new: Path | None,
     environment: str,
     verify: bool,
     trace: Path | None,
@@ -47,16 +47,24 @@ def command(
     today: datetime | None,
     outputs: tuple[Output, ...],
 ) -> int:
-    """Say what a change does to whom, before it merges: OLD and NEW are two versions of a spec.
+    r"""Say what a change does to whom, before it merges.
+
+    \b
+    tenantry plan OLD NEW         two folders
+    tenantry plan A..B SPEC       two revisions of the Git repository that SPEC lies in
+    tenantry plan A...B SPEC      B against what it has in common with A, as a pull request shows it
+    tenantry plan REVISION SPEC   the work tree against a revision
 
     Which nodes drain or reboot and in which order, who gains or loses guarantees, which isolation breaks, which slices
     and names disappear, what is deleted for good, and what waits for a person. The rules are listed in docs/effects.md.
     """
-    from tenantry.app.plan import PlanQuestion, plan_folders
+    from tenantry.app.plan import PlanQuestion, plan_places
+    from tenantry.app.plan_places import compared
 
     question = PlanQuestion(verify=verify, today=today.date() if today else None, trace=trace)
     with step("planning"):
-        plan = plan_folders(old, new, environment, question)
+        before, after, notes = compared(str(old), str(new) if new else "")
+        plan = plan_places(before, after, environment, question, notes=notes)
     emit(outputs, lambda form: render(form, plan, diff=diff))
     return exit_code(plan, threshold)
 
