@@ -117,7 +117,7 @@ def test_every_output_can_be_read(sides: tuple[Path, Path], tmp_path: Path, caps
     code, _ = call(capsys, *sides, "--no-verify", *(f"-o{form}={file}" for form, file in files.items()))
     assert code == 3
     data = json.loads(files["json"].read_text("utf-8"))
-    assert data["formatVersion"] == "1.0"
+    assert data["formatVersion"] == "1.1"
     # Ten nodes, one at a time (maxParallelUpgrades), 15 minutes each: 4 of p5 and 6 of l4.
     assert data["minutes"] == 150
     assert [(step["pool"], step["start"], step["minutes"]) for step in data["rollout"]] == [

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tenantry import __version__
 from tenantry.app.plan_places import read_place
 from tenantry.app.spec import load
 from tenantry.app.tenancy import spec_tenancy
@@ -19,18 +20,20 @@ from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
 from tenantry.errors import InputError
 from tenantry.exec.pool import cores, spread
+from tenantry.io.digest import digest
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
 from tenantry.model.snapshot import Snapshot
 from tenantry.plan import Side, plan
+from tenantry.plan.inputs import FileInput, Inputs, SideInput
 from tenantry.plan.side import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tenantry.app.plan_places import Place
+    from tenantry.app.plan_places import Compared
     from tenantry.app.spec import CheckedSpec
     from tenantry.compile.compiler import Compilation
     from tenantry.model.claim import Claim
@@ -83,13 +86,11 @@ def plan_folders(
     return plan_specs(load(old, environment), load(new, environment), str(old), str(new), question, progress=progress)
 
 
-def plan_places(
-    old: Place,
-    new: Place,
+def plan_compared(
+    sides: Compared,
     environment: str = "",
     question: PlanQuestion = PlanQuestion(),
     *,
-    notes: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Say what going from one folder or revision to another does; a spec that is on one side only comes or goes.
@@ -98,18 +99,41 @@ def plan_places(
         SpecError: with every problem of the side that does not compile, the old one first.
         InputError: if a side cannot be read, or neither has a spec.
     """
+    old, new = sides.old, sides.new
     was, now = read_place(old, environment), read_place(new, environment)
     if was is not None and now is not None:
-        return plan_specs(was, now, old.label, new.label, question, notes=notes, progress=progress)
-    there, came = now or was, was is None
-    if there is None:
-        if environment:
-            for place in (new, old):
-                read_place(place, "", required=True)
-                read_place(place, environment, required=True)
-        raise InputError(f"there is no spec {new.path}, neither {old.where} nor {new.where}")
-    said = f"there is no such spec {(old if came else new).where}: everything is {'added' if came else 'removed'}"
-    return _one_sided(there, (old, new), question, came=came, notes=(*notes, said), progress=progress)
+        made = plan_specs(was, now, old.label, new.label, question, notes=sides.notes, progress=progress)
+    else:
+        there, came = now or was, was is None
+        if there is None:
+            if environment:
+                for place in (new, old):
+                    read_place(place, "", required=True)
+                    read_place(place, environment, required=True)
+            raise InputError(f"there is no spec {new.path}, neither {old.where} nor {new.where}")
+        said = f"there is no such spec {(old if came else new).where}: everything is {'added' if came else 'removed'}"
+        labels = old.label, new.label
+        made = _one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
+    return replace(made, inputs=_inputs(sides, (was, now), question))
+
+
+def _inputs(sides: Compared, specs: tuple[CheckedSpec | None, CheckedSpec | None], question: PlanQuestion) -> Inputs:
+    repository = sides.new.repository is not None
+    read = [
+        SideInput(place.commit.hash if place.commit else "", tuple(checked.loaded.digests().items()) if checked else ())
+        for place, checked in zip((sides.old, sides.new), specs, strict=True)
+    ]
+    files = [FileInput("trace", str(question.trace), digest(question.trace))] if question.trace else []
+    return Inputs(
+        tool=__version__,
+        asked=sides.asked,
+        spec=sides.new.path if repository else str(sides.new.folder),
+        repository=repository,
+        day=(question.today or date.today()).isoformat() if question.verify else "",
+        old=read[0],
+        new=read[1],
+        files=tuple(files),
+    )
 
 
 def plan_specs(
@@ -149,7 +173,7 @@ def plan_specs(
 
 def _one_sided(
     there: CheckedSpec,
-    places: tuple[Place, Place],
+    labels: tuple[str, str],
     question: PlanQuestion,
     *,
     came: bool,
@@ -159,7 +183,7 @@ def _one_sided(
     """Say what a spec brings that is on the new side only, or takes away that is on the old side only."""
     progress("compiling")
     said = list(notes)
-    side = _side(there, compile_cluster(there.cluster), (places[1] if came else places[0]).label)
+    side = _side(there, compile_cluster(there.cluster), labels[came])
     if question.verify:
         progress("verifying")
         asked = Question(fixes=False, today=question.today or date.today())
@@ -171,7 +195,7 @@ def _one_sided(
     if question.trace is not None:
         said.append("the trace was not replayed: there is one side only")
     empty = Side(
-        (places[0] if came else places[1]).label,
+        labels[not came],
         replace(side.cluster, pools=(), fabrics=(), tenants=(), operators={}, resources=()),
         side.components,
         (),
@@ -228,4 +252,4 @@ def _fitted(side: Side, cluster: Cluster) -> Side:
     return replace(side, work=work, held={(row.pool, row.resource): row.held for row in tables.pools})
 
 
-__all__ = ["PlanQuestion", "plan_folders", "plan_places", "plan_specs", "step_minutes"]
+__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_specs", "step_minutes"]
