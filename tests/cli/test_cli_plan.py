@@ -124,7 +124,9 @@ def test_every_output_can_be_read(sides: tuple[Path, Path], tmp_path: Path, caps
         ("l4", 0, 90),
         ("p5", 90, 60),
     ]
-    assert files["md"].read_text("utf-8").startswith("**cloud-burst: 10 nodes reload their GPU driver")
+    comment = files["md"].read_text("utf-8").splitlines()
+    assert comment[0].startswith("<!-- tenantry-plan spec=")
+    assert comment[2].startswith("**cloud-burst: 10 nodes reload their GPU driver")
     page = files["html"].read_text("utf-8")
     assert "<svg" in page
     assert "http://" not in page

@@ -57,6 +57,15 @@ def how_to_say_it(function: F) -> F:
             show_default=True,
             help="Lowest level of an effect that makes the exit code 2.",
         ),
+        click.option(
+            "--md-limit",
+            type=click.IntRange(min=2_000),
+            default=65_536,
+            show_default=True,
+            metavar="BYTES",
+            help="Most bytes of Markdown: the default fits a comment on GitHub, 1000000 one on GitLab.",
+        ),
+        click.option("--full", default="", metavar="TEXT", help="Where the whole plan is, for Markdown that is cut."),
         output_option("text", "json", "md", "html", "sarif", "junit"),
     )):  # fmt: skip
         function = option(function)
@@ -81,6 +90,8 @@ def command(
     trace: Path | None,
     diff: bool,
     threshold: str,
+    md_limit: int,
+    full: str,
     today: datetime | None,
     out: Path | None,
     outputs: tuple[Output, ...],
@@ -94,7 +105,7 @@ def command(
         plan = plan_compared(compared(str(old), str(new) if new else ""), environment, question)
     if out is not None:
         emit((Output("json", out),), lambda form: render(form, plan))
-    emit(outputs, lambda form: render(form, plan, diff=diff))
+    emit(outputs, lambda form: render(form, plan, diff=diff, md_limit=md_limit, full=full))
     return exit_code(plan, threshold)
 
 
@@ -106,7 +117,9 @@ def command(
     help="Refuse what cannot be checked, too, because a side is not here; or show the plan whatever became of them.",
 )
 @how_to_say_it
-def show(*, file: Path, check: bool | None, diff: bool, threshold: str, outputs: tuple[Output, ...]) -> int:
+def show(
+    *, file: Path, check: bool | None, diff: bool, threshold: str, md_limit: int, full: str, outputs: tuple[Output, ...]
+) -> int:
     """Show a plan that was saved with --out, as the run that made it did.
 
     A plan whose specs have changed since is refused, with what changed. Folders are looked for from here, revisions in
@@ -123,7 +136,7 @@ def show(*, file: Path, check: bool | None, diff: bool, threshold: str, outputs:
             raise InputError(f"{file} {word}; make the plan again, or show it with --no-check:\n{reasons}")
         for line in (*(f"not checked: {item}" for item in found.unknown), *found.notes):
             click.echo(f"warning: {line}", err=True)
-    emit(outputs, lambda form: render(form, plan, diff=diff))
+    emit(outputs, lambda form: render(form, plan, diff=diff, md_limit=md_limit, full=full))
     return exit_code(plan, threshold)
 
 
@@ -140,7 +153,7 @@ def exit_code(plan: Plan, threshold: str) -> ExitCode:
     return ExitCode.UNSAFE if worst >= Level.DISRUPTIVE else ExitCode.FINDINGS
 
 
-def render(form: str, plan: Plan, *, diff: bool = False) -> str:
+def render(form: str, plan: Plan, *, diff: bool = False, md_limit: int = 65_536, full: str = "") -> str:
     """Write a plan in one of the formats."""
     if form == "json":
         from tenantry.cli.render.plan_data import as_json
@@ -154,6 +167,10 @@ def render(form: str, plan: Plan, *, diff: bool = False) -> str:
         from tenantry.cli.render.plan_reports import junit, sarif
 
         return sarif(plan) if form == "sarif" else junit(plan)
-    from tenantry.cli.render import plan as words
+    if form == "md":
+        from tenantry.cli.render.plan_markdown import markdown
 
-    return words.markdown(plan) if form == "md" else words.text(plan, diff=diff)
+        return markdown(plan, limit=md_limit, full=full)
+    from tenantry.cli.render.plan import text
+
+    return text(plan, diff=diff)
