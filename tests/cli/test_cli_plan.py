@@ -117,14 +117,16 @@ def test_every_output_can_be_read(sides: tuple[Path, Path], tmp_path: Path, caps
     code, _ = call(capsys, *sides, "--no-verify", *(f"-o{form}={file}" for form, file in files.items()))
     assert code == 3
     data = json.loads(files["json"].read_text("utf-8"))
-    assert data["formatVersion"] == "1.0"
+    assert data["formatVersion"] == "1.1"
     # Ten nodes, one at a time (maxParallelUpgrades), 15 minutes each: 4 of p5 and 6 of l4.
     assert data["minutes"] == 150
     assert [(step["pool"], step["start"], step["minutes"]) for step in data["rollout"]] == [
         ("l4", 0, 90),
         ("p5", 90, 60),
     ]
-    assert files["md"].read_text("utf-8").startswith("**cloud-burst: 10 nodes reload their GPU driver")
+    comment = files["md"].read_text("utf-8").splitlines()
+    assert comment[0].startswith("<!-- tenantry-plan spec=")
+    assert comment[2].startswith("**cloud-burst: 10 nodes reload their GPU driver")
     page = files["html"].read_text("utf-8")
     assert "<svg" in page
     assert "http://" not in page

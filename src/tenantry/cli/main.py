@@ -105,7 +105,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SpecError as error:
         from tenantry.cli.render.problems import print_problems
 
-        print_problems(error.problems)
+        print_problems(error.problems, where=error.where)
         return int(error.exit_code)
     except SnapshotError as error:
         from tenantry.cli.render.problems import print_problems
