@@ -252,7 +252,7 @@ def ruled(api: Api, who: User, namespace: str) -> frozenset[Atom]:
 
 
 def listed(rights: Rights, namespace: str) -> frozenset[Atom]:
-    """Return the same as Tenantry has it: also rules on paths that are granted in a namespace, where nobody asks them."""
+    """Return the same as Tenantry has it, rules on paths in a namespace included, though nobody asks for these."""
     held = [*rights.in_scope(""), *rights.in_scope(namespace)]
     return frozenset(atom for item in held for rule in item.grant.rules for atom in atoms(rule))
 
