@@ -48,8 +48,9 @@ def plan(
     effects.sort(key=Effect.sort_key)
     verified = old.claims is not None and new.claims is not None
     causes = tuple(sorted((item.cause for item in context.spec), key=lambda item: (item.document, item.field)))
-    said = [*notes, *_open_questions(old, new)]
+    said = list(notes)
     if effects:
+        said += _open_questions(old, new)
         said.append(revert(effects))
     return Plan(
         name=new.cluster.name,
