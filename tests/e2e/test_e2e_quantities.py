@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from e2e_support import Tally
+from e2e_support import Tally, Transcript
 
 from tenantry.model.quantity import NANO, Quantity, is_quantity, parse_quantity
 from testbed.control_plane import Cluster
@@ -16,6 +16,8 @@ from testbed.control_plane import Cluster
 pytestmark = pytest.mark.e2e
 
 SEED = 21
+RECORDED = 10
+"""Every how many cases one is kept; edges are kept all."""
 SUFFIXES = [
     "",
     "",
@@ -111,7 +113,9 @@ def stored(value: str) -> str:
     return str(Quantity(read.milli() * (NANO // 1000), read.format))
 
 
-def test_quantities_are_written_as_the_server_writes_them(module_cluster: Cluster, tally: Tally) -> None:
+def test_quantities_are_written_as_the_server_writes_them(
+    module_cluster: Cluster, tally: Tally, transcript: Transcript
+) -> None:
     values = [*EDGES, *quantities(random.Random(SEED), 3000)]
     wrong = []
     for chunk in chunks(values, 150):
@@ -126,14 +130,20 @@ def test_quantities_are_written_as_the_server_writes_them(module_cluster: Cluste
                 tally.count("quantities", "beyond the suffixes", agreed=ours[-1] == "E")
             elif not tally.count("quantities", "canonical form", agreed=ours == theirs):
                 wrong.append((value, ours, theirs))
+            if theirs != value and (value in EDGES or number % RECORDED == 0):
+                transcript.add("canonical", value, theirs)
     assert wrong == []
 
 
-def test_what_is_no_quantity_is_refused_on_both_sides(module_cluster: Cluster, tally: Tally) -> None:
+def test_what_is_no_quantity_is_refused_on_both_sides(
+    module_cluster: Cluster, tally: Tally, transcript: Transcript
+) -> None:
     wrong = []
     for value in [*NONSENSE, *junk(random.Random(SEED + 1), 800)]:
         theirs = module_cluster.api.create(limits([value]), dry_run=True).ok
         agreed = is_quantity(value) is theirs
+        if value in NONSENSE:
+            transcript.add("taken", value, theirs)
         if theirs and LENIENT.fullmatch(value.strip()):
             tally.count("quantities", "refused here only", agreed=not is_quantity(value))
         elif not tally.count("quantities", "taken or refused", agreed=agreed):
@@ -141,7 +151,9 @@ def test_what_is_no_quantity_is_refused_on_both_sides(module_cluster: Cluster, t
     assert wrong == []
 
 
-def test_quantities_compare_as_the_server_compares_them(module_cluster: Cluster, tally: Tally) -> None:
+def test_quantities_compare_as_the_server_compares_them(
+    module_cluster: Cluster, tally: Tally, transcript: Transcript
+) -> None:
     draw = random.Random(SEED + 2)
     values = [*EDGES, *quantities(draw, 300)]
     # Neighbours in size and the same amount in another form are where comparisons go wrong.
@@ -155,7 +167,9 @@ def test_quantities_compare_as_the_server_compares_them(module_cluster: Cluster,
         probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "compared", "namespace": "default"}}
         said = module_cluster.api.create({**probe, "data": data}, dry_run=True).message
         found = [int(word) for word in said.rpartition("compared:")[2].split(",")]
-        for (left, right), theirs in zip(chunk, found, strict=True):
+        for number, ((left, right), theirs) in enumerate(zip(chunk, found, strict=True)):
+            if number % RECORDED == 0:
+                transcript.add("compared", left, right, theirs)
             one, other = parse_quantity(left), parse_quantity(right)
             ours = (one > other) - (one < other)
             if not tally.count("quantities", "comparison", agreed=ours == theirs):

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from e2e_support import Tally
+from e2e_support import Tally, Transcript
 
 from tenantry.model.selector import parse_selector
 from testbed.control_plane import Cluster
@@ -14,6 +14,8 @@ from testbed.control_plane import Cluster
 pytestmark = pytest.mark.e2e
 
 SEED = 20
+RECORDED = 10
+"""Every how many cases one is kept."""
 KEYS = ["team", "tier", "tenantry.dev/tenant", "a.b-c/d_e.f", "x"]
 VALUES = ["vision", "speech", "1", "true", "A.b_c-9", "gold", "", "v" * 63]
 OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist"]
@@ -51,18 +53,23 @@ def written(body: dict[str, Any]) -> str:
     return ",".join(parts)
 
 
-def test_selectors_choose_what_the_server_chooses(module_cluster: Cluster, tally: Tally) -> None:
+def test_selectors_choose_what_the_server_chooses(
+    module_cluster: Cluster, tally: Tally, transcript: Transcript
+) -> None:
     draw = random.Random(SEED)
     api, namespace = module_cluster.api, "default"
     objects = {f"object-{number}": labels(draw) for number in range(40)}
     for name, chosen in objects.items():
         meta = {"name": name, "namespace": namespace, "labels": {"testbed": "selectors", **chosen}}
         api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}).expect()
+    transcript.add("objects", objects)
     wrong = []
-    for _ in range(1500):
+    for number in range(1500):
         body = selector(draw)
         query = {"labelSelector": ",".join(filter(None, ["testbed=selectors", written(body)]))}
         theirs = {item["metadata"]["name"] for item in api.list("v1", "ConfigMap", namespace, query)}
+        if number % RECORDED == 0:
+            transcript.add("chosen", body, sorted(theirs))
         parsed = parse_selector(body)
         ours = {name for name, chosen in objects.items() if parsed.matches(chosen)}
         if not tally.count("selectors", "label selectors: objects chosen", agreed=ours == theirs):
@@ -99,7 +106,9 @@ BROKEN: list[dict[str, Any]] = [
 ]
 
 
-def test_what_is_no_selector_is_refused_on_both_sides(module_cluster: Cluster, tally: Tally) -> None:
+def test_what_is_no_selector_is_refused_on_both_sides(
+    module_cluster: Cluster, tally: Tally, transcript: Transcript
+) -> None:
     draw = random.Random(SEED + 1)
     wrong = []
     for body in [*BROKEN, *(selector(draw) for _ in range(300))]:
@@ -110,6 +119,8 @@ def test_what_is_no_selector_is_refused_on_both_sides(module_cluster: Cluster, t
             "spec": {"podSelector": body},
         }
         theirs = module_cluster.api.create(policy, dry_run=True).ok
+        if body in BROKEN:
+            transcript.add("taken", body, theirs)
         if not tally.count("selectors", "label selectors: taken or refused", agreed=theirs is taken(body)):
             wrong.append((body, theirs))
     assert wrong == []
