@@ -1,3 +1,3 @@
-"""Hands the fixtures and hooks of end-to-end tests to pytest; type checkers know the module beside by its name."""
+"""Hands the fixtures and hooks of end-to-end tests to pytest; they lie beside, where type checkers know their names."""
 
 from e2e_fixtures import *  # noqa: F403
