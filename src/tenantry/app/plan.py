@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
+    from tenantry.plan.live import Live
 
 
 NOT_VERIFIED = "isolation was not compared (--no-verify)"
@@ -53,6 +54,7 @@ class PlanQuestion:
         verify: whether isolation is compared.
         fit: whether work that can run is compared.
         trace: jobs to replay on both sides; None for none.
+        snapshot: what a cluster held, to say what the change meets; None for none.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
     """
 
@@ -60,6 +62,7 @@ class PlanQuestion:
     fit: bool = True
     today: date | None = None
     trace: Path | None = None
+    snapshot: Path | None = None
 
 
 def plan_folders(
@@ -113,7 +116,7 @@ def plan_compared(
             raise InputError(f"there is no spec {new.path}, neither {old.where} nor {new.where}")
         said = f"there is no such spec {(old if came else new).where}: everything is {'added' if came else 'removed'}"
         labels = old.label, new.label
-        made = _one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
+        made = plan_one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
     return replace(made, inputs=_inputs(sides, (was, now), question))
 
 
@@ -123,7 +126,11 @@ def _inputs(sides: Compared, specs: tuple[CheckedSpec | None, CheckedSpec | None
         SideInput(place.commit.hash if place.commit else "", tuple(checked.loaded.digests().items()) if checked else ())
         for place, checked in zip((sides.old, sides.new), specs, strict=True)
     ]
-    files = [FileInput("trace", str(question.trace), digest(question.trace))] if question.trace else []
+    files = [
+        FileInput(role, str(place), digest(place))
+        for role, place in (("trace", question.trace), ("snapshot", question.snapshot))
+        if place is not None
+    ]
     return Inputs(
         tool=__version__,
         asked=sides.asked,
@@ -168,17 +175,17 @@ def plan_specs(
         progress("replaying the trace on both sides")
         waits = both_waits(old.cluster, new.cluster, question.trace)
         left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
-    return plan(left, right, notes=said)
+    return plan(left, right, notes=said, there=_there(question, left, right))
 
 
-def _one_sided(
+def plan_one_sided(
     there: CheckedSpec,
     labels: tuple[str, str],
     question: PlanQuestion,
     *,
     came: bool,
-    notes: Sequence[str],
-    progress: Callable[[str], None],
+    notes: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Say what a spec brings that is on the new side only, or takes away that is on the old side only."""
     progress("compiling")
@@ -202,7 +209,16 @@ def _one_sided(
         claims=() if question.verify else None,
         absent=True,
     )
-    return plan(empty, side, notes=said) if came else plan(side, empty, notes=said)
+    sides = (empty, side) if came else (side, empty)
+    return plan(*sides, notes=said, there=_there(question, side))
+
+
+def _there(question: PlanQuestion, *sides: Side) -> Live | None:
+    if question.snapshot is None:
+        return None
+    from tenantry.app.plan_live import read_live
+
+    return read_live(question.snapshot, [side.cluster for side in sides])
 
 
 def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:
@@ -252,4 +268,4 @@ def _fitted(side: Side, cluster: Cluster) -> Side:
     return replace(side, work=work, held={(row.pool, row.resource): row.held for row in tables.pools})
 
 
-__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_specs", "step_minutes"]
+__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_one_sided", "plan_specs", "step_minutes"]

@@ -18,11 +18,14 @@ from tenantry.plan.summary import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tenantry.errors import SpecError
     from tenantry.plan import Effect, Plan
     from tenantry.plan.effect import Cause, ObjectChange
 
 GITHUB_LIMIT = 65_536
 """Characters of a comment on GitHub (its API: "body is too long (maximum is 65536 characters)"); GitLab: 1,000,000."""
+MOST_DETAILS = 4
+"""Further lines of an effect, such as steps of a witness, that a cell shows."""
 _RESERVE = 700
 """Kept free for the sentence about what was left out."""
 _WORTH = (
@@ -54,10 +57,9 @@ class _Section:
         return [*self.head, *self.rows[:rows], *self.tail]
 
 
-def marker(plan: Plan) -> str:
+def marker(spec: str, environment: str) -> str:
     """Return the line by which a comment about the same spec and environment is found again."""
-    place = quote(plan.inputs.spec or plan.name, safe="/._").replace("-", "%2D")
-    chosen = quote(plan.environment, safe="._").replace("-", "%2D")
+    place, chosen = (quote(text, safe="/._").replace("-", "%2D") for text in (spec, environment))
     return f"<!-- tenantry-plan spec={place} environment={chosen} -->"
 
 
@@ -69,7 +71,7 @@ def markdown(plan: Plan, *, limit: int = GITHUB_LIMIT, full: str = "") -> str:
         limit: largest number of bytes, which are never fewer than characters.
         full: where the whole plan is, a link or a name, for when something is left out.
     """
-    head = [marker(plan), "", f"**{_cell(headline(plan))}**", ""]
+    head = [marker(plan.inputs.spec or plan.name, plan.environment), "", f"**{_cell(headline(plan))}**", ""]
     sections = list(_sections(plan))
     room = limit - _size(head) - _RESERVE - _size([full])
     kept: dict[int, int] = {}
@@ -90,6 +92,21 @@ def markdown(plan: Plan, *, limit: int = GITHUB_LIMIT, full: str = "") -> str:
             lines += section.lines(kept[number])
     if left_out:
         lines += _left_out(left_out, full)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def problems_markdown(error: SpecError, spec: str, environment: str, *, limit: int = GITHUB_LIMIT) -> str:
+    """Write the problems of a side that does not compile as the same comment."""
+    head = [marker(spec, environment), "", f"**There is no plan: {_cell(str(error))}**", ""]
+    rows = tuple(
+        f"- {_code(str(problem.location))} {_code(str(problem.subject))}: {_cell(problem.message)} ({problem.rule})"
+        for problem in error.problems
+    )
+    section = _Section("problems", 0, (), rows)
+    kept = _fitting(section, limit - _size(head) - _RESERVE)
+    lines = [*head, *section.lines(kept)]
+    if kept < len(rows):
+        lines += _left_out([f"{len(rows) - kept} of {len(rows)} problems"], "")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -166,8 +183,9 @@ def _row(effect: Effect) -> str:
     why = "; ".join(_cause(cause) for cause in effect.causes[:MOST_CAUSES])
     if len(effect.causes) > MOST_CAUSES:
         why += f"; and {len(effect.causes) - MOST_CAUSES} more"
-    what = "; ".join((effect.message, *effect_facts(effect)))
-    return f"| {effect.mark.value} | {_cell(effect.subject)} | {_cell(what)} | {why} |"
+    what = _cell("; ".join((effect.message, *effect_facts(effect))))
+    what = "<br>".join((what, *map(_cell, effect.details[:MOST_DETAILS])))
+    return f"| {effect.mark.value} | {_cell(effect.subject)} | {what} | {why} |"
 
 
 def _cause(cause: Cause) -> str:
