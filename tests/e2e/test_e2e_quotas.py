@@ -76,7 +76,7 @@ class TestCounting:
         module_cluster.api.create(overhead).expect()
         with ThreadPoolExecutor(WORKERS) as pool:
             found = list(pool.map(lambda part: self._counted(module_cluster, part), range(WORKERS)))
-        wrong = []
+        wrong: list[Any] = []
         for pod, server in (case for cases in found for case in cases):
             ours = snapshot_count(pod)
             mixed = "nvidia.com/gpu" in server and any(name.startswith("nvidia.com/mig") for name in server)
