@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
-from dataclasses import dataclass
 from itertools import combinations, product, takewhile
 from random import Random
 from typing import Any
 
 import pytest
-from e2e_pods import DEVICES, amount, drawn, snapshot_count, trace_count
+from e2e_pods import DEVICES, counts, drawn, row_of, snapshot_count, trace_count, used
 from e2e_rights import manifest
-from e2e_support import Platform, Tally
+from e2e_support import Tally
 
-from tenantry.app.tenancy import spec_tenancy
-from tenantry.io.manifests import read_manifests
 from tenantry.model.snapshot import Snapshot
-from tenantry.model.tenancy import Declared
-from tenantry.safe.answer import Answer as Admitted
-from tenantry.safe.devices.probes import with_limit
 from tenantry.safe.flood import COUNTED, Countable, quota_keys
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.quotas import QuotaBook
 from tenantry.safe.samples import sample
-from tenantry.safe.trials import Trials
-from tenantry.safe.view import View
-from testbed.api import Body, User
+from testbed.api import Body
 from testbed.control_plane import Cluster
 from testbed.definitions import install, stand_in
-from testbed.errors import TestbedError
 
 pytestmark = pytest.mark.e2e
 
@@ -81,22 +71,6 @@ def enforced(cluster: Cluster, namespace: str, by: str = "podtemplates") -> None
     cluster.until(f"quotas of {namespace}", lambda: "exceeded quota" in cluster.api.create(probe, dry_run=True).message)
 
 
-def used(cluster: Cluster, namespace: str, name: str = "all") -> dict[str, str]:
-    """Return what the server counts."""
-    return dict(status(cluster, namespace, name).get("used") or {})
-
-
-def status(cluster: Cluster, namespace: str, name: str) -> Body:
-    """Return what the server says of a quota."""
-    body = cluster.api.get("v1", "ResourceQuota", name, namespace)
-    assert body is not None
-    return dict(body.get("status") or {})
-
-
-def counts(cluster: Cluster, namespace: str, name: str = "all") -> dict[str, int]:
-    return {key: amount(key, text) for key, text in used(cluster, namespace, name).items()}
-
-
 WIDGETS = Countable("testbed.example.com", "widgets", "Widget")
 
 
@@ -133,7 +107,7 @@ class TestCounting:
                 if not agreed and name in pod["spec"].get("resources", {}).get("requests", {}):
                     tally.count("what a pod counts as", OF_THE_POD, agreed=True)
                 elif not (mixed and name == "nvidia.com/gpu") and not tally.count(
-                    "what a pod counts as", _row(name), agreed=agreed
+                    "what a pod counts as", row_of(name), agreed=agreed
                 ):
                     wrong.append((name, server.get(name, 0), ours.get(name, 0), pod["spec"]))
             told = trace_count(pod)
@@ -187,10 +161,6 @@ class TestCounting:
             steady = steady and bool(added) and min(added.values()) > 0
             before = after
         return found, steady
-
-
-def _row(name: str) -> str:
-    return name if "/" not in name else f"{name.partition('/')[0]}/..."
 
 
 # --- which key counts which kind --------------------------------------------------------------------------------------
@@ -469,162 +439,3 @@ class TestScopes:
                     continue
                 row = f"every pod, {'held' if every else 'not held'}"
                 assert tally.count("quota scopes", row, agreed=says is every), (chosen, says)
-
-
-# --- each namespace up to its limit -----------------------------------------------------------------------------------
-
-
-class TestTenants:
-    """Pods and claims really made by tenants in every namespace of compiled trees, up to each limit and beyond it."""
-
-    @pytest.mark.parametrize("name", ["kubernetes", "eks", "dell-production"])
-    def test_pods_are_let_in_up_to_the_limit(self, deliver: Callable[[str], Platform], tally: Tally, name: str) -> None:
-        platform = deliver(name)
-        snapshot = Snapshot(read_manifests([platform.tree]).manifests)
-        view = View(snapshot, spec_tenancy(platform.resolved.spec, snapshot), Declared())
-        spaces = [(tenant.name, space) for tenant in view.tenants for space in tenant.namespaces]
-        filler = Filler(platform.cluster, view, QuotaBook(view.snapshot), Trials(view))
-        # What admission says is worked out once, by one thread.
-        pods = {space: list(filler.prepared(tenant, space)) for tenant, space in spaces}
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = list(pool.map(lambda case: filler.filled(case[0], case[1], pods[case[1]]), spaces))
-        wrong = []
-        for (_, space), outcomes in zip(spaces, found, strict=True):
-            for row, agreed, told in outcomes:
-                if not tally.count(f"quotas of {name}", row, agreed=agreed):
-                    wrong.append((space, row, told))
-        assert not wrong
-
-
-Outcome = tuple[str, bool, str]
-"""Row of the count, whether the server did as predicted, and what it said."""
-
-
-@dataclass(frozen=True)
-class Filler:
-    """Fills namespaces as their tenants."""
-
-    cluster: Cluster
-    view: View
-    book: QuotaBook
-    trials: Trials
-
-    def prepared(self, tenant: str, space: str) -> Iterator[tuple[str, int, Body | None]]:
-        """Yield each device of the quotas of a namespace with its limit, and a pod that admission lets ask for one."""
-        for key, bound in self.book.keys(space):
-            device = key.removeprefix("requests.")
-            if "/" in device and key.startswith("requests.") and not bound.cluster and "storageclass" not in device:
-                trial = self.trials.trial(space, [with_limit(device)], queued=True)
-                yield device, amount(key, str(bound.hard)), trial.pod if trial.answer is Admitted.ADMITTED else None
-
-    def filled(self, tenant: str, space: str, devices: list[tuple[str, int, Body | None]]) -> list[Outcome]:
-        """Use up everything in a namespace, one thing after the other, and return how each attempt came out."""
-        who = self._who(tenant, space)
-        found: list[Outcome] = []
-        self.cluster.until(
-            "account", lambda: self.cluster.api.get("v1", "ServiceAccount", "default", space) is not None
-        )
-        for number, (device, most, pod) in enumerate(devices):
-            if pod is None:
-                found.append(("devices no pod may ask for (guards come first)", True, device))
-                continue
-            found += self._devices(who, space, (device, most, pod), f"fill-{number}")
-        found += self._processors(who, space)
-        found += self._claims(who, space)
-        return found
-
-    def _who(self, tenant: str, space: str) -> User:
-        right = self.view.may(tenant, "create", "", "pods", space)
-        assert right is not None, f"{tenant} may create no pods in {space}"
-        return User(right.requester.username, right.requester.groups)
-
-    def _devices(self, who: User, space: str, case: tuple[str, int, Body], name: str) -> Iterator[Outcome]:
-        device, most, pod = case
-        left, made_so_far = most, 0
-        while left:
-            size = min(left, max(1, -(-most // 3)))
-            yield self._try(who, asking(pod, space, f"{name}-{made_so_far}", device, size), f"{_row(device)} within")
-            left, made_so_far = left - size, made_so_far + 1
-        yield self._try(who, asking(pod, space, f"{name}-more", device, 1), f"{_row(device)} beyond", refused=True)
-        yield self._told(space, f"requests.{device}", most, "counted")
-        for index in range(made_so_far):
-            answer = self.cluster.api.delete(asking(pod, space, f"{name}-{index}", device, 1), user=who)
-            yield "deletion by the tenant", answer.ok, answer.message
-        yield self._told(space, f"requests.{device}", 0, "given back by deletion")
-        if most:
-            yield self._try(who, asking(pod, space, f"{name}-again", device, most), f"{_row(device)} once given back")
-            answer = self.cluster.api.delete(asking(pod, space, f"{name}-again", device, 1), user=who)
-            yield "deletion by the tenant", answer.ok, answer.message
-
-    def _processors(self, who: User, space: str) -> Iterator[Outcome]:
-        """Take all CPU in two pods; the defaults of the LimitRange fill what they do not say."""
-        bound = self.book.bound(space, "requests.cpu")
-        base, admission = self.trials.base(space)
-        if bound is None or not admission.admitted:
-            return
-        most = amount("cpu", str(bound.hard))
-        key = "requests.cpu"
-        before = counts(self.cluster, space, bound.quota.key.name)[key]
-        for index, size in enumerate((most // 2, most - most // 2 - before)):
-            pod = _asking_cpu(base, space, f"cpu-{index}", size)
-            yield self._try(who, pod, "cpu within")
-        yield self._try(who, _asking_cpu(base, space, "cpu-more", 1), "cpu beyond", refused=True)
-        yield self._told(space, key, most, "counted")
-        for index in range(2):
-            answer = self.cluster.api.delete(_asking_cpu(base, space, f"cpu-{index}", 1), user=who)
-            yield "deletion by the tenant", answer.ok, answer.message
-
-    def _claims(self, who: User, space: str) -> Iterator[Outcome]:
-        """Take all storage of a class in two claims, and one byte more."""
-        for key, bound in self.book.keys(space):
-            name, mark, _ = key.partition(".storageclass.storage.k8s.io/requests.storage")
-            if not mark or bound.cluster:
-                continue
-            most = amount(key, str(bound.hard))
-            for index, size in enumerate((most // 2, most - most // 2)):
-                yield self._try(who, _claim(space, f"{name}-{index}", name, size), "storage within")
-            yield self._try(who, _claim(space, f"{name}-more", name, 1), "storage beyond", refused=True)
-            yield self._told(space, key, most, "counted")
-
-    def _try(self, who: User, body: Body, row: str, *, refused: bool = False) -> Outcome:
-        answer = self.cluster.api.create(body, user=who)
-        if refused:
-            return row, "exceeded quota" in answer.message, f"{answer.status} {answer.message}"
-        return row, answer.ok, f"{answer.message} {body}"
-
-    def _told(self, space: str, key: str, wanted: int, row: str) -> Outcome:
-        """Compare what is counted in the end: deletion is counted by the controller, a little later."""
-        quota = next(bound.quota.key.name for name, bound in self.book.keys(space) if name == key and not bound.cluster)
-        try:
-            self.cluster.until("the count", lambda: counts(self.cluster, space, quota)[key] == wanted)
-        except TestbedError:
-            return row, False, f"{key}: {counts(self.cluster, space, quota)[key]} instead of {wanted}"
-        return row, True, ""
-
-
-def asking(pod: Body, space: str, name: str, device: str, number: int) -> Body:
-    """Return a pod that asks for a number of devices."""
-    found = deepcopy(pod)
-    found["metadata"] |= {"name": name, "namespace": space}
-    with_limit(device, number)(found)
-    return found
-
-
-def _asking_cpu(pod: Body, space: str, name: str, milli: int) -> Body:
-    found = asking(pod, space, name, "cpu", 1)
-    for part in found["spec"]["containers"][0]["resources"].values():
-        part["cpu"] = f"{milli}m"
-    return found
-
-
-def _claim(space: str, name: str, storage_class: str, size: int) -> Body:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "namespace": space},
-        "spec": {
-            "storageClassName": storage_class,
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": str(size)}},
-        },
-    }
