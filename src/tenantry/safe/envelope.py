@@ -103,6 +103,7 @@ class Admitter:
         self._levels: dict[tuple[pod_security.Level, bytes], str] = {}
         self._usable: dict[tuple[Requester, str, str], tuple[Manifest, ...]] = {}
         self._answers: dict[tuple[Any, ...], Admission | None] = {}
+        self.refused_last: ManifestKey | None = None
 
     def envelope(self, namespace: str) -> Envelope:
         """Return the envelope of a namespace."""
@@ -110,12 +111,18 @@ class Admitter:
             self._envelopes[namespace] = Envelope(self, namespace)
         return self._envelopes[namespace]
 
-    def ask(self, guard: Guard, request: Request, shape: bytes) -> Admission | None:
-        """Return what a guard says, remembered for requests that it cannot tell apart."""
-        bare = _without_namespace(request.body), _without_namespace(request.old)
+    def ask(self, guard: Guard, request: Request, shape: bytes, written: bytes) -> Admission | None:
+        """Return what a guard says, remembered for requests that it cannot tell apart.
+
+        Args:
+            guard: a guard that looks at the request.
+            request: the request.
+            shape: the namespace as bytes.
+            written: the objects of the request as bytes, without their namespace.
+        """
         key = (
             guard.binding.key,
-            encoded(bare),
+            written,
             request.subresource,
             request.operation,
             request.user if guard.uses_user else None,
@@ -184,6 +191,11 @@ def _without_namespace(body: Body | None) -> Body | None:
     return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": ""}}
 
 
+def _written(request: Request) -> bytes:
+    """Return the objects of a request as bytes, without their namespace."""
+    return encoded((_without_namespace(request.body), _without_namespace(request.old)))
+
+
 def encoded(value: object) -> bytes:
     """Return plain data as bytes, equal for equal data."""
     try:
@@ -208,6 +220,8 @@ class Envelope:
     def __init__(self, admitter: Admitter, namespace: str) -> None:
         self._admitter = admitter
         self.namespace = namespace
+        self._looking: dict[tuple[object, ...], tuple[Guard, ...]] = {}
+        self._sight: dict[ManifestKey, Answer] = {}
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -394,8 +408,11 @@ class Envelope:
 
     def _guards(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
         """Return the guards that look at a request; with ``selecting`` also those that pick objects by labels."""
-        found = self._admitter.guards.matching(request, selecting=selecting)
-        return tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+        key = (*self._admitter.guards.told_apart(request), selecting)
+        if key not in self._looking:
+            found = self._admitter.guards.matching(request, selecting=selecting)
+            self._looking[key] = tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+        return self._looking[key]
 
     def lifted(self, pod: Body) -> tuple[Guard, ...]:
         """Return the guards of pods that do not count because the tenant can take the namespace out of their sight."""
@@ -404,8 +421,11 @@ class Envelope:
 
     def _selected(self, guard: Guard) -> Answer:
         """Say whether the tenant can make a guard that selects namespaces pass this one over."""
-        keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
-        return self.fixed(sorted(keys))
+        name = guard.binding.key
+        if name not in self._sight:
+            keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
+            self._sight[name] = self.fixed(sorted(keys))
+        return self._sight[name]
 
     def pod_guards(self) -> tuple[Guard, ...]:
         """Return the guards that look at pods being made here."""
@@ -427,14 +447,31 @@ class Envelope:
     def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
         """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
         body, old = shown
+        # What a guard says that does not look at who asks holds for everybody.
+        said: dict[ManifestKey, bool] = {}
         for user in (form.user,) if form.user is not None else self._requesters(body):
             request = self._request(body, old, user, form)
-            if by_itself(self._decide(request)):
-                continue
             guards = self._guards(request, selecting=True)
-            if not any(refuses(self._admitter.guards, item, request, about, self._open) for item in guards):
+            if not self._refused(guards, request, about, said) and not by_itself(self._decide(request)):
                 return False
+            constrained = request.resource == "pods" and self._admitter.openshift
+            if not constrained and not any(guard.uses_user for guard in guards):
+                break
         return True
+
+    def _refused(
+        self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
+    ) -> bool:
+        """Whether one of some guards refuses all objects of which something is known; the last that did comes first."""
+        for guard in sorted(guards, key=lambda item: item.binding.key != self._admitter.refused_last):
+            key = guard.binding.key
+            refused = None if guard.uses_user else said.get(key)
+            if refused is None:
+                refused = said[key] = refuses(self._admitter.guards, guard, request, about, self._open)
+            if refused:
+                self._admitter.refused_last = key
+                return True
+        return False
 
     def alike(self, account: str = "") -> Hashable:
         """Return a value equal for namespaces that :meth:`settles` cannot tell apart.
@@ -469,8 +506,10 @@ class Envelope:
             if told is not None and told.refused:
                 return told
             unknown = told
-        for guard in sorted(self._guards(request), key=lambda item: not item.alike):
-            said = self._admitter.ask(guard, request, self._shape)
+        guards = sorted(self._guards(request), key=lambda item: not item.alike)
+        written = _written(request) if guards else b""
+        for guard in guards:
+            said = self._admitter.ask(guard, request, self._shape, written)
             if said is not None and said.refused:
                 if not ((guard.reads_namespace and self._open) or self._selected(guard) is Answer.UNKNOWN):
                     return said
