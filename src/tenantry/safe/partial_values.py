@@ -97,10 +97,15 @@ ANYTHING = Anything()
 EITHER = Anything(error=False, other=False)
 """True or false."""
 ERROR = Anything(true=False, false=False, other=False)
+_TRUE = Anything(false=False, error=False, other=False)
+_FALSE = Anything(true=False, error=False, other=False)
+_OTHER = Anything(true=False, false=False, error=False)
 
 
 def lift(value: Any) -> Any:
     """Return plain data as values of this module, all of it known."""
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return Fields({str(key): lift(item) for key, item in value.items()}, more=False)
     if isinstance(value, list | tuple):
@@ -113,10 +118,8 @@ def possible(value: Any) -> Anything:
     if isinstance(value, Anything):
         return value
     if value is True:
-        return Anything(false=False, error=False, other=False)
-    if value is False:
-        return Anything(true=False, error=False, other=False)
-    return Anything(true=False, false=False, error=False)
+        return _TRUE
+    return _FALSE if value is False else _OTHER
 
 
 def settled(value: Anything) -> Any:
