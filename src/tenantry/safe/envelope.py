@@ -222,6 +222,8 @@ class Envelope:
         self.namespace = namespace
         self._looking: dict[tuple[object, ...], tuple[Guard, ...]] = {}
         self._sight: dict[ManifestKey, Answer] = {}
+        self.looked_at_the_whole = False
+        """Whether, since it was set back, more than what is known of an object was needed to prove a refusal."""
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -300,13 +302,23 @@ class Envelope:
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
-        free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
-        if not said.admitted and free:
-            said = self._evaded(said, body, old, form, keeping)
+        proved, settled = True, None
         if said.refused and about is not None and not by_itself(said):
             asked = about() if callable(about) else about
-            return said if self._always(asked, (body, old), form) else unless_more_is_said(said)
-        return said
+            self.looked_at_the_whole = False
+            proved = self._always(asked, (body, old), form)
+            settled = asked if proved and old is None and not self.looked_at_the_whole else None
+        free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
+        if not said.admitted and free:
+            # What is known to be refused is not tried again in another dress.
+            said = self._evaded(
+                said, body, old, form, lambda item: keeping(item) and (settled is None or not settled.holds_of(item))
+            )
+        return said if proved or not said.refused else unless_more_is_said(said)
+
+    def first_said(self, body: Body) -> Admission:
+        """Return what is said to this one object being made, whoever of the tenant's asks."""
+        return self._best(((body, None),), _Form("CREATE", "", "", None))
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
         """Return the most favourable answer over objects and requesters."""
@@ -328,7 +340,8 @@ class Envelope:
     ) -> Admission:
         """Return the answer when labels, annotations and names are chosen to slip past guards.
 
-        A refusal of a guard that selects objects by labels is none: what slips past may not have been found.
+        Only what ``keeping`` holds of is tried. A refusal of a guard that selects objects by labels is none: what slips
+        past may not have been found.
         """
         guard = next((item for item in self._admitter.guards.guards if item.policy.key == said.by), None)
         if guard is None:
@@ -452,17 +465,20 @@ class Envelope:
         for user in (form.user,) if form.user is not None else self._requesters(body):
             request = self._request(body, old, user, form)
             guards = self._guards(request, selecting=True)
-            if not self._refused(guards, request, about, said) and not by_itself(self._decide(request)):
+            by = self._refusing(guards, request, about, said)
+            if by is None and not by_itself(self._decide(request)):
                 return False
+            self.looked_at_the_whole |= by is None
             constrained = request.resource == "pods" and self._admitter.openshift
-            if not constrained and not any(guard.uses_user for guard in guards):
+            if (by is not None and not by.uses_user) or not (constrained or any(item.uses_user for item in guards)):
+                # Who asks makes no difference.
                 break
         return True
 
-    def _refused(
+    def _refusing(
         self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
-    ) -> bool:
-        """Whether one of some guards refuses all objects of which something is known; the last that did comes first."""
+    ) -> Guard | None:
+        """Return a guard that refuses all objects of which something is known; the last that did comes first."""
         for guard in sorted(guards, key=lambda item: item.binding.key != self._admitter.refused_last):
             key = guard.binding.key
             refused = None if guard.uses_user else said.get(key)
@@ -470,8 +486,8 @@ class Envelope:
                 refused = said[key] = refuses(self._admitter.guards, guard, request, about, self._open)
             if refused:
                 self._admitter.refused_last = key
-                return True
-        return False
+                return guard
+        return None
 
     def alike(self, account: str = "") -> Hashable:
         """Return a value equal for namespaces that :meth:`settles` cannot tell apart.

@@ -195,6 +195,28 @@ def says(value: Any, part: Any) -> bool:
     return not isinstance(part, Fields | Items) and same(value, part) is True
 
 
+def implies(value: Any, part: Any) -> bool:
+    """Whether all data that a value stands for is data that another one stands for; False where that is not known."""
+    if isinstance(part, Fields):
+        return (
+            isinstance(value, Fields)
+            and all(key in value.known and implies(value.known[key], item) for key, item in part.known.items())
+            and all(value.has(key) is False for key in part.absent)
+            and (part.more or (not value.more and value.known.keys() <= part.known.keys()))
+        )
+    if isinstance(part, Items):
+        if not isinstance(value, Items) or not part.more:
+            return same(value, part) is True
+        left = list(value.known)
+        for item in part.known:
+            place = next((place for place, other in enumerate(left) if implies(other, item)), None)
+            if place is None:
+                return False
+            del left[place]
+        return True
+    return same(value, part) is True
+
+
 def _same_as_some(one: Other | AtLeast, other: Any) -> bool | None:
     """Whether a text or number of which little is known equals a value."""
     if isinstance(one, Other):
