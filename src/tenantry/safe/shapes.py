@@ -57,7 +57,7 @@ class Shapes:
     def __init__(self, view: View) -> None:
         bodies = list(_policy_bodies(view))
         self._words = "\n".join(map(repr, bodies))
-        self._literals = sorted(_literals(bodies))
+        self._comparison = _Comparison(sorted(_literals(bodies)))
         self._special = _special_names(view)
         self._marks: dict[str, str] = {}
         self._of: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Shapes:
     def mark(self, name: str) -> str:
         """Return how the texts of policies compare with a name; equal for names they cannot tell apart."""
         if name not in self._marks:
-            self._marks[name] = "".join(_compared(literal, name) for literal in self._literals)
+            self._marks[name] = self._comparison.mark(name)
         return self._marks[name]
 
     @cached_property
@@ -148,22 +148,49 @@ def _literals(bodies: Iterable[Any]) -> set[str]:
     return found - {""}
 
 
-def _compared(literal: str, name: str) -> str:
-    """Return one letter for how a text compares with a name."""
-    if literal == name:
-        return "="
-    if literal in name:
-        return "<" if name.startswith(literal) else ">" if name.endswith(literal) else "~"
-    if name in literal:
-        # Lists joined in one text, such as parameters, name it among others.
-        return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+class _Comparison:
+    """Compares names with many texts, with a letter for each."""
+
+    def __init__(self, literals: list[str]) -> None:
+        self._literals = literals
+        self._places = {literal: place for place, literal in enumerate(literals)}
+        self._joined = "\n".join(literals)
+        self._longest = max(map(len, literals), default=0)
+        compiled = ((place, _pattern(literal)) for place, literal in enumerate(literals))
+        self._patterns = [(place, pattern) for place, pattern in compiled if pattern is not None]
+
+    def mark(self, name: str) -> str:
+        """Return one letter per text for how it compares with a name."""
+        found = ["."] * len(self._literals)
+        for place, pattern in self._patterns:
+            if pattern.search(name):
+                found[place] = "m"
+        if name in self._joined:
+            for place, literal in enumerate(self._literals):
+                if name in literal:
+                    # Lists joined in one text, such as parameters, name it among others.
+                    found[place] = "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+        most = min(len(name), self._longest)
+        parts = {
+            name[start:end] for start in range(len(name)) for end in range(start + 1, min(len(name), start + most) + 1)
+        }
+        for part in parts & self._places.keys():
+            sign = "<" if name.startswith(part) else ">" if name.endswith(part) else "~"
+            found[self._places[part]] = "=" if part == name else sign
+        return "".join(found)
+
+
+def _pattern(literal: str) -> re.Pattern[str] | None:
+    """Return a text as the regular expression it may be, or None."""
+    if not any(sign in literal for sign in "^$*+[(\\"):
+        return None
     try:
         with warnings.catch_warnings():
             # Most literals are no patterns, and Python warns about some that only look like one.
             warnings.simplefilter("ignore", FutureWarning)
-            return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+            return re.compile(literal)
     except re.error:
-        return "."
+        return None
 
 
 def _special_names(view: View) -> set[str]:

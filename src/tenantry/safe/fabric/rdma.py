@@ -125,16 +125,16 @@ def infiniband(fabrics: Fabrics, tenant: str) -> tuple[Attachment, ...]:
     return tuple(
         item
         for item in fabrics.owned[tenant]
-        if item.medium is Medium.INFINIBAND
-        or (item.medium is Medium.VF and item.below in fabrics.adapters and fabrics.adapters[item.below].infiniband)
+        if item.medium is Medium.INFINIBAND or (item.medium is Medium.VF and fabrics.over_infiniband(item.below))
     )
 
 
 def partition_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
     """Return whether two tenants are members of one InfiniBand partition."""
-    mine, theirs = infiniband(fabrics, source), infiniband(fabrics, target)
+    mine = infiniband(fabrics, source)
+    theirs = infiniband(fabrics, target) if mine else ()
     if not mine or not theirs:
-        return Outcome.safe("one of the two has no InfiniBand network")
+        return _NO_INFINIBAND
     for one in mine:
         for other in theirs:
             if one.partition is not None and one.partition == other.partition:
@@ -154,6 +154,9 @@ def partition_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
         how = "configure ibKubernetes in the NicClusterPolicy with a ufmSecret, or show its DaemonSet"
         missing.append(Missing("what programs P_Keys into the fabric", how))
     return Outcome.open(*missing)
+
+
+_NO_INFINIBAND = Outcome.safe("one of the two has no InfiniBand network")
 
 
 def _one_partition(one: Attachment, other: Attachment) -> Witness:
