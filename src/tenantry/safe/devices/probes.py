@@ -129,7 +129,8 @@ class Prober:
         for change in changes:
             plain = deepcopy(base)
             change(plain)
-            settled = self._settled(namespace, about_change(base, plain).known)
+            known = about_change(base, plain).known
+            settled = self._settled(namespace, known)
             for dress in self.dresses(namespace) if queued else self.dresses(namespace)[:1]:
                 if settled and refused:
                     # A queue takes nothing away from what is refused.
@@ -144,6 +145,7 @@ class Prober:
                 admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
                 if admission.refused and not by_itself(admission):
                     admission = self._later(namespace, base, pod, admission)
+                    settled = admission.refused and self._settled(namespace, known)
                 if admission.admitted:
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
