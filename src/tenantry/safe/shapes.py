@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tenantry.safe.reading import annotations_of, at, items, labels_of, text, texts, walk
+from tenantry.safe.reading import annotations_of, items, labels_of, strings, text, texts, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
@@ -34,6 +34,9 @@ _DESCRIPTIVE = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "argocd.argoproj.io/",
 )
+
+# Says whom the work is for. Policies that do not name it can compare its value with their texts only.
+_FOR_ACCOUNTS = frozenset({"tenantry.dev/department"})
 
 _POLICIES = (
     "ValidatingAdmissionPolicy",
@@ -61,13 +64,19 @@ class Shapes:
         self._special = _special_names(view)
         self._marks: dict[str, str] = {}
         self._of: dict[str, str] = {}
+        holders = _holders(view)
         for tenant in view.tenants:
             names = (*tenant.groups, *tenant.users)
             alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
             marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
+            members = {
+                name: f"\2{place}{self.mark(name)}"
+                for place, name in enumerate(names)
+                if holders.get(name, set()) <= {tenant.name}
+            }
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words))
+                parts = (own, marks, self.mark(namespace), self._contents(view, namespace, members))
                 self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
 
     def of(self, namespace: str) -> str:
@@ -79,6 +88,33 @@ class Shapes:
         if name not in self._marks:
             self._marks[name] = self._comparison.mark(name)
         return self._marks[name]
+
+    def _contents(self, view: View, namespace: str, members: Mapping[str, str]) -> list[object]:
+        """Return what is in a namespace; its tenant's groups and users stand as what policies can tell of them."""
+        home = view.snapshot.get("", "Namespace", namespace)
+        body = home.body if home else None
+        parts: list[object] = [self._told(source) for source in (labels_of(body), annotations_of(body))]
+        for manifest in view.snapshot.within(namespace):
+            if manifest.key.kind in _KINDS:
+                inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
+                if manifest.key.kind == "RoleBinding":
+                    inside["subjects"] = [
+                        {**subject, "name": members.get(text(subject, "name"), text(subject, "name"))}
+                        if text(subject, "kind") in {"Group", "User"}
+                        else subject
+                        for subject in items(manifest.body, "subjects")
+                    ]
+                labels = self._told(strings(manifest.body, "metadata", "labels"))
+                parts.append((manifest.key.kind, manifest.key.name, labels, inside))
+        return parts
+
+    def _told(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return labels or annotations without words for people; policies that read one of them make it count."""
+        return sorted(
+            (key, self.mark(value) if key in _FOR_ACCOUNTS and key not in self._words else value)
+            for key, value in entries.items()
+            if key in self._words or not key.startswith(_DESCRIPTIVE)
+        )
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -193,6 +229,19 @@ def _pattern(literal: str) -> re.Pattern[str] | None:
         return None
 
 
+def _holders(view: View) -> dict[str, set[str]]:
+    """Return the tenants in whose namespaces something is bound to a name, or whose name it is; others are empty."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for manifest in view.snapshot.of("rbac.authorization.k8s.io", "RoleBinding"):
+        owner = view.tenancy.owner(manifest.key.namespace) or ""
+        for subject in items(manifest.body, "subjects"):
+            found[text(subject, "name")].add(owner)
+    for tenant in view.tenants:
+        for name in (*tenant.groups, *tenant.users):
+            found[name].add(tenant.name)
+    return found
+
+
 def _special_names(view: View) -> set[str]:
     """Return users, groups and namespaces of service accounts that something of the whole cluster names."""
     found: set[str] = set()
@@ -207,17 +256,3 @@ def _special_names(view: View) -> set[str]:
         name.split(":")[2] for name in found if name.startswith("system:serviceaccount:") and name.count(":") > 2
     }
     return found | accounts | {name.rpartition(":")[2] for name in found if name.startswith("system:serviceaccounts:")}
-
-
-def _contents(view: View, namespace: str, words: str) -> list[object]:
-    home = view.snapshot.get("", "Namespace", namespace)
-    body = home.body if home else None
-    parts: list[object] = [
-        sorted((key, value) for key, value in source.items() if key in words or not key.startswith(_DESCRIPTIVE))
-        for source in (labels_of(body), annotations_of(body))
-    ]
-    for manifest in view.snapshot.within(namespace):
-        if manifest.key.kind in _KINDS:
-            inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
-            parts.append((manifest.key.kind, manifest.key.name, at(manifest.body, "metadata", "labels"), inside))
-    return parts
