@@ -69,15 +69,12 @@ class Shapes:
             names = (*tenant.groups, *tenant.users)
             alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
             marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
-            members = {
-                name: f"\2{place}{self.mark(name)}"
-                for place, name in enumerate(names)
-                if holders.get(name, set()) <= {tenant.name}
-            }
+            members = {name: self.mark(name) for name in names if holders[name] == {tenant.name}}
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self.mark(namespace), self._contents(view, namespace, members))
-                self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
+                parts = (own, marks, self.mark(namespace), self._contents(view, namespace))
+                written = neutral(repr(parts), tenant.name, namespace)
+                self._of[namespace] = _anonymous(written, members, (tenant.name, namespace))
 
     def of(self, namespace: str) -> str:
         """Return the shape of a namespace; its own name where it belongs to no tenant."""
@@ -89,21 +86,13 @@ class Shapes:
             self._marks[name] = self._comparison.mark(name)
         return self._marks[name]
 
-    def _contents(self, view: View, namespace: str, members: Mapping[str, str]) -> list[object]:
-        """Return what is in a namespace; its tenant's groups and users stand as what policies can tell of them."""
+    def _contents(self, view: View, namespace: str) -> list[object]:
         home = view.snapshot.get("", "Namespace", namespace)
         body = home.body if home else None
         parts: list[object] = [self._told(source) for source in (labels_of(body), annotations_of(body))]
         for manifest in view.snapshot.within(namespace):
             if manifest.key.kind in _KINDS:
                 inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
-                if manifest.key.kind == "RoleBinding":
-                    inside["subjects"] = [
-                        {**subject, "name": members.get(text(subject, "name"), text(subject, "name"))}
-                        if text(subject, "kind") in {"Group", "User"}
-                        else subject
-                        for subject in items(manifest.body, "subjects")
-                    ]
                 labels = self._told(strings(manifest.body, "metadata", "labels"))
                 parts.append((manifest.key.kind, manifest.key.name, labels, inside))
         return parts
@@ -149,8 +138,50 @@ def neutral(written: str, tenant: str, namespace: str) -> str:
     """Return a text with the names of a namespace and of its tenant taken out, where they stand as words."""
     for name, mark in sorted(((namespace, "\0"), (tenant, "\1")), key=lambda pair: (-len(pair[0]), pair)):
         if name and name in written:
-            written = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", mark, written)
+            written = _without_word(written, name, mark)
     return written
+
+
+_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def _without_word(written: str, word: str, mark: str) -> str:
+    """Return a text with a mark for a word where no letter or digit stands beside it."""
+    parts: list[str] = []
+    done = 0
+    place = written.find(word)
+    while place >= 0:
+        end = place + len(word)
+        if written[place - 1 : place] not in _ALPHANUMERIC and written[end : end + 1] not in _ALPHANUMERIC:
+            parts += (written[done:place], mark)
+            done = end
+            place = written.find(word, end)
+        else:
+            place = written.find(word, place + 1)
+    return "".join((*parts, written[done:]))
+
+
+def _anonymous(written: str, members: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """Return a text with the groups and users of a tenant taken out, and what they have to do with some names.
+
+    Args:
+        written: the text.
+        members: how policies compare with each group or user.
+        names: names that policies could compare them with.
+    """
+    told = []
+    for place, name in enumerate(sorted(members, key=lambda name: (-len(name), name))):
+        found = _without_word(written, name, f"\2{place}\2") if name and name in written else written
+        if found != written:
+            written = found
+            told.append((place, members[name], [_relation(name, other) for other in names]))
+    return f"{written}{told}"
+
+
+def _relation(one: str, other: str) -> str:
+    if one in other:
+        return "=" if one == other else "<" if other.startswith(one) else ">" if other.endswith(one) else "~"
+    return "." if other not in one else "(" if one.startswith(other) else ")" if one.endswith(other) else "-"
 
 
 def policy_text(view: View) -> str:
