@@ -91,6 +91,9 @@ class Fabrics:
         self.access: Access = access_of(view)
         self._named: dict[str, dict[tuple[str, str, str], PodTemplate]] = {}
         self.refused: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
+        self._modes: dict[ManifestKey, tuple[str, Step | None]] = {}
+        self.distinct: dict[str, list[Attachment]] = {}
+        self.apart: Outcome | None = None
         self._placed: dict[ManifestKey, tuple[Node, ...]] = {}
         self._users: dict[str, list[Mapping[str, Use]]] = {}
         self._possible: dict[str, list[tuple[Mapping[str, Use], tuple[str, ...]]]] = {}
@@ -211,6 +214,11 @@ class Fabrics:
 
     def rdma_mode(self, policy: Manifest) -> tuple[str, Step | None]:
         """Return the RDMA mode pools set on the nodes of a policy: empty when none sets it for all of them."""
+        if policy.key not in self._modes:
+            self._modes[policy.key] = self._mode(policy)
+        return self._modes[policy.key]
+
+    def _mode(self, policy: Manifest) -> tuple[str, Step | None]:
         pools = self.view.snapshot.of(SRIOV, "SriovNetworkPoolConfig")
         modes: dict[str, Step] = {}
         for pool in pools:

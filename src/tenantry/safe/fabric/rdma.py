@@ -35,19 +35,22 @@ def namespace_outcomes(fabrics: Fabrics, source: str) -> dict[str, Outcome]:
     """Return for every tenant with RDMA devices on the same nodes whether this one sees them."""
     found: dict[str, list[Outcome]] = {}
     for adapter in fabrics.adapters.values():
-        for policy in adapter.policies:
-            if at(policy.body, "spec", "isRdma") is not True:
-                continue
-            for target, users in fabrics.together(adapter, source).items():
-                found.setdefault(target, []).append(_seen(fabrics, adapter, policy, (source, target), users))
+        policies = [policy for policy in adapter.policies if at(policy.body, "spec", "isRdma") is True]
+        closed = [_closed(fabrics, policy) for policy in policies]
+        whoever = worst(item for item in closed if item is not None) if None not in closed else None
+        for target, users in fabrics.together(adapter, source).items() if policies else ():
+            outcome = whoever or worst(
+                known or _seen(fabrics, adapter, policy, (source, target), users)
+                for policy, known in zip(policies, closed, strict=True)
+            )
+            found.setdefault(target, []).append(outcome)
     return {target: worst(values) for target, values in found.items()}
 
 
-def _seen(
-    fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Mapping[str, Use]
-) -> Outcome:
+def _closed(fabrics: Fabrics, policy: Manifest) -> Outcome | None:
+    """Return what is known of the devices of a policy whoever has them; None where it differs."""
     view = fabrics.view
-    mode, step = fabrics.rdma_mode(policy)
+    mode, _ = fabrics.rdma_mode(policy)
     if mode == "exclusive":
         return Outcome.safe("RDMA devices belong to one network namespace each: rdmaMode is exclusive")
     if view.signed(WHOLE_SERVERS) is True:
@@ -57,6 +60,14 @@ def _seen(
         return Outcome.safe("RDMA devices belong to one network namespace each: signed")
     if not mode and signed is None:
         return Outcome.open(view.missing(MODE))
+    return None
+
+
+def _seen(
+    fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Mapping[str, Use]
+) -> Outcome:
+    _, step = fabrics.rdma_mode(policy)
+    signed = fabrics.view.declared.fact(MODE)
     shown = step or lacking("RDMA devices show in every network namespace", f"{MODE} is signed as {signed}")
     steps = (Step("RDMA devices", policy.key, ("spec", "isRdma")), shown)
     summary = f"pods of {pair[0]} see the RDMA devices of {pair[1]} made as {adapter.name} on the same node"
