@@ -9,11 +9,10 @@ from tenantry.fair.replay.kernel.memory import (
     CYCLE,
     DIVIDED,
     DOWNWARDS,
-    FIRST_QUEUE,
     HIGHEST,
     K_VALUE,
     NONE,
-    QUEUE,
+    PARENTS,
     QUEUE_ABLE,
     QUEUE_ALLOCATED,
     QUEUE_ASKED,
@@ -69,13 +68,12 @@ def share_out(m: Ints, f: Floats) -> None:
     if m[UNEVEN] == 0:
         return
     m[UNEVEN] = 0
-    queues = (m[ROOT] - m[FIRST_QUEUE]) // QUEUE + 1
-    for place in range(m[DOWNWARDS], m[DOWNWARDS] + queues):
+    for place in range(m[DOWNWARDS], m[DOWNWARDS] + m[PARENTS]):
         parent = m[place]
         first = m[parent + QUEUE_CHILDREN]
         last = first + m[parent + QUEUE_CHILD_COUNT]
         total = float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR]
-        if first == last or (f[parent + QUEUE_SPLIT] == total and is_even(m, first, last)):
+        if f[parent + QUEUE_SPLIT] == total and is_even(m, first, last):
             continue
         f[parent + QUEUE_SPLIT] = total
         divide_gpus(m, f, first, last, total)
@@ -112,7 +110,7 @@ def satisfied(m: Ints, f: Floats, queue: int) -> bool:
 
 def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None:
     """Split GPUs among sibling queues: quotas, then whole units by priority and weight, then single remainders."""
-    left, spare, plain = total, total, True
+    left, spare, plain, lacking, lacks = total, total, True, NONE, 0
     for child in range(first, last):
         queue = m[child]
         m[queue + QUEUE_DIVIDED_FOR] = m[queue + QUEUE_ASKED]
@@ -123,13 +121,19 @@ def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None
         left -= amount
         spare -= wanted
         plain = plain and amount == floor(amount) and wanted == floor(wanted)
-        plain = plain and (amount == wanted or f[queue + QUEUE_WEIGHT] > 0)
+        if amount < wanted:
+            lacking, lacks = queue, lacks + 1
+            plain = plain and f[queue + QUEUE_WEIGHT] > 0
     if left <= 0:
         return
     if plain and spare >= 1:
         # Rounds would go on until everybody has all it asks for: in each one somebody lacks less than it is offered.
         for child in range(first, last):
             f[m[child] + QUEUE_FAIR] = requestable(m, f, m[child])
+        return
+    if plain and lacks == 1 and left == floor(left):
+        # All that is left is offered to the only one that lacks anything.
+        f[lacking + QUEUE_FAIR] += min(left, requestable(m, f, lacking) - f[lacking + QUEUE_FAIR])
         return
     priority = next_priority(m, first, last, HIGHEST)
     while priority != -HIGHEST:
