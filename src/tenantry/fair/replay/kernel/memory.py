@@ -131,8 +131,11 @@ SCALARS = WALKS + 3 * WALK
 QUEUE = QUEUE_WALKS + 3 * WALK
 
 # In ``f``: quota, limit and weight; what it is due; what it may hold by right; remainder of its share, -1 for none;
-# weight in a round of sharing; what was last divided among those below. The scalars of ``f`` come before all queues.
-QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT = range(8)
+# weight in a round of sharing; what was last divided among those below; what it asks for within its limit. The scalars
+# of ``f`` come before all queues.
+QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT, QUEUE_WANTED = (
+    range(9)
+)
 SATURATION, K_VALUE = 0, 1
 
 # --- jobs and their pods ----------------------------------------------------------------------------------------------
