@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 DATA := $(or $(TENANTRY_SHARED),../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format layers docs bench lock clean
+.PHONY: help setup demo test testbed e2e check format layers docs bench lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## Make .venv and install everything
 
@@ -23,6 +23,12 @@ $(STAMP): pyproject.toml requirements/dev.txt $(wildcard hatch_build.py)
 
 test: $(STAMP)  ## Run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+testbed: $(STAMP)  ## Build a Kubernetes control plane for make e2e (Go needed; minutes, once)
+	$(BIN)/python -m testbed build
+
+e2e: $(STAMP)  ## Hold what is said of Kubernetes against a real control plane
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m e2e tests/e2e --counts benchmarks/results/testbed.json
 
 check: $(STAMP)  ## Format, lint, types, layers, tests
 	$(BIN)/ruff format --check .

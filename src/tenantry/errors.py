@@ -10,6 +10,7 @@ done:
     │   ├── SnapshotError         a snapshot of a cluster has problems; carries all of them
     │   └── YamlError             text that is not the YAML the Kubernetes API server reads; carries line and column
     ├── TreeError                 exit 1: a tree could not be written; the old one is untouched
+    ├── GitError                  exit 1: the git command is missing, too old, or failed; the repository is as before
     └── MissingExtra              exit 1: an optional dependency is needed; names the extra
 
 Library exceptions are translated at the adapter that meets them and chained. All of them can cross processes.
@@ -59,15 +60,16 @@ class SpecError(InputError):
 
     Attributes:
         problems: every problem found, in file and line order.
+        where: which of several specs it is, for example ``at main (1a2b3c4)``; empty when there is one only.
     """
 
-    def __init__(self, problems: Sequence[SpecProblem]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, problems: Sequence[SpecProblem], where: str = "") -> None:
+        self.problems, self.where = tuple(problems), where
         count = len(self.problems)
-        super().__init__(f"the spec has {count} problem{'s' if count != 1 else ''}")
+        super().__init__(f"the spec{where and ' ' + where} has {count} problem{'s' if count != 1 else ''}")
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[object, ...]]:
-        return SpecError, (self.problems,)
+        return SpecError, (self.problems, self.where)
 
 
 class SnapshotError(InputError):
@@ -104,6 +106,10 @@ class YamlError(InputError):
 
 class TreeError(TenantryError):
     """A tree could not be written. The tree that was there before is untouched."""
+
+
+class GitError(TenantryError):
+    """The git command is missing, too old, or failed. The repository is as it was before."""
 
 
 class MissingExtra(TenantryError):  # noqa: N818 - reads as what it says

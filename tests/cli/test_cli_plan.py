@@ -86,6 +86,16 @@ def test_a_side_that_does_not_compile_gives_its_problems(
     assert "Traceback" not in err
 
 
+def test_what_is_unknown_on_both_sides_is_told(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    edit(sides[1], "guaranteed: 8, limit: 16", "guaranteed: 8, limit: 24")
+    _, out = call(capsys, *sides, "-o", "json", "--today", "2026-06-01")
+    data = json.loads(out)
+    assert data["summary"].endswith("isolation unchanged")
+    # The example signs no facts at all, that API access is logged (A7) among them.
+    (note,) = [note for note in data["notes"] if note.startswith("isolation is unknown before and after in")]
+    assert " channels (A7, " in note
+
+
 def test_a_signed_fact_that_goes_leaves_isolation_unknown(
     sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,14 +127,16 @@ def test_every_output_can_be_read(sides: tuple[Path, Path], tmp_path: Path, caps
     code, _ = call(capsys, *sides, "--no-verify", *(f"-o{form}={file}" for form, file in files.items()))
     assert code == 3
     data = json.loads(files["json"].read_text("utf-8"))
-    assert data["formatVersion"] == "1.0"
+    assert data["formatVersion"] == "1.1"
     # Ten nodes, one at a time (maxParallelUpgrades), 15 minutes each: 4 of p5 and 6 of l4.
     assert data["minutes"] == 150
     assert [(step["pool"], step["start"], step["minutes"]) for step in data["rollout"]] == [
         ("l4", 0, 90),
         ("p5", 90, 60),
     ]
-    assert files["md"].read_text("utf-8").startswith("**cloud-burst: 10 nodes reload their GPU driver")
+    comment = files["md"].read_text("utf-8").splitlines()
+    assert comment[0].startswith("<!-- tenantry-plan spec=")
+    assert comment[2].startswith("**cloud-burst: 10 nodes reload their GPU driver")
     page = files["html"].read_text("utf-8")
     assert "<svg" in page
     assert "http://" not in page
@@ -141,6 +153,26 @@ def test_the_difference_of_objects_is_shown_on_demand(
     edit(sides[1], "guaranteed: 16, limit: 32", "guaranteed: 8, limit: 32")
     assert "ClusterQueue" not in call(capsys, *sides, "--no-verify")[1]
     assert "~ ClusterQueue" in call(capsys, *sides, "--no-verify", "--diff")[1]
+
+
+def test_a_trace_is_replayed_on_both_sides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("old", "new"):
+        shutil.copytree(example("dell-ai-factory-h200") / "base", tmp_path / name)
+    edit(tmp_path / "new", "guaranteed: 16, limit: 32", "guaranteed: 16, limit: 16", "tenants/vision.yaml")
+    trace = tmp_path / "jobs.csv"
+    jobs = "".join(f"{name},vision,0,{duration},2,8,50,completed\n" for name, duration in (("a", 600), ("b", 600)))
+    trace.write_text(f"name,tenant,submit,duration,pods,gpus,priority,outcome\n{jobs}", "utf-8")
+    code, out = call(capsys, tmp_path / "old", tmp_path / "new", "--no-verify", "--trace", trace, "-o", "json")
+    assert code == 2
+    (told,) = [item for item in json.loads(out)["effects"] if item["rule"] == "EFFECT-WAITS"]
+    assert told["subject"] == "tenant vision"
+    # Two jobs of 2 x 8 GPUs. Under a limit of 32 both start at once; under 16 one waits the 600 s that the other runs,
+    # and is seen in the cycle after that.
+    assert "the same 2 jobs in training" in told["message"]
+    assert "longest 0 s -> 10 min, evictions 0 -> 0, never started 0 -> 0" in told["message"]
+    trace.write_text("name,tenant\n", "utf-8")
+    assert call(capsys, tmp_path / "old", tmp_path / "new", "--no-verify", "--trace", trace)[0] == 4
+    assert call(capsys, tmp_path / "old", tmp_path / "new", "--no-verify", "--trace", tmp_path / "gone")[0] == 4
 
 
 def test_a_file_that_is_no_spec_is_bad_input(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

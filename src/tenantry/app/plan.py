@@ -10,30 +10,40 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tenantry import __version__
+from tenantry.app.plan_places import read_place
 from tenantry.app.spec import load
 from tenantry.app.tenancy import spec_tenancy
 from tenantry.app.verify import Question, Subject, verify_subject
 from tenantry.catalog.changes import step_minutes
 from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
+from tenantry.errors import InputError
 from tenantry.exec.pool import cores, spread
+from tenantry.io.digest import digest
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
 from tenantry.model.snapshot import Snapshot
 from tenantry.plan import Side, plan
+from tenantry.plan.inputs import FileInput, Inputs, SideInput
 from tenantry.plan.side import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tenantry.app.plan_places import Compared
     from tenantry.app.spec import CheckedSpec
     from tenantry.compile.compiler import Compilation
     from tenantry.model.claim import Claim
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
+    from tenantry.plan.live import Live
+
+
+NOT_VERIFIED = "isolation was not compared (--no-verify)"
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class PlanQuestion:
         verify: whether isolation is compared.
         fit: whether work that can run is compared.
         trace: jobs to replay on both sides; None for none.
+        snapshot: what a cluster held, to say what the change meets; None for none.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
     """
 
@@ -51,6 +62,7 @@ class PlanQuestion:
     fit: bool = True
     today: date | None = None
     trace: Path | None = None
+    snapshot: Path | None = None
 
 
 def plan_folders(
@@ -77,6 +89,60 @@ def plan_folders(
     return plan_specs(load(old, environment), load(new, environment), str(old), str(new), question, progress=progress)
 
 
+def plan_compared(
+    sides: Compared,
+    environment: str = "",
+    question: PlanQuestion = PlanQuestion(),
+    *,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Say what going from one folder or revision to another does; a spec that is on one side only comes or goes.
+
+    Raises:
+        SpecError: with every problem of the side that does not compile, the old one first.
+        InputError: if a side cannot be read, or neither has a spec.
+    """
+    old, new = sides.old, sides.new
+    was, now = read_place(old, environment), read_place(new, environment)
+    if was is not None and now is not None:
+        made = plan_specs(was, now, old.label, new.label, question, notes=sides.notes, progress=progress)
+    else:
+        there, came = now or was, was is None
+        if there is None:
+            if environment:
+                for place in (new, old):
+                    read_place(place, "", required=True)
+                    read_place(place, environment, required=True)
+            raise InputError(f"there is no spec {new.path}, neither {old.where} nor {new.where}")
+        said = f"there is no such spec {(old if came else new).where}: everything is {'added' if came else 'removed'}"
+        labels = old.label, new.label
+        made = plan_one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
+    return replace(made, inputs=_inputs(sides, (was, now), question))
+
+
+def _inputs(sides: Compared, specs: tuple[CheckedSpec | None, CheckedSpec | None], question: PlanQuestion) -> Inputs:
+    repository = sides.new.repository is not None
+    read = [
+        SideInput(place.commit.hash if place.commit else "", tuple(checked.loaded.digests().items()) if checked else ())
+        for place, checked in zip((sides.old, sides.new), specs, strict=True)
+    ]
+    files = [
+        FileInput(role, str(place), digest(place))
+        for role, place in (("trace", question.trace), ("snapshot", question.snapshot))
+        if place is not None
+    ]
+    return Inputs(
+        tool=__version__,
+        asked=sides.asked,
+        spec=sides.new.path if repository else str(sides.new.folder),
+        repository=repository,
+        day=(question.today or date.today()).isoformat() if question.verify else "",
+        old=read[0],
+        new=read[1],
+        files=tuple(files),
+    )
+
+
 def plan_specs(
     old: CheckedSpec,
     new: CheckedSpec,
@@ -84,6 +150,7 @@ def plan_specs(
     after: str,
     question: PlanQuestion = PlanQuestion(),
     *,
+    notes: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Say what going from one spec to another does; ``before`` and ``after`` are the names of the sides."""
@@ -91,12 +158,12 @@ def plan_specs(
     was = compile_cluster(old.cluster)
     now = was if old.spec == new.spec else compile_cluster(new.cluster)
     left, right = _side(old, was, before), _side(new, now, after)
-    notes = []
+    said = list(notes)
     if question.verify:
         progress("verifying both sides")
         left, right = _verified(left, right, old.spec, new.spec, question.today or date.today())
     else:
-        notes.append("isolation was not compared (--no-verify)")
+        said.append(NOT_VERIFIED)
     if question.fit:
         progress("deciding what fits on both sides")
         left = _fitted(left, old.cluster)
@@ -108,7 +175,50 @@ def plan_specs(
         progress("replaying the trace on both sides")
         waits = both_waits(old.cluster, new.cluster, question.trace)
         left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
-    return plan(left, right, notes=notes)
+    return plan(left, right, notes=said, there=_there(question, left, right))
+
+
+def plan_one_sided(
+    there: CheckedSpec,
+    labels: tuple[str, str],
+    question: PlanQuestion,
+    *,
+    came: bool,
+    notes: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Say what a spec brings that is on the new side only, or takes away that is on the old side only."""
+    progress("compiling")
+    said = list(notes)
+    side = _side(there, compile_cluster(there.cluster), labels[came])
+    if question.verify:
+        progress("verifying")
+        asked = Question(fixes=False, today=question.today or date.today())
+        side = replace(side, claims=_claims(((_subject(side, there.spec),), asked), 0))
+    else:
+        said.append(NOT_VERIFIED)
+    if question.fit:
+        side = _fitted(side, there.cluster)
+    if question.trace is not None:
+        said.append("the trace was not replayed: there is one side only")
+    empty = Side(
+        labels[not came],
+        replace(side.cluster, pools=(), fabrics=(), tenants=(), operators={}, resources=()),
+        side.components,
+        (),
+        claims=() if question.verify else None,
+        absent=True,
+    )
+    sides = (empty, side) if came else (side, empty)
+    return plan(*sides, notes=said, there=_there(question, side))
+
+
+def _there(question: PlanQuestion, *sides: Side) -> Live | None:
+    if question.snapshot is None:
+        return None
+    from tenantry.app.plan_live import read_live
+
+    return read_live(question.snapshot, [side.cluster for side in sides])
 
 
 def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:
@@ -158,4 +268,4 @@ def _fitted(side: Side, cluster: Cluster) -> Side:
     return replace(side, work=work, held={(row.pool, row.resource): row.held for row in tables.pools})
 
 
-__all__ = ["PlanQuestion", "plan_folders", "plan_specs", "step_minutes"]
+__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_one_sided", "plan_specs", "step_minutes"]

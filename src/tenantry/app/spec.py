@@ -9,12 +9,13 @@ from tenantry.compile.checks import check
 from tenantry.compile.resolve import resolve
 from tenantry.errors import SpecError
 from tenantry.io.spec_folder import load_spec
+from tenantry.io.walk import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from tenantry.io.spec_folder import Layer
+    from tenantry.io.spec_folder import Layer, Named
     from tenantry.io.spec_places import LoadedSpec
     from tenantry.model.cluster import Cluster
     from tenantry.model.problem import SpecProblem
@@ -43,6 +44,8 @@ def load(
     environment: str = "",
     layers: Sequence[Layer] = (),
     tolerated: Callable[[SpecProblem], bool] = lambda _: False,
+    *,
+    named: Named = shown,
 ) -> CheckedSpec:
     """Read a spec and prove that nothing is wrong with it.
 
@@ -51,12 +54,13 @@ def load(
         environment: overlay below ``environments/``; empty for none.
         layers: what is laid over both, in that order.
         tolerated: tells the problems that the caller can live with, as it is about to solve them.
+        named: gives the name of a file or folder in messages and places.
 
     Raises:
         SpecError: with every problem, each at its file, line and column.
         InputError: if the folder cannot be read at all.
     """
-    loaded = load_spec(folder, environment, layers)
+    loaded = load_spec(folder, environment, layers, named=named)
     cluster, problems = resolve(loaded.spec)
     problems += check(cluster)
     lasting = [problem for problem in problems if not tolerated(problem)]

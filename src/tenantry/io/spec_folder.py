@@ -7,6 +7,7 @@ Either all YAML files below a folder are the spec, or those below ``base`` are, 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,22 +37,25 @@ _PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 
 Layer = Path | Values
 """What may be laid over a spec: a file of documents, as those of an environment are, or single values."""
+Named = Callable[[Path], str]
+"""Gives the name that people know a file or folder by."""
 
 
-def load_spec(folder: Path, environment: str = "", layers: Sequence[Layer] = ()) -> LoadedSpec:
+def load_spec(folder: Path, environment: str = "", layers: Sequence[Layer] = (), *, named: Named = shown) -> LoadedSpec:
     """Load the spec below a folder.
 
     Args:
         folder: folder of YAML files, or a single YAML file.
         environment: name of a folder below ``environments``; empty for the base alone.
         layers: what is laid over that, in that order.
+        named: gives the name of a file or folder in messages and places.
 
     Raises:
         InputError: if there is no such folder, environment or layer, or one holds no document.
         SpecError: with every problem of every document, in file and line order.
     """
-    loader = _Loader(folder)
-    base, overlay = _layers(folder, environment)
+    loader = _Loader(folder, named)
+    base, overlay = _layers(folder, environment, named)
     loader.read(base, overlay)
     for layer in layers:
         if isinstance(layer, Values):
@@ -82,37 +86,37 @@ def load_parts(paths: Sequence[Path], kinds: Sequence[str]) -> tuple[Document, .
     return loader.finish_parts()
 
 
-def _check_there(path: Path) -> None:
+def _check_there(path: Path, named: Named = shown) -> None:
     try:
         path.stat()
     except OSError as error:
-        raise InputError(f"{shown(path)}: {os_reason(error)}") from error
+        raise InputError(f"{named(path)}: {os_reason(error)}") from error
 
 
-def _layers(folder: Path, environment: str) -> tuple[list[Path], list[Path]]:
+def _layers(folder: Path, environment: str, named: Named) -> tuple[list[Path], list[Path]]:
     """Return the roots of the base and of the overlay."""
-    _check_there(folder)
+    _check_there(folder, named)
     if not folder.is_dir():
         if environment:
-            raise InputError(f"{shown(folder)} is a single file, so it has no environment {environment!r}")
+            raise InputError(f"{named(folder)} is a single file, so it has no environment {environment!r}")
         return [folder], []
     base = folder / BASE
     if not environment:
         return [base if base.is_dir() else folder], []
     root = folder / ENVIRONMENTS
-    names = [entry.name for entry in _entries(root) if entry.is_dir()] if root.is_dir() else []
+    names = [entry.name for entry in _entries(root, named) if entry.is_dir()] if root.is_dir() else []
     if environment not in names:
         hint = did_you_mean(environment, names)
-        known = f"there are {', '.join(names)}" if names else f"there is no folder {shown(root)}"
-        raise InputError(f"{shown(folder)} has no environment {environment!r}; {known}{hint}")
+        known = f"there are {', '.join(names)}" if names else f"there is no folder {named(root)}"
+        raise InputError(f"{named(folder)} has no environment {environment!r}; {known}{hint}")
     return [base if base.is_dir() else folder], [root / environment]
 
 
 class _Loader:
     """Collects documents and problems."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, named: Named = shown) -> None:
+        self.folder, self.named = folder, named
         self.places = Places()
         self.problems: list[SpecProblem] = []
         # A file or document that could not be read may be the one that seems to be missing.
@@ -123,7 +127,7 @@ class _Loader:
         for number in self._sources(base, base_only=True):
             self._take(number, overlay=False)
         if not self.places.sources and not self.incomplete:
-            where = shown(base[0])
+            where = self.named(base[0])
             raise InputError(f"{where} holds no spec: no document in any file that ends in {' or '.join(SUFFIXES)}")
         fresh: dict[tuple[str, str], int] = {}
         for number in self._sources(overlay, base_only=False):
@@ -132,11 +136,11 @@ class _Loader:
 
     def lay_over(self, path: Path) -> None:
         """Lay the documents of a file over those there are."""
-        _check_there(path)
+        _check_there(path, self.named)
         before = len(self.problems)
         numbers = self._sources([path], base_only=False)
         if not numbers and len(self.problems) == before:
-            raise InputError(f"{shown(path)} holds no document to lay over the spec")
+            raise InputError(f"{self.named(path)} holds no document to lay over the spec")
         fresh: dict[tuple[str, str], int] = {}
         for number in numbers:
             self._take(number, overlay=True, fresh=fresh)
@@ -193,7 +197,7 @@ class _Loader:
             waivers=tuple(item for item in documents if isinstance(item, Waiver)),
             environment=environment,
         )
-        return LoadedSpec(spec, shown(self.folder), self.places)
+        return LoadedSpec(spec, self.named(self.folder), self.places)
 
     def _raise_problems(self) -> None:
         if self.problems:
@@ -211,14 +215,14 @@ class _Loader:
             else:
                 walk.add_file(root)
         for problem in walk.problems:
-            self._file_problem(shown(problem.path), f"{shown(problem.path)} {problem.reason}")
+            self._file_problem(self.named(problem.path), f"{self.named(problem.path)} {problem.reason}")
         first = len(self.places.sources)
         for path in walk.files:
             self._read_file(path)
         return list(range(first, len(self.places.sources)))
 
     def _read_file(self, path: Path) -> None:
-        file = shown(path)
+        file = self.named(path)
         try:
             text = read_file(path, LIMITS)
             documents = load_documents(text, file, limits=LIMITS)
@@ -235,16 +239,16 @@ class _Loader:
         """Report spec documents that lie beside ``base``, where nothing reads them."""
         if base.name != BASE or base.parent != self.folder:
             return
-        for path in _entries(self.folder):
+        for path in _entries(self.folder, self.named):
             if _wanted(path.name) and not path.name.startswith(".") and path.is_file():
                 try:
                     used = API_VERSION.encode() in read_file(path, LIMITS)
                 except InputError:
                     used = False
                 if used:
-                    reason = f"{shown(path)} lies beside the folder {BASE!r} and is not read"
+                    reason = f"{self.named(path)} lies beside the folder {BASE!r} and is not read"
                     expected = f"spec documents in {BASE}/ or {ENVIRONMENTS}/<name>/"
-                    self._file_problem(shown(path), reason, expected=expected)
+                    self._file_problem(self.named(path), reason, expected=expected)
 
     # Documents -------------------------------------------------------------------------------------------------------
 
@@ -374,7 +378,7 @@ class _Loader:
                 subject = Subject(kind, "")
                 message = f"the spec has no {kind} document; it needs exactly one"
                 self.problems.append(
-                    SpecProblem(subject, (), message, location=Location(shown(self.folder)), rule="SPEC-COUNT")
+                    SpecProblem(subject, (), message, location=Location(self.named(self.folder)), rule="SPEC-COUNT")
                 )
             for key in keys[1:]:
                 other = self.places.locate(*keys[0], ("metadata", "name"))
@@ -424,11 +428,11 @@ def _shortened(written: str) -> str:
     return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 1] + "…"
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path, named: Named) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{shown(folder)} cannot be read: {os_reason(error)}") from error
+        raise InputError(f"{named(folder)} cannot be read: {os_reason(error)}") from error
 
 
 def _wanted(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +58,18 @@ class LoadedSpec:
         that is no document of the spec the folder is returned.
         """
         return self._places.locate(subject.kind, subject.name, path) or Location(self.folder)
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the content of every document by its kind and name, sorted.
+
+        Two documents that differ in comments, in the order of fields or in files have the same.
+        """
+        found = {str(Subject(*key)): _digest(merged.body) for key, merged in self._places.merged.items()}
+        return dict(sorted(found.items()))
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(slots=True)

@@ -118,7 +118,7 @@ class SpecChange(NamedTuple):
 
 def spec_changes(old: Side, new: Side) -> tuple[SpecChange, ...]:
     """Return every field of the spec that differs, by document and path."""
-    was, now = _documents(old.cluster.spec), _documents(new.cluster.spec)
+    was, now = (({} if side.absent else _documents(side.cluster.spec)) for side in (old, new))
     found = []
     for kind, name in sorted({*was, *now}):
         before, after = was.get((kind, name)), now.get((kind, name))

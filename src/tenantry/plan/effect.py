@@ -5,11 +5,12 @@ Everything here is frozen, compares by value and holds plain data, so that a pla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from tenantry.model.problem import Location
+from tenantry.plan.inputs import Inputs
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import ManifestKey
@@ -307,6 +308,7 @@ class Plan:
         summary: the one line that says it all.
         verified: whether isolation of both sides was compared.
         notes: what was left out or taken for granted, a sentence each.
+        inputs: what it was made from.
     """
 
     name: str
@@ -321,6 +323,7 @@ class Plan:
     summary: str = ""
     verified: bool = True
     notes: tuple[str, ...] = ()
+    inputs: Inputs = field(default_factory=Inputs)
 
     @property
     def worst(self) -> Level | None:

@@ -76,6 +76,7 @@ class Side:
         held: whether all guarantees of a pool are held, by (pool, extended resource); None when fit did not run.
         waits: what a replay gave by (tenant, pool); None without a trace.
         locate: file and line of a part of a document.
+        absent: whether there is no spec on this side; its cluster is the other one's without pools and tenants.
     """
 
     label: str
@@ -88,6 +89,7 @@ class Side:
     held: Mapping[tuple[str, str], Verdict] | None = None
     waits: Mapping[tuple[str, str], Waits] | None = None
     locate: Callable[[Subject, DocPath], Location] = field(default=_nowhere)
+    absent: bool = False
 
     @cached_property
     def objects(self) -> dict[tuple[str, str, str, str], tuple[str, ManifestKey, Body]]:

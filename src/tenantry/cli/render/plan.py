@@ -1,4 +1,4 @@
-"""A plan as text and Markdown: the summary first, effects by area, the roll-out, what differs in the tree last."""
+"""A plan as text: the summary first, effects by area, the roll-out, what differs in the tree last."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.plan.effect import Area, Level, Return
+from tenantry.plan.rollout import IN_A_WINDOW
 from tenantry.plan.summary import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tenantry.plan import Effect, Plan
     from tenantry.plan.effect import Cause, Touched
@@ -55,7 +56,7 @@ def _effect(effect: Effect) -> list[str]:
         lines += paragraph(cause_words(cause), indent="      ", hang="  ")
     if len(effect.causes) > MOST_CAUSES:
         lines.append(f"      and {len(effect.causes) - MOST_CAUSES} more fields")
-    lines += paragraph("; ".join(_facts(effect)), indent="      ", hang="  ")
+    lines += paragraph("; ".join(effect_facts(effect)), indent="      ", hang="  ")
     for detail in effect.details:
         lines += paragraph(detail, indent="        ", hang="  ")
     return lines
@@ -66,7 +67,8 @@ def cause_words(cause: Cause) -> str:
     return f"{cause.location.file}:{cause.location.line}  {cause.words()}"
 
 
-def _facts(effect: Effect) -> Iterator[str]:
+def effect_facts(effect: Effect) -> Iterator[str]:
+    """Yield what else is said about an effect: tenants, how well it is known, the way back, its rule."""
     if effect.tenants and effect.area is not Area.ISOLATION and not effect.subject.startswith("tenant "):
         yield f"tenants: {', '.join(effect.tenants)}"
     if effect.certainty.value != "certain":
@@ -79,7 +81,7 @@ def _facts(effect: Effect) -> Iterator[str]:
 def _rollout(plan: Plan) -> list[str]:
     if not plan.applications:
         return []
-    lines = ["", f"roll-out ({_length(plan)})"]
+    lines = ["", *paragraph(f"roll-out ({rollout_length(plan)})", hang="  ")]
     if plan.steps:
         rows = [
             (
@@ -100,10 +102,13 @@ def _rollout(plan: Plan) -> list[str]:
     return lines
 
 
-def _length(plan: Plan) -> str:
+def rollout_length(plan: Plan) -> str:
+    """Say how long the roll-out takes on nodes."""
     if not plan.steps:
         return "no node is disturbed"
-    return f"about {duration(plan.minutes)} on nodes, assumed minutes; change windows and people not counted"
+    windows = any(IN_A_WINDOW in item.waits for item in plan.applications)
+    begin = "from the opening of a change window, people not counted" if windows else "people not counted"
+    return f"about {duration(plan.minutes)} on nodes, assumed minutes; {begin}"
 
 
 def _collapsed(plan: Plan) -> list[str]:
@@ -132,54 +137,3 @@ def _value(value: object) -> str:
         return "unset"
     said = json.dumps(value, ensure_ascii=False, sort_keys=True)
     return said if len(said) <= 120 else said[:117] + "..."
-
-
-def markdown(plan: Plan) -> str:
-    """Write the plan as Markdown: the summary, a table per area, what differs collapsed below."""
-    lines = [f"**{_cell(headline(plan))}**", ""]
-    for area in Area:
-        there = [effect for effect in plan.of(area) if effect.level > Level.NOTE]
-        if there:
-            lines += [f"### {area.value}", "", "| | who | what | why |", "|---|---|---|---|"]
-            lines += [_row(effect) for effect in there]
-            lines.append("")
-    notes = [effect for effect in plan.effects if effect.level is Level.NOTE]
-    if notes:
-        lines += _folded("nobody notices", [f"- {_cell(item.subject)}: {_cell(item.message)}" for item in notes])
-    if plan.steps:
-        lines += [f"### roll-out: {_length(plan)}", "", "| after | takes | Application | node pool | what | nodes |"]
-        lines.append("|---:|---:|---|---|---|---:|")
-        lines += [
-            f"| {duration(step.start)} | {duration(step.minutes)} | {step.component} | {step.action.pool} | "
-            f"{step.action.action.value}, {step.action.at_once} at once | {step.action.nodes} |"
-            for step in plan.steps
-        ]
-        lines.append("")
-    waiting = [f"- {item.name}: {_cell(item.waits)}" for item in plan.applications if item.waits]
-    lines += [*waiting, ""] if waiting else []
-    lines += [f"- {_cell(note)}" for note in plan.notes]
-    if plan.objects:
-        rows = []
-        for item in plan.objects:
-            rows.append(f"{item.mark.value} {item.key}")
-            rows += [f"    {field_words(field)}" for field in item.fields]
-        fence = "```"
-        body = [fence, *(row.replace(fence, "'''") for row in rows), fence]
-        lines += ["", *_folded(f"{len(plan.objects)} objects of the tree differ", body)]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _folded(title: str, lines: Iterable[str]) -> list[str]:
-    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>", ""]
-
-
-def _row(effect: Effect) -> str:
-    why = "; ".join(f"`{cause.location.file}:{cause.location.line}` {cause.words()}" for cause in effect.causes[:3])
-    if len(effect.causes) > MOST_CAUSES:
-        why += f"; and {len(effect.causes) - MOST_CAUSES} more"
-    what = "; ".join((effect.message, *_facts(effect)))
-    return f"| {effect.mark.value} | {_cell(effect.subject)} | {_cell(what)} | {_cell(why)} |"
-
-
-def _cell(said: str) -> str:
-    return said.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -39,12 +39,13 @@ def _coloured() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
-def print_problems(problems: Sequence[SpecProblem], outcome: str = "nothing was written") -> None:
-    """Print every problem, their number and what follows to standard error."""
+def print_problems(problems: Sequence[SpecProblem], outcome: str = "nothing was written", *, where: str = "") -> None:
+    """Print every problem, their number and what follows to standard error; ``where`` tells one of several specs."""
     for problem in problems:
         first, *rest = problem_lines(problem)
         click.secho(f"error: {first}", fg="red", err=True, color=_coloured())
         for line in rest:
             click.echo(line, err=True)
     count = len(problems)
-    click.echo(f"{count} problem{'s' if count != 1 else ''}; {outcome}", err=True)
+    of = f" in the spec {where}" if where else ""
+    click.echo(f"{count} problem{'s' if count != 1 else ''}{of}; {outcome}", err=True)

@@ -113,7 +113,7 @@ class Guard:
         constraints: dict[str, object] = {"matchPolicy": "Equivalent"}
         if not self.everywhere:
             constraints["namespaceSelector"] = {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]}
-        constraints["resourceRules"] = [_rule(rule) for rule in self.rules]
+        constraints["resourceRules"] = [_rule(rule, everywhere=self.everywhere) for rule in self.rules]
         variables = [{"name": name, "expression": expression} for name, expression in self.all_variables()]
         policy = manifest(
             API_VERSION,
@@ -137,12 +137,15 @@ class Guard:
         return policy, binding
 
 
-def _rule(rule: Rule) -> dict[str, object]:
+def _rule(rule: Rule, *, everywhere: bool) -> dict[str, object]:
+    # A namespace selector takes every object that lies in no namespace: without a scope a rule for all resources would
+    # keep labels off nodes.
     return {
         "apiGroups": [rule.group],
         "apiVersions": list(rule.versions),
         "operations": list(rule.operations),
         "resources": list(rule.resources),
+        **({} if everywhere else {"scope": "Namespaced"}),
     }
 
 
