@@ -227,12 +227,30 @@ def _reaches(
     yield from (("", item) for item in _own_namespaces(view, delivery, tenant, use))
 
 
+def _one(pattern: str, usual: str) -> str:
+    """Return something a pattern of a project takes in: itself, or what is usual where it holds a star."""
+    return usual if "*" in pattern or not pattern else pattern
+
+
+def _destination(project: Project) -> Body:
+    """Return the first place a project may deploy to as an Application names it."""
+    place = next((item for item in project.destinations if not item.namespace.startswith("!")), None)
+    namespace = _one(place.namespace if place else "", "default")
+    if place is not None and place.name and not place.server:
+        return {"name": _one(place.name, "in-cluster"), "namespace": namespace}
+    return {"server": _one(place.server if place else "", "https://kubernetes.default.svc"), "namespace": namespace}
+
+
 def _broken(tenant: TenantIdentity, project: Project, steps: tuple[Step, ...], what: str, fix: str) -> Outcome:
     manifest = {
         "apiVersion": f"{GROUP}/v1alpha1",
         "kind": "Application",
         "metadata": {"name": "probe", "namespace": project.manifest.key.namespace},
-        "spec": {"project": project.name, "source": {"repoURL": project.sources[0], "path": "."}},
+        "spec": {
+            "project": project.name,
+            "source": {"repoURL": _one(project.sources[0], "https://git.example.com/probe.git"), "path": "."},
+            "destination": _destination(project),
+        },
     }
     summary = f"{tenant.name} may have Argo CD deploy {what} through project {project.name}"
     if project.manifest.location == BUILT_IN:
