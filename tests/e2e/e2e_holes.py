@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from tenantry.model.claim import Claim
-from tenantry.model.manifest import key_of
+from tenantry.model.quantity import parse_quantity
 from testbed.api import Answer, Api
 from testbed.control_plane import Cluster
 from testbed.errors import TestbedError
@@ -28,6 +28,8 @@ NEEDS: dict[str, str] = {
     "C3": "reading metrics needs the monitoring stack",
 }
 """Channels whose use cannot be shown here, with what it needs."""
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 ARGO = "what Argo CD's own accounts may do needs its API server"
 """Of D1 and D2, where the witness is a line of Argo CD's own rules."""
@@ -215,6 +217,12 @@ def _starve(attacker: Attacker, claim: Claim) -> bool:
         pod["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node["metadata"]["name"]}
         made.append(pod)
     try:
+        # More than all nodes have: what is bounded at all refuses that.
+        without_bound = named(base, f"more-than-all-{claim.source}")
+        without_bound["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100k"}, "limits": {"cpu": "100k"}}
+        if not attacker.create(without_bound).ok:
+            return False
+        attacker.cluster.api.delete(attacker.placed(without_bound))
         if not all(attacker.runs(pod) for pod in made):
             return False
         waiting = _small(attacker.target, f"waits-for-{claim.source}")
@@ -237,29 +245,31 @@ def _preempt(attacker: Attacker, claim: Claim) -> bool:
     pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
     created = attacker.cluster.api.create(victim)
     try:
-        if created.ok and not attacker.running(created.body):
-            return False
-        if not attacker.create(pod).ok:
-            return False
-        return attacker.seen(
-            lambda: attacker.cluster.api.get("v1", "Pod", victim["metadata"]["name"], attacker.target) is None
-        )
+        ran = created.ok and attacker.running(created.body)
+        taken = attacker.create(pod).ok
+        return ran and taken and attacker.seen(lambda: _gone(attacker.cluster, victim))
     finally:
         for body in (victim, pod):
             attacker.cluster.api.delete(attacker.placed(body))
+
+
+def _gone(cluster: Cluster, pod: Body) -> bool:
+    return cluster.api.get("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"]) is None
 
 
 def _queue(attacker: Attacker, claim: Claim) -> bool:
     """Hand in work to the queue of the witness: the label is all it takes."""
     assert claim.witness is not None
     queue = next(step.by.name for step in claim.witness.steps if step.by and step.by.kind == "LocalQueue")
+    label = attacker.names.get(QUEUE_LABEL, QUEUE_LABEL)
+    queue = attacker.names.get(f"queue of {attacker.target}", queue)
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": f"enters-{claim.source}",
             "namespace": attacker.home,
-            "labels": {"kueue.x-k8s.io/queue-name": queue},
+            "labels": {label: queue},
         },
         "spec": {"suspend": True, "template": {"spec": _small("", "")["spec"] | {"restartPolicy": "Never"}}},
     }
@@ -354,11 +364,16 @@ def _device_claim(attacker: Attacker, claim: Claim) -> bool:
 def _limitless(attacker: Attacker, claim: Claim) -> bool:
     """Run the pod of the witness, and nothing bounds its memory."""
     pod = named(details(claim)["manifest"], f"limitless-{claim.source}")
-    if not attacker.runs(pod):
+    answer = attacker.create(pod)
+    if not answer.ok:
         return False
-    placed = attacker.placed(pod)["metadata"]
-    now = attacker.cluster.api.get("v1", "Pod", placed["name"], placed["namespace"]) or {}
-    return all("memory" not in (item.get("resources") or {}).get("limits", {}) for item in now["spec"]["containers"])
+    bounds = [
+        (item.get("resources") or {}).get("limits", {}).get("memory") for item in answer.body["spec"]["containers"]
+    ]
+    if all(bounds):
+        attacker.told.append(f"memory is bounded: {', '.join(map(str, bounds))}")
+        return False
+    return attacker.running(answer.body)
 
 
 EXPLOITS: dict[str, Callable[[Attacker, Claim], bool]] = {
@@ -412,8 +427,6 @@ def _small(namespace: str, name: str) -> Body:
 
 def _free(cluster: Cluster, node: Body) -> int:
     """Return millicores of a node that nobody has asked for."""
-    from tenantry.model.quantity import parse_quantity
-
     taken = sum(
         parse_quantity((container.get("resources") or {}).get("requests", {}).get("cpu", "0")).milli()
         for pod in cluster.api.list("v1", "Pod")
@@ -427,10 +440,3 @@ def _unschedulable(cluster: Cluster, pod: Body) -> bool:
     now = cluster.api.get("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"]) or {}
     conditions = (now.get("status") or {}).get("conditions") or ()
     return any(item.get("reason") == "Unschedulable" for item in conditions)
-
-
-def keys_of(claim: Claim) -> Iterator[str]:
-    """Yield the objects of a witness, for messages."""
-    for value in details(claim).values():
-        if isinstance(value, dict) and "kind" in value:
-            yield str(key_of(value))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from e2e_fixtures import EXAMPLES
-from e2e_holes import ABSENT, EXPLOITS, Attacker, unshown
+from e2e_holes import ABSENT, EXPLOITS, QUEUE_LABEL, Attacker, unshown
 from e2e_support import Platform, Tally
 
 from tenantry.app.verify import declare, tree_subject
@@ -28,9 +28,6 @@ pytestmark = pytest.mark.e2e
 
 LEAKY = EXAMPLES / "leaky-cluster"
 TODAY = date(2026, 1, 1)
-
-ORDER = ("H2", "A4")
-"""Channels that open a namespace come first where others rest on them; the rest keeps the order of channels."""
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +106,10 @@ class TestGuarded:
         cluster.schedule()
         names = {name: space for name, (space, _) in TENANTS.items()}
         names |= {"blue-serve": "vision-serve", "gpu-operator": "nvidia-gpu-operator", "argocd": "openshift-gitops"}
+        names[QUEUE_LABEL] = "kai.scheduler/queue"
+        for space, _ in TENANTS.values():
+            body = cluster.api.get("v1", "Namespace", space) or {}
+            names[f"queue of {space}"] = body["metadata"]["annotations"]["tenantry.dev/queues"].partition(",")[0]
         wrong = []
         with (
             cluster.as_user("mallory-red", TENANTS["red"][1]) as red,
