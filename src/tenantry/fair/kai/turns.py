@@ -150,8 +150,8 @@ class _Turns:
         """Take the next job out, with those of its queue behind it that nobody can come between.
 
         One who is not concerned and asks for the same as one before it in its queue, since anybody was given a place,
-        goes no later than that one: no other queue was before, so none is now. That holds only where each queue above was
-        compared with that very job.
+        goes no later than that one: no other queue was before, so none is now. That holds only where each queue above
+        was compared with that very job.
         """
         leaf = self.walk.descend()
         entries = leaf.entries

@@ -47,8 +47,8 @@ from tenantry.fair.replay.kernel.memory import (
     ROOT,
     SCENARIO,
     SETTLE,
-    STALE,
     STAMP,
+    SWITCHED,
     TOTAL,
     UNBOUNDED,
     VICTIMS,
@@ -167,7 +167,7 @@ def place_branches(m: Ints, f: Floats, walk: int) -> None:
 def first_leaf(m: Ints, f: Floats, walk: int) -> int:
     """The leaf whose job is next, -1 when none is left; queues that have changed are put in their place on the way."""
     parent = m[ROOT]
-    m[walk + STALE] = 0
+    m[walk + SWITCHED] = 0
     if m[parent + walk + WALK_SIZE] == 0:
         return NONE
     while True:
@@ -177,7 +177,7 @@ def first_leaf(m: Ints, f: Floats, walk: int) -> int:
             if m[parent + walk + WALK_SIZE] > 1:
                 fall(m, f, walk, heap, m[parent + walk + WALK_SIZE])
                 if parent != m[ROOT] and m[heap] != queue:
-                    m[walk + STALE] = 1
+                    m[walk + SWITCHED] = 1
             m[queue + walk + WALK_MOVED] = 0
         elif m[queue + QUEUE_CHILD_COUNT] == 0:
             return queue
@@ -326,7 +326,7 @@ def pass_on(m: Ints, walk: int, leaf: int) -> None:
     Only the head where its turn came by the job of another leaf: one that asks for as much may have to wait.
     """
     job, most = m[leaf + walk + WALK_HEAD], m[leaf + walk + WALK_REQUEST]
-    if m[walk + STALE] == 1:
+    if m[walk + SWITCHED] == 1:
         most = NONE
     m[leaf + walk + WALK_PRIORITY], m[leaf + walk + WALK_CURSOR] = m[job + JOB_PRIORITY], job
     best, request, flagged = NONE, 0, m[walk + RELEVANT_ONLY] == 0
