@@ -29,9 +29,6 @@ NAMESPACE = "team"
 PER_KIND = 2
 """How many objects of a kind are spoiled: those that say most."""
 
-NOT_WRITTEN = frozenset({"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"})
-"""Parts of metadata that only the server writes."""
-
 
 def published(cluster: Cluster, definitions: Iterable[Body]) -> Schemas:
     """Return the schemas that the server tells of, and those of definitions as they were given."""
@@ -60,6 +57,9 @@ def bases(cluster: Cluster, definitions: Iterable[Body], shared: Path, schemas: 
     """Yield for every kind the objects that say most, and for kinds without any one made from the schema."""
     found: dict[Gvk, dict[str, Body]] = defaultdict(dict)
     for body in (*_compiled(), *_samples(shared), *BASES):
+        # There from the start in every namespace, so that it cannot be made.
+        if body["metadata"]["name"] == "default" and body["kind"] == "ServiceAccount":
+            continue
         kind = cluster.api.kind(body["apiVersion"], body["kind"])
         if kind is not None:
             body = _placed(body, namespaced=kind.namespaced)
@@ -81,8 +81,7 @@ def corpus(chosen: Sequence[Body], schemas: Schemas, draw: random.Random, number
     for body in chosen:
         result.append(Mutant("unchanged", (), body, deepcopy))
         for mutant in (*mutants(body, schemas), *additions(body, schemas, draw)):
-            if not (mutant.path[:1] == ("metadata",) and NOT_WRITTEN.intersection(map(str, mutant.path))):
-                by_change[body["apiVersion"], body["kind"], mutant.how].append(mutant)
+            by_change[body["apiVersion"], body["kind"], mutant.how].append(mutant)
     for _, found in sorted(by_change.items()):
         result += draw.sample(found, min(number, len(found)))
     return result

@@ -190,13 +190,26 @@ def _bounds(path: Path, schema: Schema) -> Iterator[tuple[str, Change]]:
             yield "pattern broken", _put(path, text)
 
 
+NOT_WRITTEN = {
+    "metadata": frozenset(
+        {
+            *("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"),
+            *("deletionTimestamp", "deletionGracePeriodSeconds"),
+        }
+    ),
+    "": frozenset({"status"}),
+}
+"""What only the server and controllers write, by where it stands: nothing of it is in a manifest."""
+
+
 def additions(body: Body, schemas: Schemas, draw: random.Random) -> Iterator[Mutant]:
     """Yield the object with each field that its schema has and the object has not, alone and in pairs."""
     for path, value in places(body):
         if not isinstance(value, dict) or path[:1] == ("status",):
             continue
         schema = schemas.at(body, path)
-        absent = [name for name in schema.get("properties") or () if name not in value]
+        left = NOT_WRITTEN.get(str(path[-1]) if path else "", frozenset()) | set(value)
+        absent = [name for name in schema.get("properties") or () if name not in left]
         for name in absent:
             example = schemas.example(schemas.below(schema, name))
             yield Mutant("field added", (*path, name), body, _put((*path, name), example))

@@ -35,7 +35,13 @@ CASES: list[tuple[str, str, dict[str, Any], Any, Any]] = [
         {"min": 2, "max": 1},
     ),
     ("presence", "has(self.a) != has(self.b)", obj(a=TEXT, b=TEXT), {"a": ""}, {"a": "", "b": ""}),
-    ("null counts as absent", "!has(self.a)", obj(a=TEXT), {"a": None}, {"a": "x"}),
+    (
+        "null counts as the default",
+        "self.a == 'x'",
+        obj(a={"type": "string", "default": "x"}),
+        {"a": None},
+        {"a": "y"},
+    ),
     ("default counts as present", "self.a == 'x'", obj(a={"type": "string", "default": "x"}), {}, {"a": "y"}),
     ("list", "self.all(x, x.startsWith('a'))", {"type": "array", "items": TEXT}, ["ab"], ["ab", "b"]),
     (
@@ -111,6 +117,11 @@ def test_a_rule_holds_or_is_reported_where_it_stands(rule: str, schema: dict[str
     assert said([issue]) == [("CEL", ("spec", "inner"))]
     assert issue.message == "spec.inner: must be right: the API server refuses the object"
     assert (issue.severity, issue.verdict) == (Severity.ERROR, Verdict.VIOLATED)
+
+
+def test_a_rule_is_asked_about_an_object_without_its_nulls() -> None:
+    schema = ruled(obj(a=TEXT, b=TEXT), "has(self.a)", message="a is needed")
+    assert said(judge(schema, {"a": None, "b": "x"})) == [("CEL", ("spec",)), ("NULL", ("spec", "a"))]
 
 
 def test_rules_apply_to_items_and_values_and_at_the_root() -> None:

@@ -14,6 +14,7 @@ from tenantry.schema import SchemaSet
 from tenantry.schema.rules import RULES
 
 TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container()]}}
+ONCE = {"spec": {"containers": [container()], "restartPolicy": "Never"}}
 SELECTOR = {"matchLabels": {"app": "a"}}
 RULES_OF_ROLE = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 
@@ -59,11 +60,16 @@ GOOD = [
             "serviceName": "a",
             "template": TEMPLATE
             | {"spec": {"containers": [container(volumeMounts=[{"name": "d", "mountPath": "/d"}])]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "d"}, "spec": {"accessModes": ["ReadWriteOnce"]}}],
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": "d"},
+                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                }
+            ],
         },
     ),
     thing("batch/v1", "Job", spec={"template": {"spec": {"containers": [container()], "restartPolicy": "Never"}}}),
-    thing("batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": {"template": TEMPLATE}}}),
+    thing("batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}}),
     thing("rbac.authorization.k8s.io/v1", "Role", "system:a", rules=RULES_OF_ROLE),
     thing("rbac.authorization.k8s.io/v1", "ClusterRole", "a:b", rules=RULES_OF_ROLE),
     thing(
@@ -333,7 +339,7 @@ BAD: list[tuple[str, Any, list[tuple[str, tuple[str | int, ...]]]]] = [
                 "group": "example.dev",
                 "scope": "Namespaced",
                 "names": {"kind": "Widget", "plural": "widgets"},
-                "versions": [],
+                "versions": [{"name": "v1", "served": True, "storage": True}],
             },
         ),
         [("NAME", ("metadata", "name"))],

@@ -21,6 +21,8 @@ RULE = "x-tenantry-rule"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 KEYS = "x-kubernetes-list-map-keys"
 KEY_DEFAULTS = "x-tenantry-key-defaults"
+DEFAULTED = "x-tenantry-defaulted"
+"""Keyword that says that the field has a default, which the server also puts in the place of a null."""
 
 _COPIED = (
     *("enum", "pattern", "minLength", "maxLength", "multipleOf"),
@@ -108,6 +110,8 @@ class Closer:
     def _node(self, schema: Schema) -> Schema:
         out: Schema = {}
         self._values(schema, out)
+        if "default" in schema:
+            out[DEFAULTED] = True
         properties = schema.get("properties")
         if properties is not None:
             out["properties"] = {name: self._node(value) for name, value in properties.items()}
@@ -241,6 +245,11 @@ def _bounds(schema: Schema, out: Schema) -> None:
     form = schema.get("format")
     if form in formats.INTEGER_BOUNDS and schema.get("type", "integer") == "integer":
         low, high = formats.INTEGER_BOUNDS[form]
+        out["minimum"] = max(low, out.get("minimum", low))
+        out["maximum"] = min(high, out.get("maximum", high))
+    elif schema.get("type") == "integer" or schema.get("x-kubernetes-int-or-string"):
+        # What does not fit is read as a floating-point number, which is none of these.
+        low, high = formats.INTEGER_BOUNDS["int64"]
         out["minimum"] = max(low, out.get("minimum", low))
         out["maximum"] = min(high, out.get("maximum", high))
     elif form in formats.CHECKS:

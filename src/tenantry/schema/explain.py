@@ -9,9 +9,10 @@ from typing import Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from tenantry.model.finding import Severity
 from tenantry.model.problem import DocPath, dotted, nearest_name
 from tenantry.schema import formats, rules
-from tenantry.schema.close import RULE, Schema
+from tenantry.schema.close import DEFAULTED, RULE, Schema
 from tenantry.schema.issue import SchemaIssue
 
 PRUNED = "server-side apply refuses the object, other clients lose the field without a word"
@@ -89,6 +90,27 @@ def explain(error: ValidationError, schema: Schema) -> Iterator[SchemaIssue]:
         yield _key(error, path, kind.error)
     else:
         yield _single(error, schema, path)
+
+
+def is_kept_by_apply(error: ValidationError, schema: Schema) -> bool:
+    """Whether server-side apply keeps the null that an error is about: in custom resources, where nothing replaces it.
+
+    Kubernetes' own kinds are read into typed objects, in which a null is an absent value.
+    """
+    return "$defs" not in error.schema_path and DEFAULTED not in _parent(schema, error)
+
+
+def null(path: DocPath) -> SchemaIssue:
+    """Say that a field is null where server-side apply keeps that."""
+    return SchemaIssue(
+        rules.NULL,
+        path,
+        f"{_field(path)} is null: clients that create the object drop the field, server-side apply refuses the object",
+        Severity.WARNING,
+        expected="a value, or no field",
+        found="null",
+        fix=f"remove '{path[-1]}' or give it a value",
+    )
 
 
 def shown(value: object) -> str:
