@@ -26,6 +26,8 @@ Gvk = tuple[str, str]
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 NAMESPACE = "team"
+TRY = {"dryRun": "All", "fieldValidation": "Strict"}
+NAMING = {(), ("metadata",), ("metadata", "name"), ("metadata", "generateName")}
 PER_KIND = 2
 """How many objects of a kind are spoiled: those that say most."""
 
@@ -34,8 +36,10 @@ def published(cluster: Cluster, definitions: Iterable[Body]) -> Schemas:
     """Return the schemas that the server tells of, and those of definitions as they were given."""
     named: dict[str, Schema] = {}
     for path in cluster.api.request("GET", "/openapi/v3").expect()["paths"]:
-        if path == "api/v1" or (path.startswith("apis/") and path.count("/") == 2 and ".k8s.io" in path) or (
-            path in {"apis/apps/v1", "apis/batch/v1", "apis/policy/v1", "apis/autoscaling/v2"}
+        if (
+            path == "api/v1"
+            or (path.startswith("apis/") and path.count("/") == 2 and ".k8s.io" in path)
+            or (path in {"apis/apps/v1", "apis/batch/v1", "apis/policy/v1", "apis/autoscaling/v2"})
         ):
             answer = cluster.api.request("GET", f"/openapi/v3/{path}").expect()
             named.update(answer["components"]["schemas"])
@@ -62,8 +66,8 @@ def bases(cluster: Cluster, definitions: Iterable[Body], shared: Path, schemas: 
             continue
         kind = cluster.api.kind(body["apiVersion"], body["kind"])
         if kind is not None:
-            body = _placed(body, namespaced=kind.namespaced)
-            found[body["apiVersion"], body["kind"]][json.dumps(body, sort_keys=True)] = body
+            placed = _placed(body, namespaced=kind.namespaced)
+            found[body["apiVersion"], body["kind"]][json.dumps(placed, sort_keys=True)] = placed
     for definition in definitions:
         for version in definition["spec"]["versions"]:
             key = f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]
@@ -90,18 +94,31 @@ def corpus(chosen: Sequence[Body], schemas: Schemas, draw: random.Random, number
 def ask(cluster: Cluster, mutant: Mutant) -> Answer:
     """Try an object as Argo CD would, by server-side apply; as others create it where its name is what was changed."""
     body = mutant.body
+    name = _meta(body).get("name")
+    if mutant.path in NAMING or not name:
+        return create(cluster, mutant)
+    query = {**TRY, "fieldManager": "argocd-controller", "force": "true"}
+    path = f"{_collection(cluster, body)}/{quote(name, safe='')}"
+    return cluster.api.request("PATCH", path, body, query=query, content_type=APPLY)
+
+
+def create(cluster: Cluster, mutant: Mutant) -> Answer:
+    """Try an object as clients create it."""
+    body = mutant.body
+    return cluster.api.request("POST", _collection(cluster, body), body, query=TRY)
+
+
+def _collection(cluster: Cluster, body: Body) -> str:
     kind = cluster.api.kind(body["apiVersion"], body["kind"])
     assert kind is not None
-    meta = body.get("metadata")
-    meta = meta if isinstance(meta, dict) else {}
-    space, name = meta.get("namespace"), meta.get("name")
+    space = _meta(body).get("namespace")
     space = space if isinstance(space, str) and space else NAMESPACE
-    path = "/".join([kind.prefix, *(["namespaces", quote(space, safe="")] if kind.namespaced else []), kind.plural])
-    query = {"dryRun": "All", "fieldValidation": "Strict"}
-    if mutant.path in {(), ("metadata",), ("metadata", "name"), ("metadata", "generateName")} or not name:
-        return cluster.api.request("POST", path, body, query=query)
-    query |= {"fieldManager": "argocd-controller", "force": "true"}
-    return cluster.api.request("PATCH", f"{path}/{quote(name, safe='')}", body, query=query, content_type=APPLY)
+    return "/".join([kind.prefix, *(["namespaces", quote(space, safe="")] if kind.namespaced else []), kind.plural])
+
+
+def _meta(body: Body) -> Body:
+    meta = body.get("metadata")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _compiled() -> Iterator[Body]:

@@ -86,7 +86,7 @@ class Schemas:
     def resolved(self, schema: Schema) -> Schema:
         """Follow references."""
         while True:
-            parts = schema.get("allOf") or ()
+            parts: list[Schema] = list(schema.get("allOf") or ())
             reference = schema.get("$ref") or (parts[0].get("$ref") if len(parts) == 1 else None)
             if reference is None:
                 return schema
@@ -123,7 +123,7 @@ def _text(schema: Schema) -> str:
 def mutants(body: Body, schemas: Schemas) -> Iterator[Mutant]:
     """Yield every change of an object, by place and kind of change."""
     for path, value in places(body):
-        if path and path != ("apiVersion",) and path != ("kind",):
+        if path not in {(), ("apiVersion",), ("kind",)}:
             for how, changed in _changes(path, value, schemas.at(body, path)):
                 yield Mutant(how, path, body, changed)
 
@@ -140,35 +140,37 @@ def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def _changes(path: Path, value: Any, schema: Schema) -> Iterator[tuple[str, Change]]:
+    """Yield the changes of one place."""
     for other in OTHER_TYPES.get(type(value), ()):
         yield "wrong type", _put(path, other)
     yield "null", _put(path, None)
     yield "left out", _drop(path)
     yield from _bounds(path, schema)
-    if isinstance(value, str):
-        for text in TEXTS:
-            yield "other text", _put(path, text)
-        for text in QUANTITIES:
-            yield "other quantity", _put(path, text)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        for number in NUMBERS:
-            yield "other number", _put(path, number)
+    if isinstance(value, dict | list):
+        yield from _changes_below(path, value)
     elif isinstance(value, bool):
         yield "other truth", _put(path, not value)
-    elif isinstance(value, dict):
+    elif isinstance(value, int | float):
+        yield from (("other number", _put(path, number)) for number in NUMBERS)
+    elif isinstance(value, str):
+        yield from (("other text", _put(path, text)) for text in TEXTS)
+        yield from (("other quantity", _put(path, text)) for text in QUANTITIES)
+
+
+def _changes_below(path: Path, value: Body | list[Any]) -> Iterator[tuple[str, Change]]:
+    yield "emptied", _put(path, type(value)())
+    if isinstance(value, dict):
         yield "unknown field", _put((*path, "unknownField"), "x")
-        yield "emptied", _put(path, {})
         for key in KEYS if value else ():
             yield "other key", _rename((*path, next(iter(value))), key)
-    elif isinstance(value, list):
-        yield "emptied", _put(path, [])
-        yield "null item", _put((*path, len(value)), None)
-        if value:
-            yield "item repeated", _put((*path, len(value)), deepcopy(value[0]))
-            for key, below in value[0].items() if isinstance(value[0], dict) else ():
-                if isinstance(below, str):
-                    changed = {**deepcopy(value[0]), key: f"{below}x"}
-                    yield "item nearly repeated", _put((*path, len(value)), changed)
+        return
+    yield "null item", _put((*path, len(value)), None)
+    if value:
+        yield "item repeated", _put((*path, len(value)), deepcopy(value[0]))
+        for key, below in value[0].items() if isinstance(value[0], dict) else ():
+            if isinstance(below, str):
+                changed = {**deepcopy(value[0]), key: f"{below}x"}
+                yield "item nearly repeated", _put((*path, len(value)), changed)
 
 
 def _bounds(path: Path, schema: Schema) -> Iterator[tuple[str, Change]]:

@@ -162,12 +162,18 @@ def test_a_rule_that_cannot_be_compiled_is_noted_and_not_passed_over_in_silence(
 
 
 def test_a_rule_that_gives_no_verdict_is_unknown_and_neither_held_nor_broken() -> None:
-    (issue,) = judge(ruled(obj(a=TEXT), "self.a == 'x'"), {})
-    assert (issue.verdict, issue.severity) == (Verdict.UNKNOWN, Severity.INFO)
-    assert issue.message.startswith("not evaluated: self.a == 'x'")
     a_time = {"type": "string", "format": "date-time"}
-    (issue,) = judge(ruled(obj(a=a_time), "self.a < timestamp('2026-01-01T00:00:00Z')"), {"a": "2025-01-01T00:00:00Z"})
-    assert issue.verdict is Verdict.UNKNOWN
+    rule = "self.a < timestamp('2026-01-01T00:00:00Z')"
+    (issue,) = judge(ruled(obj(a=a_time), rule), {"a": "2025-01-01T00:00:00Z"})
+    assert (issue.verdict, issue.severity) == (Verdict.UNKNOWN, Severity.INFO)
+    assert issue.message.startswith(f"not evaluated: {rule}")
+
+
+def test_a_rule_that_fails_on_a_value_is_broken() -> None:
+    (issue,) = judge(ruled(obj(a=TEXT), "self.a == 'x'"), {})
+    assert said([issue]) == [("CEL", ("spec",))]
+    assert (issue.verdict, issue.severity) == (Verdict.VIOLATED, Severity.ERROR)
+    assert issue.message.startswith("spec: the rule self.a == 'x' fails (error: ")
 
 
 def test_rules_are_asked_only_when_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

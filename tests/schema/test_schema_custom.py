@@ -34,6 +34,8 @@ REFUSED: list[tuple[str, dict[str, Any], Any, list[tuple[str, tuple[str | int, .
     ),
     ("text for a number", obj(size=WHOLE), {"size": "8"}, [("TYPE", ("spec", "size"))]),
     ("fraction for a whole number", obj(size=WHOLE), {"size": 1.5}, [("TYPE", ("spec", "size"))]),
+    ("number that fits into no whole one", obj(size=WHOLE), {"size": 2**63}, [("RANGE", ("spec", "size"))]),
+    ("the same for int-or-string", obj(port=INT_OR_TEXT), {"port": 2**63}, [("RANGE", ("spec", "port"))]),
     ("boolean for text", obj(name=TEXT), {"name": True}, [("TYPE", ("spec", "name"))]),
     ("list for a map", obj(name=TEXT), [], [("TYPE", SPEC)]),
     ("boolean for int-or-string", obj(port=INT_OR_TEXT), {"port": False}, [("TYPE", ("spec", "port"))]),

@@ -320,7 +320,11 @@ BAD: list[tuple[str, Any, list[tuple[str, tuple[str | int, ...]]]]] = [
     ("no metadata", {"apiVersion": "v1", "kind": "ConfigMap"}, [("NAME", ("metadata", "name"))]),
     ("capitals in a name", thing("v1", "ConfigMap", "Team"), [("NAME", ("metadata", "name"))]),
     ("dot in a namespace's name", thing("v1", "Namespace", "a.b"), [("NAME", ("metadata", "name"))]),
-    ("service name that begins with a digit", thing("v1", "Service", "1a"), [("NAME", ("metadata", "name"))]),
+    (
+        "service name that begins with a digit",
+        thing("v1", "Service", "1a", spec={"ports": [{"port": 1}]}),
+        [("NAME", ("metadata", "name"))],
+    ),
     ("slash in a role's name", thing("rbac.authorization.k8s.io/v1", "Role", "a/b"), [("NAME", ("metadata", "name"))]),
     ("name of 254 characters", thing("v1", "ConfigMap", "a" * 254), [("NAME", ("metadata", "name"))]),
     ("namespace that cannot be", thing("v1", "ConfigMap", namespace="Team_A"), [("NAME", ("metadata", "namespace"))]),

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from tenantry.catalog.files import read
+from tenantry.catalog.kubernetes_facts import add_facts
 from tenantry.errors import TenantryError
 
 Schema = dict[str, Any]
@@ -25,10 +26,6 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 # Groups that were Kubernetes' own and are gone; their kinds live on elsewhere.
 RETIRED_GROUPS = frozenset({"extensions"})
 
-FORM = "kubernetes-"
-"""Put before the form of a text where a definition's ``format`` names it."""
-
-_PREFIX = "io.k8s."
 _GVK = "x-kubernetes-group-version-kind"
 
 
@@ -102,7 +99,7 @@ def _load(minor: str) -> KubernetesSchemas:
     content = _bundle()
     definitions = {name: msgspec.json.decode(content.lines[line]) for name, line in content.minors[minor].items()}
     facts = read("kubernetes_api.toml")
-    _add_facts(definitions, facts)
+    add_facts(definitions, facts)
     return KubernetesSchemas(
         minor=minor,
         definitions=definitions,
@@ -131,70 +128,6 @@ def _bundle() -> _Bundle:
     head, *lines = lzma.decompress(content).splitlines()
     index = msgspec.json.decode(head)
     return _Bundle(index["source"], index["minors"], lines)
-
-
-def _add_facts(definitions: dict[str, Schema], facts: Schema) -> None:
-    for name, enums in facts["enums"].items():
-        properties = definitions.get(_PREFIX + name, {}).get("properties", {})
-        for field, values in enums.items():
-            schema = properties.get(field, {})
-            schema.get("items", schema)["enum"] = values
-    for name, bounds in facts["bounds"].items():
-        properties = definitions.get(_PREFIX + name, {}).get("properties", {})
-        for field, limits in bounds.items():
-            properties.get(field, {}).update(limits)
-
-
-    for name, schema in definitions.items():
-        _add_needs(name.removeprefix(_PREFIX), schema, facts)
-    for name, forms in facts["forms"].items():
-        properties = definitions.get(_PREFIX + name, {}).get("properties", {})
-        for field, form in forms.items():
-            schema = properties.get(field, {})
-            schema.get("items", schema)["format"] = FORM + form
-    for word, alternatives in (
-        ("exactly_one", _exactly_one),
-        ("at_most_one", _at_most_one),
-        ("at_least_one", _at_least_one),
-    ):
-        for name, fields in facts[word].items():
-            schema = definitions.get(_PREFIX + name, {})
-            known = [field for field in fields if field in schema.get("properties", {})]
-            if known:
-                schema.setdefault("allOf", []).append(alternatives(schema, known))
-
-
-def _add_needs(name: str, schema: Schema, facts: Schema) -> None:
-    """Ask required texts and lists to hold something: in Go an empty one is the same as none."""
-    properties = schema.get("properties", {})
-    needed = [field for field in facts["needed"].get(name, ()) if field in properties]
-    if needed:
-        schema["required"] = sorted({*schema.get("required", ()), *needed})
-    if name.endswith("List"):
-        return
-    for field in set(schema.get("required", ())) - set(facts["may_be_empty"].get(name, ())):
-        smallest = {"string": "minLength", "array": "minItems"}.get(properties.get(field, {}).get("type"))
-        if smallest:
-            properties[field].setdefault(smallest, 1)
-
-
-def _exactly_one(schema: Schema, fields: list[str]) -> Schema:
-    return {"oneOf": [_is_set(schema, field) for field in fields]}
-
-
-def _at_most_one(schema: Schema, fields: list[str]) -> Schema:
-    one = [_is_set(schema, field) for field in fields]
-    return {"oneOf": [*one, {"not": {"anyOf": one}}]}
-
-
-def _at_least_one(schema: Schema, fields: list[str]) -> Schema:
-    return {"anyOf": [_is_set(schema, field) for field in fields]}
-
-
-def _is_set(schema: Schema, field: str) -> Schema:
-    """Say that a field is there; an empty text is the same as none."""
-    is_text = schema["properties"][field].get("type") == "string"
-    return {"required": [field], **({"properties": {field: {"minLength": 1}}} if is_text else {})}
 
 
 def _kinds(definitions: Mapping[str, Schema]) -> dict[tuple[str, str, str], str]:

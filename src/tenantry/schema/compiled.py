@@ -48,7 +48,9 @@ class CompiledSchema:
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 return [unreadable(body, str(error))]
         if self._branch is not None:
-            found.extend(duplicates(self._branch, body))
+            found.extend(
+                issue for issue in duplicates(self._branch, body) if not (self._patch and issue.rule == rules.REQUIRED)
+            )
         return found
 
     def _explained(self, validator: jsonschema_rs.Draft202012Validator, body: Body) -> Iterator[SchemaIssue]:
@@ -143,7 +145,8 @@ def _at(value: Any, path: DocPath) -> Any:
 def _without(body: Body, paths: list[DocPath]) -> Body:
     body = copy.deepcopy(body)
     for path in dict.fromkeys(paths):
-        del _at(body, path[:-1])[path[-1]]
+        # Objects built in memory may hold one map in two places, which then loses the field in both.
+        _at(body, path[:-1]).pop(path[-1], None)
     return body
 
 

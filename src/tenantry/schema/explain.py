@@ -175,7 +175,7 @@ def _alternatives(
     if len(types) == len([inner for branch in branches for inner in branch]):
         yield _wrong_type(path, error.instance, sorted(types))
         return
-    closest = min(branches, key=lambda branch: (_same_place(branch, path), len(branch)))
+    closest = min(branches, key=lambda branch: (_same_place(branch, path), _not_meant(branch), len(branch)))
     for inner in closest:
         yield from explain(inner, schema)
 
@@ -183,6 +183,11 @@ def _alternatives(
 def _same_place(branch: list[ValidationError], path: DocPath) -> bool:
     """Whether a branch fails on the type of the value itself, so that it was not the one meant."""
     return any(isinstance(inner.kind, Kind.Type) and tuple(inner.instance_path) == path for inner in branch)
+
+
+def _not_meant(branch: list[ValidationError]) -> int:
+    """Count the fields that say of a branch that another one was meant, as an operator does."""
+    return sum(isinstance(inner.kind, Kind.Enum | Kind.Not) for inner in branch)
 
 
 def _types(error: ValidationError, path: DocPath) -> list[str]:

@@ -83,6 +83,7 @@ def _host(text: str) -> bool:
 
 NAMES: dict[str, Callable[[str], bool]] = {
     "kubernetes-cidr": lambda text: not text or _parses(_cidr)(text),
+    "kubernetes-cluster-ip": lambda text: text in {"", "None"} or _parses(ipaddress.ip_address)(text),
     "kubernetes-config-key": _named(_CONFIG_KEY, 253),
     "kubernetes-env-name": _named(re.compile(r"[ -<>-~]+"), 1 << 20),
     "kubernetes-host": _host,
@@ -131,6 +132,7 @@ MEANING = {
     "ipv4": "an IPv4 address",
     "ipv6": "an IPv6 address",
     "kubernetes-cidr": "an address range such as 10.0.0.0/16",
+    "kubernetes-cluster-ip": "an IP address or None",
     "kubernetes-config-key": "a key of a ConfigMap or Secret: at most 253 letters, digits, '-', '_' and '.'",
     "kubernetes-env-name": "printable ASCII characters without '='",
     "kubernetes-host": "a host name in lower case, or one that begins with '*.'",
@@ -138,7 +140,7 @@ MEANING = {
     "kubernetes-label": f"at most 63 lower-case letters, digits and '-', {_ENDS}",
     "kubernetes-label-value": f"at most 63 letters, digits, '-', '_' and '.', {_ENDS}",
     "kubernetes-port-name": f"at most 15 lower-case letters, digits and '-', with a letter among them, {_ENDS}",
-    "kubernetes-qualified": f"an optional DNS name and a slash, then at most 63 letters, digits, '-', '_' and '.', {_ENDS}",
+    "kubernetes-qualified": f"an optional DNS name and '/', then at most 63 letters, digits, '-', '_', '.', {_ENDS}",
     "kubernetes-service": "at most 63 lower-case letters, digits and '-', beginning with a letter",
     "kubernetes-subdomain": f"at most 253 lower-case letters, digits, '-' and '.', each part {_ENDS}",
     "mac": "a MAC address",
