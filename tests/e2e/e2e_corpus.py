@@ -78,16 +78,19 @@ def bases(cluster: Cluster, definitions: Iterable[Body], shared: Path, schemas: 
         yield from (texts[text] for text in sorted(texts, key=lambda text: (-len(text), text))[:PER_KIND])
 
 
-def corpus(chosen: Sequence[Body], schemas: Schemas, draw: random.Random, number: int) -> list[Mutant]:
-    """Return for every kind ``number`` of each kind of change, and the objects themselves."""
+def corpus(chosen: Sequence[Body], schemas: Schemas, seed: int, number: int) -> list[Mutant]:
+    """Return for every kind ``number`` of each kind of change, and the objects themselves.
+
+    Each draw has chance of its own, so that what is drawn of a kind depends on its objects alone.
+    """
     by_change: dict[tuple[str, str, str], list[Mutant]] = defaultdict(list)
     result = []
     for body in chosen:
         result.append(Mutant("unchanged", (), body, deepcopy))
-        for mutant in (*mutants(body, schemas), *additions(body, schemas, draw)):
+        for mutant in (*mutants(body, schemas), *additions(body, schemas, random.Random(seed))):
             by_change[body["apiVersion"], body["kind"], mutant.how].append(mutant)
-    for _, found in sorted(by_change.items()):
-        result += draw.sample(found, min(number, len(found)))
+    for key, found in sorted(by_change.items()):
+        result += random.Random(f"{seed} {key}").sample(found, min(number, len(found)))
     return result
 
 

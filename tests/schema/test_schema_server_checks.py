@@ -10,9 +10,10 @@ from schema_data import check, container, native, pod, said, thing
 from tenantry.model.manifest import Body
 
 MAIN = ("spec", "containers", 0)
+SECURITY = "pod-security.kubernetes.io/"
 ROLE = "rbac.authorization.k8s.io"
 NUMBERS = [{"port": 80}, {"port": 81}]
-TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container()]}}
+TEMPLATE: Body = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container()]}}
 
 
 def meta(**fields: Any) -> Body:
@@ -60,6 +61,30 @@ REFUSED: list[tuple[str, Body, list[tuple[str, tuple[str | int, ...]]]]] = [
         "owner without a uid",
         meta(ownerReferences=[{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": ""}]),
         [("RANGE", ("metadata", "ownerReferences", 0, "uid"))],
+    ),
+    ("key that no file can have", thing("v1", "ConfigMap", data={"a/b": "x"}), [("PATTERN", ("data", "a/b"))]),
+    (
+        "level of security that is none",
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "a", "labels": {f"{SECURITY}enforce": "strict"}},
+        },
+        [("ENUM", ("metadata", "labels", f"{SECURITY}enforce"))],
+    ),
+    (
+        "version of security that is none",
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "a", "labels": {f"{SECURITY}warn-version": "1.30"}},
+        },
+        [("ENUM", ("metadata", "labels", f"{SECURITY}warn-version"))],
+    ),
+    (
+        "deployment of anything",
+        thing("apps/v1", "Deployment", spec={"selector": {}, "template": TEMPLATE}),
+        [("RANGE", ("spec", "selector"))],
     ),
     ("container without an image", pod({"name": "a"}), [("REQUIRED", (*MAIN, "image"))]),
     ("container with a name in capitals", pod(container() | {"name": "Main"}), [("PATTERN", (*MAIN, "name"))]),

@@ -18,6 +18,7 @@ PREFIX = "io.k8s."
 FORM = "kubernetes-"
 """Put before the form of a text where a definition's ``format`` names it."""
 
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _SMALLEST = {"string": "minLength", "array": "minItems"}
 
 
@@ -32,6 +33,8 @@ def add_facts(definitions: dict[str, Schema], facts: Schema) -> None:
         schema.get("items", schema)["enum"] = values
     for schema, limits in _fields(definitions, facts["bounds"]):
         schema.update(limits)
+    if _INT_OR_STRING in definitions:
+        definitions[_INT_OR_STRING].update(minimum=-(2**31), maximum=2**31 - 1)
     for name, schema in definitions.items():
         _add_needs(name.removeprefix(PREFIX), schema, facts)
     for schema, form in _fields(definitions, facts["forms"]):

@@ -56,9 +56,19 @@ ANNOTATIONS: Schema = {
     "additionalProperties": {RULE: rules.LABEL, "type": "string"},
 }
 
-# Fields of Kubernetes' own definitions that hold labels.
-_LABEL_FIELDS = {
+_CONFIG_KEY: Schema = {"format": f"{formats.PREFIX}kubernetes-config-key", "minLength": 1}
+_TEXTS: Schema = {"type": "object", "propertyNames": _CONFIG_KEY, "additionalProperties": {"type": "string"}}
+_BYTES: Schema = {
+    **_TEXTS,
+    "additionalProperties": {"type": "string", "format": f"{formats.PREFIX}byte"},
+}
+
+# Fields of Kubernetes' own definitions that hold maps whose keys have a form.
+_MAP_FIELDS = {
     OBJECT_META: {"labels": LABELS, "annotations": ANNOTATIONS},
+    "io.k8s.api.core.v1.ConfigMap": {"data": _TEXTS, "binaryData": _BYTES},
+    "io.k8s.api.core.v1.Secret": {"data": _BYTES, "stringData": _TEXTS},
+    "io.k8s.api.core.v1.ServiceSpec": {"selector": LABELS},
     "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector": {"matchLabels": LABELS},
     "io.k8s.api.core.v1.PodSpec": {"nodeSelector": LABELS},
 }
@@ -227,7 +237,7 @@ class Closer:
         if "properties" not in definition and "additionalProperties" not in definition:
             definition = {**definition, PRESERVE: True}  # native objects are not pruned: these hold anything
         closed = self._node(definition)
-        for field, schema in _LABEL_FIELDS.get(name, {}).items():
+        for field, schema in _MAP_FIELDS.get(name, {}).items():
             if field in closed.get("properties", {}):
                 closed["properties"][field] = copy.deepcopy(schema)
         return closed

@@ -146,6 +146,17 @@ def _unknown(error: ValidationError, schema: Schema, path: DocPath, names: list[
 
 def _key(error: ValidationError, path: DocPath, inner: ValidationError) -> SchemaIssue:
     key = inner.instance
+    if isinstance(inner.kind, Kind.Format) or not key:
+        form = inner.kind.format.removeprefix(formats.PREFIX) if isinstance(inner.kind, Kind.Format) else ""
+        meaning = formats.MEANING.get(form, "text that is not empty")
+        return SchemaIssue(
+            rules.PATTERN,
+            (*path, str(key)),
+            f"the key {shown(key)} must be {meaning}: the API server refuses the object",
+            expected=meaning,
+            found=str(key),
+            at_key=True,
+        )
     return SchemaIssue(
         rules.LABEL,
         (*path, str(key)),

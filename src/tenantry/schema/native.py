@@ -6,11 +6,12 @@ pkg/apis/core/helper/helpers.go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tenantry.model.manifest import Body
-from tenantry.model.problem import DocPath
+from tenantry.model.problem import DocPath, nearest_name
 from tenantry.model.quantity import Quantity, parse_quantity
 from tenantry.schema import rules
 from tenantry.schema.issue import SchemaIssue
@@ -47,6 +48,10 @@ _QUOTA_SUFFIXES = (
     ".volumeattributesclass.storage.k8s.io/persistentvolumeclaims",
     ".deviceclass.resource.k8s.io/devices",
 )
+_POD_SECURITY = "pod-security.kubernetes.io/"
+_MODES = ("audit", "enforce", "warn")
+_LEVELS = ("baseline", "privileged", "restricted")
+_POD_SECURITY_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)", re.ASCII)
 _HUGE_PAGES = ("hugepages-", "requests.hugepages-")
 
 
@@ -66,6 +71,8 @@ def native_issues(group: str, kind: str, body: Body) -> Iterator[SchemaIssue]:
         yield from _quota_issues(body)
     elif (group, kind) == ("", "LimitRange"):
         yield from limit_range_issues(body)
+    elif (group, kind) == ("", "Namespace"):
+        yield from _pod_security_issues(body)
     elif (group, kind) == ("", "Service"):
         yield from _port_issues(body)
     elif (group, kind) == ("", "Node"):
@@ -195,6 +202,36 @@ def _limits_something(name: str) -> bool:
     )
 
 
+def _pod_security_issues(body: Body) -> Iterator[SchemaIssue]:
+    """Check the labels that Pod Security reads; its admission plugin refuses what it cannot read.
+
+    Source: k8s.io/pod-security-admission, api/helpers.go.
+    """
+    labels = _inside(body, ("metadata", "labels"))
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        mode = str(key).removeprefix(_POD_SECURITY)
+        if mode == key or not isinstance(value, str):
+            continue
+        if mode in _MODES and value not in _LEVELS:
+            expected = f"one of {', '.join(_LEVELS)}"
+        elif (
+            mode.removesuffix("-version") in _MODES
+            and mode not in _MODES
+            and not _POD_SECURITY_VERSION.fullmatch(value)
+        ):
+            expected = "'latest' or a version such as v1.34"
+        else:
+            continue
+        yield SchemaIssue(
+            rules.ENUM,
+            ("metadata", "labels", key),
+            f"'{value}' is no value of {key}, which must be {expected}: the API server refuses the object",
+            expected=expected,
+            found=value,
+            nearest=nearest_name(value, _LEVELS),
+        )
+
+
 def _port_issues(body: Body) -> Iterator[SchemaIssue]:
     spec = body.get("spec")
     if not isinstance(spec, dict):
@@ -204,7 +241,7 @@ def _port_issues(body: Body) -> Iterator[SchemaIssue]:
         yield SchemaIssue(
             rules.REQUIRED,
             ("spec", "ports"),
-            "the service has no port, which only one without an address of its own may: the API server refuses the object",
+            "the service has no port although it has an address of its own: the API server refuses the object",
             expected="a port, type ExternalName or clusterIP None",
             fix="add a port",
         )
