@@ -59,40 +59,57 @@ PODS = "Pod|Deployment|DaemonSet|ReplicaSet|StatefulSet|Job|CronJob"
 
 SERVER_ONLY = (
     Listed(
-        "expressions in Kubernetes' own kinds",
+        "expressions of admission policies",
         "ValidatingAdmissionPolicy|ValidatingWebhookConfiguration",
-        "compilation failed|undeclared reference|must evaluate to",
-        "the server compiles expressions with the types of what they are about; verify evaluates those of guards",
+        "compilation failed|undeclared reference|must evaluate to|undefined field|valid CEL identifier",
+        "the server compiles them with the types of what they are about; verify evaluates those of guards",
     ),
     Listed(
         "what must be there beside the object",
         ".*",
-        r"error looking up service account|no PriorityClass with name|not configured for dual-stack"
-        r"|unable to find a (pod|runtime)|RuntimeClass .* not found",
+        r"error looking up service account|no PriorityClass with name|not configured for dual-stack|Overhead"
+        r"|priority admission controller|RuntimeClass .* not found",
         "it depends on other objects or on the cluster's settings, and lint looks at one object",
     ),
     Listed(
-        "rare fields of pods and volumes",
-        f"{PODS}|PersistentVolume|PersistentVolumeClaim|StorageClass",
-        r"lifecycle|securityContext: Invalid value|mountPropagation|mutually exclusive|hostUsers|spec.csi: Required"
-        r"|matchLabelExpressions: Duplicate|resizePolicy|sysctls|resourceClaims|ephemeral|volumeDevices|dnsConfig"
-        r"|hostAliases|windowsOptions|clusterTrustBundle|downwardAPI|projected|readinessGates|restartPolicyRules|grpc"
-        r"|image: |portworx|flocker|glusterfs|iscsi|rbd|cephfs|scaleIO|quobyte|gcePersistentDisk|fc|photon|storageos"
-        r"|azure|vsphere|gitRepo|cinder|flexVolume|awsElastic|nodeAffinity|claimRef|dataSource",
+        "rare fields of pods",
+        PODS,
+        r"activeDeadlineSeconds|allowPrivilegeEscalation|backoffLimitPerIndex|dnsConfig|downwardAPI|ephemeral|fieldPath"
+        r"|hostAliases|hostIPs?|hostUsers|initContainers\[\d+\].*: Forbidden|lifecycle|managedBy|[mM]atchLabelKeys"
+        r"|ismatchLabelKeys|maxFailedIndexes|mountPropagation|podAffinityTerm.namespace|podFailurePolicy|procMount"
+        r"|projected|resizePolicy|resourceClaims|restartPolicyRules|securityContext: Invalid|subPath|successPolicy"
+        r"|sysctls|volumeClaimTemplates|volumeDevices|volumes\[\d+\]|windowsOptions|rollingUpdate|successThreshold"
+        r"|imagePullPolicy|minDomains|nodeName|podManagementPolicy|ordinals|persistentVolumeClaimRetentionPolicy|os:",
         "hundreds of checks in Go of fields that GPU platforms hardly use; a table of them all would be a copy",
     ),
     Listed(
-        "rare fields of other kinds",
-        "Lease|HorizontalPodAutoscaler|Secret|ResourceQuota|ValidatingWebhookConfiguration|ValidatingAdmissionPolicy",
-        r"failed to convert|metrics\[|scaleTargetRef|service-account.name|unsupported scope|conflicting scopes"
-        r"|if '\*' is present|clientConfig|duplicate version|three segments",
-        "checks in Go that no kind of the compiled trees comes near",
+        "rare fields of storage",
+        "PersistentVolume|PersistentVolumeClaim|StorageClass",
+        r"claimRef|csi|dataSource|matchLabelExpressions: Duplicate|nodeAffinity|mountOptions"
+        r"|spec\.(aws|azure|cephfs|cinder|fc|flex|flocker|gce|gluster|hostPath|iscsi|local|photon|portworx|quobyte|rbd"
+        r"|scaleIO|storageos|vsphere)",
+        "as those of pods",
     ),
     Listed(
-        "null amounts",
-        "LimitRange|ResourceQuota|Pod|Deployment|StatefulSet|DaemonSet|Job|CronJob",
-        r"(limit value|max value|limit of) (0|0m)\b",
-        "a null amount is read as zero; lint passes over what is not there",
+        "rare fields of services",
+        "Service",
+        r"[lL]oadBalancer|externalName|externalTrafficPolicy|healthCheckNodePort|ipFamil|nodePort|clusterIPs|sessionAffinity",
+        "fields that go with one type of service only; tenants of these platforms have services of the plain type",
+    ),
+    Listed(
+        "rare fields of other kinds",
+        "Lease|HorizontalPodAutoscaler|Secret|ResourceQuota|ValidatingWebhookConfiguration|ValidatingAdmissionPolicy"
+        "|Ingress|Node",
+        r"failed to convert|metrics\[|scaleTargetRef|[mM]axReplicas|behavior|service-account.name|\.scopes|scopeSelector"
+        r"|if '\*' is present|clientConfig|duplicate version|three segments|webhooks\[\d+\].name|configSource"
+        r"|resource: |strategy|preferredHolder",
+        "checks in Go that no object of the compiled trees comes near",
+    ),
+    Listed(
+        "nulls that are read as nothing",
+        f"LimitRange|ResourceQuota|Namespace|{PODS}",
+        r"(limit value|max value|limit of) 0\b|must be equal to \S+ limit of|metadata.labels\[pod-security",
+        "a null in a map is read as zero or as empty text; lint passes over what is not there",
     ),
     Listed(
         "names of service accounts",
@@ -112,7 +129,7 @@ LINT_ONLY = (
     Listed(
         "nulls in lists",
         ".*",
-        r"must be .*, but is null",
+        "must be .*, but is null",
         "the server reads an empty text or map instead, which nobody means",
     ),
     Listed(
@@ -122,16 +139,16 @@ LINT_ONLY = (
         "the server gives a LimitRange without a name one by chance; Argo CD needs a name",
     ),
     Listed(
-        "long prefixes of names",
-        "Role|ClusterRole|RoleBinding|ClusterRoleBinding|PodDisruptionBudget",
-        "cannot be the generateName",
-        "the server cuts prefixes of these kinds off",
+        "fields of features that are off",
+        PODS,
+        r"(volumes\[\d+\]|valueFrom) is .* only one of several alternatives|azureDisk",
+        "the server drops image volumes and keys of files where these features are off, and so counts them not",
     ),
     Listed(
-        "volumes that are not counted",
+        "parts of templates that nobody reads",
         PODS,
-        r"volumes\[\d+\].* (only one of several alternatives|must be text that is not empty)",
-        "the server drops an image volume where its feature is off, and takes an Azure disk beside another volume",
+        r"volumeClaimTemplates\[\d+\]\.(kind|apiVersion|metadata)|emplate\.metadata\.(finalizers|ownerReferences)",
+        "the server checks neither; what is written there is a slip of the pen",
     ),
     Listed(
         "quotas that limit nothing",

@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, Body, list[tuple[str, tuple[str | int, ...]]]]] = [
     (
         "deployment of anything",
         thing("apps/v1", "Deployment", spec={"selector": {}, "template": TEMPLATE}),
-        [("RANGE", ("spec", "selector"))],
+        [("COMBINATION", ("spec", "selector"))],
     ),
     ("container without an image", pod({"name": "a"}), [("REQUIRED", (*MAIN, "image"))]),
     ("container with a name in capitals", pod(container() | {"name": "Main"}), [("PATTERN", (*MAIN, "name"))]),

@@ -29,18 +29,31 @@ def add_facts(definitions: dict[str, Schema], facts: Schema) -> None:
         definitions: schema per name.
         facts: content of ``kubernetes_api.toml``.
     """
+    _add_values(definitions, facts)
+    for name, schema in definitions.items():
+        _add_needs(name.removeprefix(PREFIX), schema, facts)
+    _add_relations(definitions, facts)
+
+
+def _add_values(definitions: Mapping[str, Schema], facts: Schema) -> None:
+    """Say which values single fields take."""
     for schema, values in _fields(definitions, facts["enums"]):
         schema.get("items", schema)["enum"] = values
+    for name, fields in facts["defaulted"].items():
+        for schema, _ in _fields(definitions, {name: dict.fromkeys(fields)}):
+            schema["enum"] = [*schema["enum"], ""]
     for schema, limits in _fields(definitions, facts["bounds"]):
         schema.update(limits)
     if _INT_OR_STRING in definitions:
         definitions[_INT_OR_STRING].update(minimum=-(2**31), maximum=2**31 - 1)
-    for name, schema in definitions.items():
-        _add_needs(name.removeprefix(PREFIX), schema, facts)
     for schema, form in _fields(definitions, facts["forms"]):
-        if "items" in schema:
+        if "items" in schema and form != "label-value":
             schema["items"]["minLength"] = 1  # an empty text in a list is there; in a field it is the same as none
         schema.get("items", schema)["format"] = FORM + form
+
+
+def _add_relations(definitions: Mapping[str, Schema], facts: Schema) -> None:
+    """Say what fields ask of each other."""
     for word, alternatives in _ALTERNATIVES.items():
         for name, fields in facts[word].items():
             schema = definitions.get(PREFIX + name, {})
@@ -65,9 +78,12 @@ def _add_needs(name: str, schema: Schema, facts: Schema) -> None:
     needed = [field for field in facts["needed"].get(name, ()) if field in properties]
     if needed:
         schema["required"] = sorted({*schema.get("required", ()), *needed})
+    free = set(facts["may_be_empty"].get(name, ()))
+    if free.intersection(schema.get("required", ())):
+        schema["required"] = [field for field in schema["required"] if field not in free]
     if name.endswith("List"):
         return
-    for field in set(schema.get("required", ())) - set(facts["may_be_empty"].get(name, ())):
+    for field in schema.get("required", ()):
         smallest = _SMALLEST.get(properties.get(field, {}).get("type"))
         if smallest:
             properties[field].setdefault(smallest, 1)

@@ -178,6 +178,8 @@ class Closer:
             defaults = {key: fields[key]["default"] for key in keys if "default" in fields.get(key, {})}
             if "$ref" in schema.get("items", {}):
                 defaults = {key: self._key_defaults[key] for key in keys if key in self._key_defaults}
+                if schema["items"]["$ref"].endswith(".LocalObjectReference"):
+                    defaults["name"] = ""
             out[KEY_DEFAULTS] = defaults
 
     def _close(self, schema: Schema, out: Schema) -> None:

@@ -121,7 +121,7 @@ def shown(value: object) -> str:
 
 def choices(values: list[Any]) -> str:
     """List values in the order given; the first dozen when there are many."""
-    texts = [str(value) if value != "" else '""' for value in values if value is not None]
+    texts = [str(value) for value in values if value not in {None, ""}]
     return ", ".join(texts) if len(texts) <= 12 else f"{', '.join(texts[:12])} and {len(texts) - 12} more"
 
 

@@ -18,7 +18,7 @@ _FORMS = {
     "": (formats.SUBDOMAIN, 253, f"at most 253 lower-case letters, digits, '-' and '.', each part {_ENDS}"),
     "label": (formats.LABEL, 63, f"at most 63 lower-case letters, digits and '-', {_ENDS}"),
     "service": (formats.SERVICE, 63, "at most 63 lower-case letters, digits and '-', beginning with a letter"),
-    "path": (_PATH, 253, "at most 253 characters without '/' and '%'"),
+    "path": (_PATH, 4096, "characters without '/' and '%'"),
 }
 
 

@@ -71,6 +71,8 @@ def native_issues(group: str, kind: str, body: Body) -> Iterator[SchemaIssue]:
         yield from _quota_issues(body)
     elif (group, kind) == ("", "LimitRange"):
         yield from limit_range_issues(body)
+    elif (group, kind) in {("", "PersistentVolumeClaim"), ("", "PersistentVolume")}:
+        yield from _storage_issues(body)
     elif (group, kind) == ("", "Namespace"):
         yield from _pod_security_issues(body)
     elif (group, kind) == ("", "Service"):
@@ -230,6 +232,13 @@ def _pod_security_issues(body: Body) -> Iterator[SchemaIssue]:
             found=value,
             nearest=nearest_name(value, _LEVELS),
         )
+
+
+def _storage_issues(body: Body) -> Iterator[SchemaIssue]:
+    for path in (("spec", "resources", "requests"), ("spec", "capacity")):
+        amount = _amounts(_inside(body, path)).get("storage")
+        if amount is not None and amount.nanos <= 0:
+            yield _quantity_issue((*path, "storage"), "there must be some storage", str(amount), "write more than zero")
 
 
 def _port_issues(body: Body) -> Iterator[SchemaIssue]:
