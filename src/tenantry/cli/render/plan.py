@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.plan.effect import Area, Level, Return
+from tenantry.plan.rollout import IN_A_WINDOW
 from tenantry.plan.summary import duration
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def effect_facts(effect: Effect) -> Iterator[str]:
 def _rollout(plan: Plan) -> list[str]:
     if not plan.applications:
         return []
-    lines = ["", f"roll-out ({rollout_length(plan)})"]
+    lines = ["", *paragraph(f"roll-out ({rollout_length(plan)})", hang="  ")]
     if plan.steps:
         rows = [
             (
@@ -105,13 +106,19 @@ def rollout_length(plan: Plan) -> str:
     """Say how long the roll-out takes on nodes."""
     if not plan.steps:
         return "no node is disturbed"
-    return f"about {duration(plan.minutes)} on nodes, assumed minutes; change windows and people not counted"
+    held = {item.name for item in plan.applications if IN_A_WINDOW in item.waits}
+    windows = any(step.component in held for step in plan.steps)
+    begin = "from the opening of a change window, people not counted" if windows else "people not counted"
+    return f"about {duration(plan.minutes)} on nodes, assumed minutes; {begin}"
 
 
 def _collapsed(plan: Plan) -> list[str]:
     if not plan.objects:
         return []
-    return ["", f"{len(plan.objects)} objects of the tree differ; --diff shows the fields"]
+    differ = (
+        "1 object of the tree differs" if len(plan.objects) == 1 else f"{len(plan.objects)} objects of the tree differ"
+    )
+    return ["", f"{differ}; --diff shows the fields"]
 
 
 def _difference(plan: Plan) -> list[str]:

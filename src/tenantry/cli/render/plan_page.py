@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tenantry.cli.render.page import page
-from tenantry.cli.render.plan import cause_words, field_words, headline
+from tenantry.cli.render.plan import cause_words, field_words, headline, rollout_length
 from tenantry.plan.effect import Action, Area, Level, Mark, Return
 from tenantry.plan.summary import duration
 
@@ -20,7 +20,7 @@ STYLE = """
 .timeline rect{rx:3px}.timeline .reboot,.timeline .drain,.timeline .nic{fill:#c4573a}
 .timeline .driver{fill:#b98a1f}.timeline .reset{fill:#7a5bb5}.timeline path{stroke:var(--line)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--dim)}
-td:nth-child(2){white-space:nowrap}.effects td:last-child{overflow-wrap:anywhere}
+td:nth-child(2){white-space:nowrap}.effects{width:100%}.effects td:last-child{overflow-wrap:anywhere;width:34%}
 @media(max-width:640px){.effects td{display:block;border:0;padding:2px 0}.effects tr{display:block;
 border-bottom:1px solid var(--line);padding:6px 0}}
 """
@@ -85,8 +85,9 @@ def _timeline(plan: Plan) -> str:
     bottom = len(plan.steps) * ROW + 8
     for minute in range(0, total + 1, every):
         x = NAMES + minute * scale
+        anchor = "end" if x > WIDTH - 30 else "middle"
         body.append(
-            f'<path d="M{x:.1f} 0V{bottom}"/><text class=dimtext x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">'
+            f'<path d="M{x:.1f} 0V{bottom}"/><text class=dimtext x="{x:.1f}" y="{bottom + 14}" text-anchor="{anchor}">'
             f"{duration(minute)}</text>"
         )
     for index, step in enumerate(plan.steps):
@@ -108,8 +109,8 @@ def _timeline(plan: Plan) -> str:
         for step in plan.steps
     )
     return (
-        f"<h2>Roll-out: about {duration(plan.minutes)} on nodes</h2><p class=dim>Minutes are assumed; change windows "
-        "and people are not counted. Each block is a round of nodes.</p><div class=scroll>"
+        f"<h2>Roll-out</h2><p class=dim>{escape(rollout_length(plan).capitalize())}. "
+        "Each block is a round of nodes.</p><div class=scroll>"
         f'<svg class=timeline viewBox="0 0 {WIDTH} {bottom + 22}" style="min-width:620px" role=img '
         f'aria-label="{escape(said)}">{"".join(body)}</svg></div><div class=legend>{legend}</div>'
     )
