@@ -13,6 +13,7 @@ import pytest
 from e2e_corpus import NAMESPACE, ask, bases, corpus, create, published
 from e2e_mutations import Mutant
 from e2e_support import Tally
+from server_cases import REFUSED, TAKEN
 
 from tenantry.app.lint import schema_set
 from tenantry.model.finding import Severity, Verdict
@@ -234,6 +235,16 @@ def test_lint_refuses_what_the_server_refuses_and_nothing_else(
         else:
             tally.count("schemas", mutant.how, agreed=False)
             wrong.append((body["apiVersion"], body["kind"], mutant.how, dotted(mutant.path), side, words[:300]))
+    assert wrong == []
+
+
+def test_what_unit_tests_say_of_the_server_is_true(cluster: Cluster, tally: Tally) -> None:
+    cases = [*((name, body, False) for name, body, _ in REFUSED), *((name, body, True) for name, body in TAKEN)]
+    wrong = []
+    for name, body, is_taken in cases:
+        answer = ask(cluster, Mutant("", ("spec",), body, dict))
+        if not tally.count("schemas", "cases of unit tests", agreed=answer.ok is is_taken):
+            wrong.append((name, answer.message))
     assert wrong == []
 
 
