@@ -159,7 +159,10 @@ def plan_specs(
     now = was if old.spec == new.spec else compile_cluster(new.cluster)
     left, right = _side(old, was, before), _side(new, now, after)
     said = list(notes)
-    if question.verify:
+    if question.verify and old.spec == new.spec:
+        # Equal specs have equal claims, so nothing about them can change.
+        left, right = replace(left, claims=()), replace(right, claims=())
+    elif question.verify:
         progress("verifying both sides")
         left, right = _verified(left, right, old.spec, new.spec, question.today or date.today())
     else:
