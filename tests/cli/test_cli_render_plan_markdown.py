@@ -46,11 +46,10 @@ def tables(text: str) -> list[int]:
 
 
 def test_the_marker_is_that_of_the_spec_and_environment_and_stands_first() -> None:
-    assert marker(plan()) == "<!-- tenantry-plan spec=clusters/ai environment=production -->"
-    assert markdown(plan()).splitlines()[0] == marker(plan())
-    other = Plan("x", "", "a", "b", inputs=Inputs(spec="a --> b/ü", repository=True))
+    expected = "<!-- tenantry-plan spec=clusters/ai environment=production -->"
+    assert marker("clusters/ai", "production") == markdown(plan()).splitlines()[0] == expected
     # No two hyphens in a row and no angle bracket: either would end the comment of HTML.
-    assert marker(other) == "<!-- tenantry-plan spec=a%20%2D%2D%3E%20b/%C3%BC environment= -->"
+    assert marker("a --> b/ü", "") == "<!-- tenantry-plan spec=a%20%2D%2D%3E%20b/%C3%BC environment= -->"
 
 
 def test_a_comment_that_fits_is_whole() -> None:

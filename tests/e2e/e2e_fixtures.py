@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_support import Platform, Tally
+from e2e_support import Platform, Tally, Transcript
 
 from tenantry.app.compile import compile_spec, write
 from tenantry.app.spec import load
@@ -93,6 +93,18 @@ def _delivered(name: str, shared: Path, tree: Path) -> Platform:
     return Platform(cluster, resolved, tree, synced)
 
 
+# --- transcripts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def transcript(request: pytest.FixtureRequest) -> Iterator[Transcript]:
+    """Collect answers of the server; with ``--record`` they are kept for the tests that have no server."""
+    told = Transcript(request.node.path.stem.removeprefix("test_e2e_"))
+    yield told
+    if request.config.getoption("record", default=False):
+        told.write(HERE.parent / "transcripts")
+
+
 # --- counts -----------------------------------------------------------------------------------------------------------
 
 
@@ -106,6 +118,7 @@ def tally() -> Tally:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", action="store_true", help="renew tests/transcripts with what the server answers")
     parser.addoption("--counts", type=Path, metavar="FILE", help="write the counts of comparisons to FILE")
 
 

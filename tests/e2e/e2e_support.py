@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tenantry.model.cluster import Cluster as Resolved
+from testbed import binaries
 from testbed.control_plane import Cluster
 from testbed.delivery import Synced
 
@@ -50,3 +53,26 @@ class Tally:
                 cell = self.rows[table][row]
                 cell[0] += tried
                 cell[1] += agreed
+
+
+@dataclass
+class Transcript:
+    """What the server answered, case by case; tests that run without a server hold the product against it.
+
+    Attributes:
+        subject: what it is about; the name of its file.
+        cases: each a list of what was asked and what was answered.
+    """
+
+    subject: str
+    cases: list[list[Any]] = field(default_factory=list)
+
+    def add(self, *case: Any) -> None:
+        """Note one question with its answer."""
+        self.cases.append(list(case))
+
+    def write(self, folder: Path) -> None:
+        """Write the file: one case on a line, so that a change of an answer is a change of a line in review."""
+        lines = ",\n".join(json.dumps(case, ensure_ascii=True, sort_keys=True) for case in self.cases)
+        head = f'"formatVersion": "1.0", "server": "{binaries.versions()["kube-apiserver"]}"'
+        (folder / f"{self.subject}.json").write_text(f'{{{head}, "cases": [\n{lines}\n]}}\n', "utf-8")

@@ -23,6 +23,13 @@ from tenantry.model.selector import parse_selector
         {"matchExpressions": [{"key": "a", "operator": "In", "values": 7}]},
         {"matchExpressions": [{"key": 1, "operator": "Exists"}]},
         {"labels": {}},
+        {"matchLabels": {"two words": "a"}},
+        {"matchLabels": {"team": "two words"}},
+        {"matchLabels": {"a/b/c": "a"}},
+        {"matchLabels": {f"{'a' * 254}/b": "a"}},
+        {"matchExpressions": [{"key": "", "operator": "Exists"}]},
+        {"matchExpressions": [{"key": "k" * 64, "operator": "Exists"}]},
+        {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["v" * 64]}]},
     ],
 )
 def test_a_selector_that_is_none_is_refused(body: Any) -> None:

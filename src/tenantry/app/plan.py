@@ -113,7 +113,7 @@ def plan_compared(
             raise InputError(f"there is no spec {new.path}, neither {old.where} nor {new.where}")
         said = f"there is no such spec {(old if came else new).where}: everything is {'added' if came else 'removed'}"
         labels = old.label, new.label
-        made = _one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
+        made = plan_one_sided(there, labels, question, came=came, notes=(*sides.notes, said), progress=progress)
     return replace(made, inputs=_inputs(sides, (was, now), question))
 
 
@@ -171,14 +171,14 @@ def plan_specs(
     return plan(left, right, notes=said)
 
 
-def _one_sided(
+def plan_one_sided(
     there: CheckedSpec,
     labels: tuple[str, str],
     question: PlanQuestion,
     *,
     came: bool,
-    notes: Sequence[str],
-    progress: Callable[[str], None],
+    notes: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Say what a spec brings that is on the new side only, or takes away that is on the old side only."""
     progress("compiling")
@@ -252,4 +252,4 @@ def _fitted(side: Side, cluster: Cluster) -> Side:
     return replace(side, work=work, held={(row.pool, row.resource): row.held for row in tables.pools})
 
 
-__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_specs", "step_minutes"]
+__all__ = ["PlanQuestion", "plan_compared", "plan_folders", "plan_one_sided", "plan_specs", "step_minutes"]

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "init": "Start a spec from an example",
     "compile": "Compile a spec into the GitOps tree that Argo CD syncs",
     "plan": "Say what a change does to whom, before it merges",
+    "promote": "Commit what a spec compiles to into the tree of an environment, with the plan as the message",
+    "rollback": "Commit a spec as it was at a revision, with the plan of the way back as the message",
     "lint": "Check manifests of any origin: fields, embedded strings, and how objects fit together",
     "fit": "Decide whether what a spec promises fits its hardware, and what the largest jobs are",
     "verify": "Prove that no tenant can act on another, or show how it can",

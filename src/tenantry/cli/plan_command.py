@@ -8,7 +8,7 @@ import click
 
 from tenantry.cli.options import Output, PlaceType, emit, environment_option, output_option
 from tenantry.cli.progress import step
-from tenantry.errors import ExitCode, InputError
+from tenantry.errors import ExitCode, InputError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +101,17 @@ def command(
     from tenantry.app.plan_places import compared
 
     question = PlanQuestion(verify=verify, today=today.date() if today else None, trace=trace)
-    with step("planning"):
-        plan = plan_compared(compared(str(old), str(new) if new else ""), environment, question)
+    sides = compared(str(old), str(new) if new else "")
+    try:
+        with step("planning"):
+            plan = plan_compared(sides, environment, question)
+    except SpecError as error:
+        # Whoever reads the comment on a pull request sees no log; the problems take the place of the last plan.
+        from tenantry.cli.render.plan_markdown import problems_markdown
+
+        said = problems_markdown(error, sides.new.path, environment, limit=md_limit)
+        emit([item for item in outputs if item.format == "md" and item.file], lambda form: said)
+        raise
     if out is not None:
         emit((Output("json", out),), lambda form: render(form, plan))
     emit(outputs, lambda form: render(form, plan, diff=diff, md_limit=md_limit, full=full))

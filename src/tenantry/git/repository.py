@@ -134,6 +134,10 @@ class Repository:
         said = git(self.root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags")
         return [HEAD, *said.text.splitlines()]
 
+    def differs(self, old: Commit, new: Commit, path: str) -> bool:
+        """Whether a file or folder differs between two commits."""
+        return bool(git(self.root, "diff", "--quiet", old.hash, new.hash, "--", path or ".", check=False).code)
+
     def fork(self, old: Commit, new: Commit) -> Commit | None:
         """Return the newest commit that both have in their history, None when there is none.
 

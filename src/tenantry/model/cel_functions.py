@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from tenantry.model.quantity import Quantity, QuantityFormat, is_quantity, parse_quantity
+from tenantry.model.quantity import Quantity, QuantityFormat, parse_quantity
 
 _IP, _CIDR, _URL, _QUANTITY, _FORMAT = "k8s.ip", "k8s.cidr", "k8s.url", "k8s.quantity", "k8s.format"
 
@@ -127,6 +127,8 @@ def _hostname(url: Value) -> str:
 
 
 def _quantity(text: str) -> Value:
+    if text != text.strip():
+        raise ValueError("a quantity has no blanks around it")
     return {_QUANTITY: str(parse_quantity(text))}
 
 
@@ -236,7 +238,7 @@ _TABLE: tuple[Entry, ...] = (
     ("getHostname", True, [_DYN], _TEXT, _hostname),
     ("getPort", True, [_DYN], _TEXT, lambda value: value.get("port", "")),
     ("getEscapedPath", True, [_DYN], _TEXT, lambda value: urlsplit(value[_URL]).path),
-    ("isQuantity", False, [_TEXT], _BOOL, is_quantity),
+    ("isQuantity", False, [_TEXT], _BOOL, _ok(_quantity)),
     ("quantity", False, [_TEXT], _DYN, _quantity),
     ("compareTo", True, [_DYN, _DYN], _INT, _difference),
     ("isGreaterThan", True, [_DYN, _DYN], _BOOL, lambda one, other: _difference(one, other) > 0),

@@ -1,6 +1,7 @@
 """Kubernetes quantities, exactly: parsing, comparison and canonical form.
 
-A quantity is a whole number of nanos. Kubernetes rounds finer values away from zero and caps at 2^63-1; so does this.
+A quantity is a whole number of nanos. Kubernetes rounds finer values away from zero, and caps those with a binary
+suffix at 2^63-1; so does this.
 Source: kubernetes/apimachinery, pkg/api/resource/{quantity,suffix,scale_int}.go.
 """
 
@@ -13,21 +14,23 @@ from fractions import Fraction
 from functools import lru_cache
 
 NANO = 10**9
-_LARGEST = (2**63 - 1) * NANO
+_LARGEST_BINARY = (2**63 - 1) * NANO
 
 _BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", start=1)}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _SUFFIX_OF = {power: suffix for suffix, power in _DECIMAL.items()}
 
-# The documented grammar. The server's parser also takes "", "+" and "." after a sign or as zero; nobody means those.
+# The documented grammar. The server's parser also takes "", "+", "." and suffixes without digits, as zero; nobody means
+# those.
 _GRAMMAR = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?"
     r"(?:(?P<binary>[KMGTPE]i)|(?P<decimal>[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]+))?",
     re.ASCII,
 )
 
-# Beyond these the value is capped or rounded up whatever its digits are, so no huge power is ever computed.
-_CAPPED_DIGITS = 40
+# Beyond these all values count as the least or the largest, so that no huge power is ever computed.
+_MOST_DIGITS = 400
+_LARGEST: int = NANO * 10**_MOST_DIGITS
 _TINY_DIGITS = -40
 _LONGEST = 1000  # longer texts are no quantity anyone wrote; int() refuses 4300 digits
 
@@ -89,7 +92,9 @@ class Quantity:
                 number, power = number // 1024, power + 1
             return f"{number}{['', *_BINARY][power]}"
         number, exponent = self.nanos, -9
-        while number and number % 1000 == 0 and exponent < 18:
+        # Where the server needs a suffix beyond E it writes none (1000E becomes 1); the amount is kept here.
+        most = _MOST_DIGITS if self.format is QuantityFormat.EXPONENT else 18
+        while number and number % 1000 == 0 and exponent < most:
             number, exponent = number // 1000, exponent + 3
         if not number:
             return "0"
@@ -102,14 +107,14 @@ def parse_quantity(text: str | float) -> Quantity:
     """Parse a quantity as it stands in a manifest.
 
     Args:
-        text: ``100m``, ``1.5Gi``, ``1e3`` or a YAML number.
+        text: ``100m``, ``1.5Gi``, ``1e3`` or a YAML number; blanks around it are left out, as the server does.
 
     Raises:
         ValueError: if it is no quantity; the message names the text.
     """
     if isinstance(text, bool):
         raise ValueError(f"{str(text).lower()} is not a quantity")
-    return _parse(text if isinstance(text, str) else repr(text))
+    return _parse(text.strip() if isinstance(text, str) else repr(text))
 
 
 def is_quantity(text: str | float) -> bool:
@@ -136,24 +141,26 @@ def _parse(text: str) -> Quantity:
     else:
         exponent = _DECIMAL[match["decimal"] or ""]
     nanos = _nanos(digits.lstrip("0"), scale, exponent - places)
+    if form is QuantityFormat.BINARY:
+        nanos = min(nanos, _LARGEST_BINARY)
     return Quantity(-nanos if match["sign"] == "-" else nanos, form)
 
 
 def _nanos(digits: str, scale: int, exponent: int) -> int:
-    """Return digits x scale x 10^exponent in nanos, rounded up and capped."""
+    """Return digits x scale x 10^exponent in nanos, rounded up."""
     if not digits:
         return 0
     magnitude = len(digits) + exponent
-    if magnitude > _CAPPED_DIGITS:
+    if magnitude > _MOST_DIGITS:
         return _LARGEST
     if magnitude < _TINY_DIGITS:
         return 1
     exact = Fraction(int(digits) * scale) * Fraction(10) ** (exponent + 9)
-    return min(-(-exact.numerator // exact.denominator), _LARGEST)
+    return -(-exact.numerator // exact.denominator)
 
 
 def _bounded(exponent: str) -> int:
-    """Read an exponent; one that does not fit an int32 is capped, which gives the same value."""
+    """Read an exponent; one that does not fit an int32 is capped, which gives an amount that counts as the largest."""
     sign = -1 if exponent.startswith("-") else 1
     digits = exponent.lstrip("+-").lstrip("0")
     return sign * (int(digits or "0") if len(digits) < 10 else 10**9)

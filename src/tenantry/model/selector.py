@@ -8,13 +8,21 @@ Source: Kubernetes apimachinery, ``pkg/labels/selector.go`` and ``pkg/apis/meta/
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 OPERATORS = frozenset({"In", "NotIn", "Exists", "DoesNotExist"})
+
+# Source: apimachinery, pkg/util/validation (IsQualifiedName, IsValidLabelValue).
+_NAME = "[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_PART = "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_KEY = re.compile(rf"(?:(?=[^/]{{1,253}}/){_PART}(?:\.{_PART})*/)?{_NAME}", re.ASCII)
+_VALUE = re.compile(f"(?:{_NAME})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,7 +139,7 @@ def parse_selector(body: object) -> Selector:
     labels, expressions = body.get("matchLabels") or {}, body.get("matchExpressions") or []
     if not isinstance(labels, dict) or not isinstance(expressions, list):
         raise ValueError("matchLabels is a map and matchExpressions a list")
-    found = [Requirement(str(key), "In", (str(value),)) for key, value in labels.items()]
+    found = [_requirement(str(key), "In", (str(value),)) for key, value in labels.items()]
     found.extend(_expression(entry) for entry in expressions)
     return Selector(tuple(sorted(set(found))))
 
@@ -150,7 +158,18 @@ def _expression(entry: Any) -> Requirement:
         raise ValueError("values is a list")
     if (operator in {"In", "NotIn"}) is not bool(values):
         raise ValueError(f"operator {operator} {'needs' if not values else 'takes no'} values")
-    return Requirement(entry["key"], str(operator), tuple(sorted({str(value) for value in values})))
+    return _requirement(entry["key"], str(operator), tuple(sorted({str(value) for value in values})))
+
+
+@lru_cache(maxsize=4096)
+def _requirement(key: str, operator: str, values: tuple[str, ...]) -> Requirement:
+    """Make a requirement of names that labels can have: one on others is never stored."""
+    if _KEY.fullmatch(key) is None:
+        raise ValueError(f"'{key}' is no key of a label")
+    for value in values:
+        if _VALUE.fullmatch(value) is None:
+            raise ValueError(f"'{value}' is no value of a label")
+    return Requirement(key, operator, values)
 
 
 def equality_selector(labels: Mapping[str, str]) -> Selector:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tenantry.model.finding import Verdict
 from tenantry.plan.difference import object_changes, spec_changes
 from tenantry.plan.effect import Area, Certainty, Effect, Level, Mark, Plan, Touched
 from tenantry.plan.rollout import applications, revert, shortfalls, steps
-from tenantry.plan.rule import Context, Hit, Row, kind_of, listed
+from tenantry.plan.rule import Context, Hit, Row, kind_of, listed, plural
 from tenantry.plan.rules import COMPARISONS, TABLE
 from tenantry.plan.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tenantry.plan.rule import Comparison
     from tenantry.plan.side import Side
@@ -49,6 +50,7 @@ def plan(
     causes = tuple(sorted((item.cause for item in context.spec), key=lambda item: (item.document, item.field)))
     said = list(notes)
     if effects:
+        said += _open_questions(old, new)
         said.append(revert(effects))
     return Plan(
         name=new.cluster.name,
@@ -64,6 +66,21 @@ def plan(
         verified=verified,
         notes=tuple(said),
     )
+
+
+def _open_questions(old: Side, new: Side) -> Iterator[str]:
+    """Say how much of isolation no comparison decides, as it is unknown before and after."""
+    before, after = (
+        {(item.channel, item.source, item.target) for item in side.claims or () if item.verdict is Verdict.UNKNOWN}
+        for side in (old, new)
+    )
+    channels = {place[0] for place in before & after}
+    if channels:
+        ordered = sorted(channels, key=lambda name: (name[:1], int(name[1:]) if name[1:].isdecimal() else 0, name))
+        yield (
+            f"isolation is unknown before and after in {plural(len(channels), 'channel')} ({listed(ordered, 5)}): "
+            "tenantry verify names what is missing"
+        )
 
 
 def _by_table(context: Context, table: Sequence[Row], said: Iterable[Effect]) -> list[Effect]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import shutil
 import textwrap
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Justify = Literal["left", "right"]
 
@@ -17,8 +19,23 @@ UNKNOWN_WIDTH = 100
 NARROWEST, WIDEST = 70, 140
 
 
+_fixed: ContextVar[int] = ContextVar("columns", default=0)
+
+
+@contextmanager
+def columns(number: int) -> Iterator[None]:
+    """Write for so many columns inside the block, whatever the terminal has."""
+    token = _fixed.set(number)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
+
+
 def width() -> int:
     """Columns to write for; the variable ``COLUMNS`` counts before the terminal."""
+    if _fixed.get():
+        return _fixed.get()
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns))
 
 

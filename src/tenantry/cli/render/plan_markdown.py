@@ -18,6 +18,7 @@ from tenantry.plan.summary import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tenantry.errors import SpecError
     from tenantry.plan import Effect, Plan
     from tenantry.plan.effect import Cause, ObjectChange
 
@@ -54,10 +55,9 @@ class _Section:
         return [*self.head, *self.rows[:rows], *self.tail]
 
 
-def marker(plan: Plan) -> str:
+def marker(spec: str, environment: str) -> str:
     """Return the line by which a comment about the same spec and environment is found again."""
-    place = quote(plan.inputs.spec or plan.name, safe="/._").replace("-", "%2D")
-    chosen = quote(plan.environment, safe="._").replace("-", "%2D")
+    place, chosen = (quote(text, safe="/._").replace("-", "%2D") for text in (spec, environment))
     return f"<!-- tenantry-plan spec={place} environment={chosen} -->"
 
 
@@ -69,7 +69,7 @@ def markdown(plan: Plan, *, limit: int = GITHUB_LIMIT, full: str = "") -> str:
         limit: largest number of bytes, which are never fewer than characters.
         full: where the whole plan is, a link or a name, for when something is left out.
     """
-    head = [marker(plan), "", f"**{_cell(headline(plan))}**", ""]
+    head = [marker(plan.inputs.spec or plan.name, plan.environment), "", f"**{_cell(headline(plan))}**", ""]
     sections = list(_sections(plan))
     room = limit - _size(head) - _RESERVE - _size([full])
     kept: dict[int, int] = {}
@@ -90,6 +90,21 @@ def markdown(plan: Plan, *, limit: int = GITHUB_LIMIT, full: str = "") -> str:
             lines += section.lines(kept[number])
     if left_out:
         lines += _left_out(left_out, full)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def problems_markdown(error: SpecError, spec: str, environment: str, *, limit: int = GITHUB_LIMIT) -> str:
+    """Write the problems of a side that does not compile as the same comment."""
+    head = [marker(spec, environment), "", f"**There is no plan: {_cell(str(error))}**", ""]
+    rows = tuple(
+        f"- {_code(str(problem.location))} {_code(str(problem.subject))}: {_cell(problem.message)} ({problem.rule})"
+        for problem in error.problems
+    )
+    section = _Section("problems", 0, (), rows)
+    kept = _fitting(section, limit - _size(head) - _RESERVE)
+    lines = [*head, *section.lines(kept)]
+    if kept < len(rows):
+        lines += _left_out([f"{len(rows) - kept} of {len(rows)} problems"], "")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
