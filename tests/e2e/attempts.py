@@ -91,12 +91,28 @@ def places(judge: Judge, resolved: Resolved) -> list[Place]:
 # --- who asks ---------------------------------------------------------------------------------------------------------
 
 
+MANY_TENANTS = 4
+
+
 def members(resolved: Resolved) -> Iterator[tuple[str, str, User]]:
     """Yield tenant, role and a user for every group that a tenant names."""
     for tenant in resolved.tenants:
         for entry in tenant.spec.spec.access:
             user = User(f"{tenant.name}-{entry.role.value}", (entry.group, "system:authenticated"))
             yield tenant.name, entry.role.value, user
+
+
+def homes(judge: Judge, resolved: Resolved) -> list[tuple[Place, list[User]]]:
+    """Return a namespace of one tenant, of two where there are many, with the tenant's members.
+
+    One with networks of its own comes first.
+    """
+    found: dict[str, Place] = {}
+    for place in sorted(places(judge, resolved), key=lambda item: not item.granted[grants.NETWORKS]):
+        found.setdefault(place.tenant, place)
+    chosen = list(found.values())
+    chosen = [chosen[0], chosen[-1]] if len(chosen) >= MANY_TENANTS else chosen[:1]
+    return [(place, [user for tenant, _, user in members(resolved) if tenant == place.tenant]) for place in chosen]
 
 
 def powerful(user: User) -> User:

@@ -225,8 +225,8 @@ def _monitors(place: Place) -> Iterator[tuple[Body, Deviation]]:
             f"namespaces {names}": put("spec", "namespaceSelector", "matchNames", value=names)
             for names in ([], [place.namespace], [place.other], [place.namespace, place.other])
         }
-        for value in (True, False):
-            changes[f"any namespace {value}"] = put("spec", "namespaceSelector", "any", value=value)
+        for any_of_them in (True, False):
+            changes[f"any namespace {any_of_them}"] = put("spec", "namespaceSelector", "any", value=any_of_them)
         changes["an empty selector"] = put("spec", "namespaceSelector", value={})
         if kind == "ServiceMonitor":
             for value in ("", "/var/run/secrets/token"):
@@ -247,7 +247,7 @@ def _workloads(place: Place) -> Iterator[tuple[Body, Deviation]]:
     template = {"metadata": {"labels": labels}, "spec": spec}
     always = {"metadata": {"labels": labels}, "spec": {**spec, "restartPolicy": "Always"}}
     chosen = {"matchLabels": labels}
-    bodies = [
+    bodies: list[tuple[Body, tuple[str, ...]]] = [
         (thing(place, "batch/v1", "Job", spec={"template": template}), ()),
         (thing(place, "apps/v1", "Deployment", spec={"selector": chosen, "template": always}), ()),
         (
@@ -265,7 +265,7 @@ def _workloads(place: Place) -> Iterator[tuple[Body, Deviation]]:
         ),
     ]
     for body, above in bodies:
-        inside = ("spec", *above, "template", "spec", "containers", 0, "resources")
+        inside: tuple[str | int, ...] = ("spec", *above, "template", "spec", "containers", 0, "resources")
         gpus = put(*inside, value={"limits": {place.gpu: "1"}})
         changes: dict[str, Change] = {"GPUs": gpus}
         for queue in (place.own(grants.QUEUES), place.foreign[grants.QUEUES], ""):

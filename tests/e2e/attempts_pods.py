@@ -106,6 +106,10 @@ def _pod_security() -> Iterator[Deviation]:
         changes[f"{field} of all containers only"] = both(own, _init("securityContext", field, value=_GOOD[field]))
     changes.update(_everywhere("a port of the host", "ports", value=[{"containerPort": 80, "hostPort": 80}]))
     changes.update(_everywhere("host port 0", "ports", value=[{"containerPort": 80, "hostPort": 0}]))
+    for relaxed in ("runAsNonRoot", "procMount", "runAsUser"):
+        value = {"runAsNonRoot": False, "procMount": "Unmasked", "runAsUser": 0}[relaxed]
+        own_users = both(put("spec", "hostUsers", value=False), _main("securityContext", relaxed, value=value))
+        changes[f"{relaxed} {value}, users of its own"] = own_users
     for form, handler in _HANDLERS.items():
         changes[f"probe {form}"] = _main("livenessProbe", value=handler)
         changes[f"life cycle {form}"] = _main("lifecycle", "preStop", value=handler)
@@ -217,8 +221,8 @@ def _devices() -> Iterator[Deviation]:
     for variable in (*DEVICE_VARIABLES[1:], "nvidia_visible_devices", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE"):
         changes[f"{variable}=all"] = _main("env", value=[{"name": variable, "value": "all"}])
     for source, content in _VALUE_SOURCES.items():
-        entry = [{"name": DEVICE_VARIABLES[0], "valueFrom": content}]
-        changes.update(_everywhere(f"{DEVICE_VARIABLES[0]} from {source}", "env", value=entry))
+        taken: list[Body] = [{"name": DEVICE_VARIABLES[0], "valueFrom": content}]
+        changes.update(_everywhere(f"{DEVICE_VARIABLES[0]} from {source}", "env", value=taken))
     changes["after a harmless one"] = _main(
         "env", value=[{"name": "A", "value": "1"}, {"name": DEVICE_VARIABLES[0], "value": "all"}]
     )
@@ -226,8 +230,8 @@ def _devices() -> Iterator[Deviation]:
         "env", value=[{"name": DEVICE_VARIABLES[0], "value": "all"}, {"name": DEVICE_VARIABLES[0], "value": "void"}]
     )
     for prefix in ("", "N", "NVIDIA_", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES_", "APP_", "nvidia_", "NV"):
-        entry = [{"prefix": prefix, "configMapRef": {"name": "one"}}]
-        changes.update(_everywhere(f"envFrom prefix {prefix!r}", "envFrom", value=entry))
+        filled: list[Body] = [{"prefix": prefix, "configMapRef": {"name": "one"}}]
+        changes.update(_everywhere(f"envFrom prefix {prefix!r}", "envFrom", value=filled))
     changes["envFrom a secret, without prefix"] = _main("envFrom", value=[{"secretRef": {"name": "one"}}])
     for name in ("nvidia", "nvidia-cdi", "gvisor", "kata", "kata-qemu", "runc"):
         changes[f"runtime class {name}"] = put("spec", "runtimeClassName", value=name)
