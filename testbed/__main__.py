@@ -14,7 +14,7 @@ import click
 
 from tenantry.app.compile import compile_spec, write
 from tenantry.app.spec import load
-from tenantry.errors import TenantryError
+from tenantry.errors import SpecError, TenantryError
 from testbed import binaries, sandbox
 from testbed.control_plane import Cluster
 from testbed.definitions import definitions_in
@@ -93,6 +93,11 @@ if __name__ == "__main__":
     except click.ClickException as error:
         error.show()
         sys.exit(4)
+    except SpecError as error:
+        click.echo(f"error: {error}; tenantry lint {sys.argv[-1]} shows all of them, the first is", err=True)
+        first = error.problems[0]
+        click.echo(f"  {first.location}: {first.message}", err=True)
+        sys.exit(error.exit_code)
     except (TestbedError, TenantryError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)

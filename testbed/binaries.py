@@ -106,7 +106,10 @@ def find() -> Binaries:
     if not absent:
         return found
     if named:
-        raise MissingToolError(f"{ASSETS} is {named}, which holds no {', '.join(absent)}; unset it, or {HOW}")
+        raise MissingToolError(
+            f"{ASSETS} is {named}, which holds no {', '.join(absent)}; it must hold {', '.join(REQUIRED)}, "
+            "or unset it and run `make testbed`"
+        )
     raise MissingToolError(f"no Kubernetes control plane has been built yet: {HOW}")
 
 

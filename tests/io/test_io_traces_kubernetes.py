@@ -275,6 +275,13 @@ def test_containers_add_up_and_those_before_them_count_by_the_hungriest() -> Non
     }
     # 1 + 0.5 + 0.25 that keeps running, but 4 before.
     assert request_of({"spec": spec}, None).cpus == 4000
+    # The sidecar runs already while the next one gets ready: 0.25 + 4.
+    spec["initContainers"].reverse()
+    assert request_of({"spec": spec}, None).cpus == 4250
+    # Its overhead comes on top, and what the pod asks for as a whole counts instead.
+    assert request_of({"spec": {**spec, "overhead": {"cpu": "200m"}}}, None).cpus == 4450
+    whole = {"requests": {"cpu": "6"}, "limits": {"cpu": "8"}}
+    assert request_of({"spec": {**spec, "overhead": {"cpu": "200m"}, "resources": whole}}, None).cpus == 6200
 
 
 def test_a_product_that_is_required_is_the_model() -> None:

@@ -202,8 +202,8 @@ class NaiveReach:
 
     def asks(self, who: Who, requests: list[tuple[str, str, str]], space: str, names: tuple[str, ...]) -> bool:
         for request in requests:
-            verb, _, resource = request
-            nameless = verb == "deletecollection" or (verb == "create" and "/" not in resource)
+            # Server-side apply creates what its path names.
+            nameless = request[0] == "deletecollection"
             if any(self.rbac.allowed(who, request, space, name) for name in (("",) if nameless else names)):
                 return True
         return False
@@ -239,9 +239,9 @@ class NaiveReach:
                 found.add((channel, ""))
         found |= {("A1", target) for target in self._about_rights(home, who, names)}
         for space in ("", *self.spaces):
-            nameless = () if space else ("create", "deletecollection")
-            for verb in ("delete", "update", "patch", *nameless):
-                asked = (space,) if space else (("",) if verb in nameless else names)
+            outside = () if space else ("create", "deletecollection")
+            for verb in ("delete", "update", "patch", *outside):
+                asked = (space,) if space else (("",) if verb == "deletecollection" else names)
                 if self.owner.get(space) != home and any(
                     self.rbac.allowed(who, (verb, "", "namespaces"), space, name) for name in asked
                 ):

@@ -293,9 +293,14 @@ def test_both_rights_must_be_of_one_identity() -> None:
         pytest.param([rule("impersonate", "users", names="system:serviceaccount:a:x")], PROVED, id="its own account"),
         pytest.param([rule("impersonate", "groups")], PROVED, id="groups, but no user to take them on with"),
         pytest.param(
-            [rule("impersonate", "groups"), rule("impersonate", "users", names="system:serviceaccount:a:x")],
+            [rule("impersonate", "groups"), rule("impersonate", "serviceaccounts", names="x")],
             VIOLATED,
-            id="groups along with an account of its own",
+            id="groups along with an account",
+        ),
+        pytest.param(
+            [rule("impersonate", "groups"), rule("impersonate", "users", names="system:serviceaccount:b:x")],
+            PROVED,
+            id="an account named as a user, of which the API server asks as of an account",
         ),
         pytest.param([rule("impersonate", "userextras/scopes", "authentication.k8s.io")], PROVED, id="scopes alone"),
     ],

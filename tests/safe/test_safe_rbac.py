@@ -42,7 +42,16 @@ TENANTS = {"a": ["a", "a2"], "b": ["b"], "c": ["c"]}
         pytest.param(rule("get", "pods", names="web"), ("get", "", "pods", "web"), True, id="its name"),
         pytest.param(rule("get", "pods", names="web"), ("get", "", "pods", "db"), False, id="another name"),
         pytest.param(
-            rule("create", "pods", names="web"), ("create", "", "pods", ""), False, id="creations carry no name"
+            rule("create", "pods", names="web"),
+            ("create", "", "pods", "web"),
+            True,
+            id="server-side apply creates under its name",
+        ),
+        pytest.param(
+            rule("create", "pods", names="web"),
+            ("create", "", "pods", "db"),
+            False,
+            id="and under no other",
         ),
         pytest.param(
             rule("create", "pods/exec", names="web"),
@@ -348,7 +357,7 @@ def accounts(bodies: list[Body]) -> dict[str, set[str]]:
 def asked(naive: NaiveRbac, who: Who, request: tuple[str, str, str], space: str) -> bool:
     """Ask for any one name where a request carries a name at all."""
     verb, group, resource = request
-    nameless = verb == "deletecollection" or (verb == "create" and "/" not in resource)
+    nameless = verb == "deletecollection"
     if (group, resource) == ("", "namespaces"):
         # Inside a namespace the only Namespace is that one, and only requests that must carry a name are inside it.
         if space and verb not in {"create", "list", "deletecollection"}:

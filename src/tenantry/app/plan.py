@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
+    from tenantry.plan.live import Live
 
 
 NOT_VERIFIED = "isolation was not compared (--no-verify)"
@@ -53,6 +54,7 @@ class PlanQuestion:
         verify: whether isolation is compared.
         fit: whether work that can run is compared.
         trace: jobs to replay on both sides; None for none.
+        snapshot: what a cluster held, to say what the change meets; None for none.
         today: day on which exceptions, facts and waivers must hold; the current one when None.
     """
 
@@ -60,6 +62,7 @@ class PlanQuestion:
     fit: bool = True
     today: date | None = None
     trace: Path | None = None
+    snapshot: Path | None = None
 
 
 def plan_folders(
@@ -123,7 +126,11 @@ def _inputs(sides: Compared, specs: tuple[CheckedSpec | None, CheckedSpec | None
         SideInput(place.commit.hash if place.commit else "", tuple(checked.loaded.digests().items()) if checked else ())
         for place, checked in zip((sides.old, sides.new), specs, strict=True)
     ]
-    files = [FileInput("trace", str(question.trace), digest(question.trace))] if question.trace else []
+    files = [
+        FileInput(role, str(place), digest(place))
+        for role, place in (("trace", question.trace), ("snapshot", question.snapshot))
+        if place is not None
+    ]
     return Inputs(
         tool=__version__,
         asked=sides.asked,
@@ -168,7 +175,7 @@ def plan_specs(
         progress("replaying the trace on both sides")
         waits = both_waits(old.cluster, new.cluster, question.trace)
         left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
-    return plan(left, right, notes=said)
+    return plan(left, right, notes=said, there=_there(question, left, right))
 
 
 def plan_one_sided(
@@ -202,7 +209,16 @@ def plan_one_sided(
         claims=() if question.verify else None,
         absent=True,
     )
-    return plan(empty, side, notes=said) if came else plan(side, empty, notes=said)
+    sides = (empty, side) if came else (side, empty)
+    return plan(*sides, notes=said, there=_there(question, side))
+
+
+def _there(question: PlanQuestion, *sides: Side) -> Live | None:
+    if question.snapshot is None:
+        return None
+    from tenantry.app.plan_live import read_live
+
+    return read_live(question.snapshot, [side.cluster for side in sides])
 
 
 def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:

@@ -78,6 +78,9 @@ def how_to_say_it(function: F) -> F:
 @environment_option
 @click.option("--verify/--no-verify", default=True, help="Compare isolation, or leave it out, which is quicker.")
 @click.option("--trace", type=PlaceType(), help="Jobs to replay on both sides: waits and evictions before and after.")
+@click.option(
+    "--snapshot", type=PlaceType(), help="What a cluster holds: says whose pods run on nodes that drain, and the like."
+)
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Day on which facts must hold.")
 @click.option("--out", type=PlaceType(), metavar="FILE", help="Save the plan, for tenantry plan show FILE.")
 @how_to_say_it
@@ -88,6 +91,7 @@ def command(
     environment: str,
     verify: bool,
     trace: Path | None,
+    snapshot: Path | None,
     diff: bool,
     threshold: str,
     md_limit: int,
@@ -100,7 +104,7 @@ def command(
     from tenantry.app.plan import PlanQuestion, plan_compared
     from tenantry.app.plan_places import compared
 
-    question = PlanQuestion(verify=verify, today=today.date() if today else None, trace=trace)
+    question = PlanQuestion(verify=verify, today=today.date() if today else None, trace=trace, snapshot=snapshot)
     sides = compared(str(old), str(new) if new else "")
     try:
         with step("planning"):

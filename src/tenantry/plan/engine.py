@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from tenantry.model.finding import Verdict
 from tenantry.plan.difference import object_changes, spec_changes
 from tenantry.plan.effect import Area, Certainty, Effect, Level, Mark, Plan, Touched
-from tenantry.plan.rollout import applications, revert, shortfalls, steps
+from tenantry.plan.live import with_live
+from tenantry.plan.rollout import applications, revert, shortfalls, steps, window_notes
 from tenantry.plan.rule import Context, Hit, Row, kind_of, listed, plural
 from tenantry.plan.rules import COMPARISONS, TABLE
 from tenantry.plan.summary import summary
@@ -16,6 +17,7 @@ from tenantry.plan.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from tenantry.plan.live import Live
     from tenantry.plan.rule import Comparison
     from tenantry.plan.side import Side
 
@@ -25,6 +27,7 @@ def plan(
     new: Side,
     *,
     notes: Sequence[str] = (),
+    there: Live | None = None,
     table: Sequence[Row] = TABLE,
     comparisons: Sequence[Comparison] = COMPARISONS,
 ) -> Plan:
@@ -34,6 +37,7 @@ def plan(
         old: what is there.
         new: what is to be.
         notes: what the caller left out, a sentence each.
+        there: what a cluster held, or None when nobody looked.
         table: rows for fields of objects, in the order in which they are tried.
         comparisons: rules that compare the clusters.
 
@@ -45,10 +49,13 @@ def plan(
     effects += _by_table(context, table, effects)
     order = steps(context, effects)
     effects += shortfalls(context, order, effects)
+    if there is not None:
+        effects = with_live(context, effects, there)
     effects.sort(key=Effect.sort_key)
     verified = old.claims is not None and new.claims is not None
     causes = tuple(sorted((item.cause for item in context.spec), key=lambda item: (item.document, item.field)))
-    said = list(notes)
+    applied = applications(context)
+    said = [*notes, *window_notes(context, applied)]
     if effects:
         said += _open_questions(old, new)
         said.append(revert(effects))
@@ -59,7 +66,7 @@ def plan(
         after=new.label,
         effects=tuple(effects),
         steps=order,
-        applications=applications(context),
+        applications=applied,
         objects=context.objects,
         causes=causes,
         summary=summary(effects, order, objects=len(context.objects), causes=len(causes), verified=verified),

@@ -8,6 +8,7 @@ from tenantry.plan.effect import Application, Area, Effect, Level, Mark, Return,
 from tenantry.plan.rule import listed, plural
 from tenantry.plan.rules.data import pruning
 from tenantry.plan.rules.tenants import unit_of
+from tenantry.plan.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from tenantry.plan.rule import Context
 
 
+IN_A_WINDOW = "syncs in a change window only"
+
+
 def steps(context: Context, effects: Iterable[Effect]) -> tuple[Step, ...]:
     """Put what happens on nodes in order: one Application after another, its pools beside each other.
 
     Within one Application and pool only the longest action counts: a drain for two reasons is one drain. The next wave
-    begins when the one before is healthy (Argo CD, sync waves), so times add up from wave to wave.
+    begins when the one before is healthy (Argo CD, sync waves), so times add up from wave to wave. What may begin in a
+    change window only waits for one; the first begins as the first window of a week opens.
     """
+    windows = windows_of(context.new.cluster.spec.platform.spec.gitops.change_windows)
+    held_back = {item.name for side in (context.old, context.new) for item in side.components if item.disruptive}
     chosen: dict[tuple[int, str, str], NodeAction] = {}
     for effect in effects:
         done = effect.action
@@ -36,11 +43,14 @@ def steps(context: Context, effects: Iterable[Effect]) -> tuple[Step, ...]:
         if key[0] != wave:
             start, wave, longest = start + longest, key[0], 0
         done = chosen[key]
+        opened = start
+        if windows is not None and done.component in held_back:
+            opened = windows.begin(windows.spans[0][0] + start) - windows.spans[0][0]
         # Upgrades of one driver are counted over all pools, so these go one after another.
         shared = [
             item for item in found if item.wave == wave and done.held_back_by and item.component == done.component
         ]
-        begin = max((item.start + item.minutes for item in shared), default=start)
+        begin = max((item.start + item.minutes for item in shared), default=opened)
         found.append(Step(key[0], done.component, begin, done.total_minutes, done))
         longest = max(longest, begin - start + done.total_minutes)
     return tuple(found)
@@ -63,7 +73,7 @@ def applications(context: Context) -> tuple[Application, ...]:
     for name, marks in counts.items():
         said = []
         if components[name].disruptive and windows:
-            said.append("syncs in a change window only")
+            said.append(IN_A_WINDOW)
         if name in waits:
             said.append(f"a person confirms the deletion of {listed(waits[name], 2)}")
         if name == "bootstrap":
@@ -116,6 +126,16 @@ def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect
                 pools=(pool.name,),
                 way_back=Return.AGAIN,
             )
+
+
+def window_notes(context: Context, applied: Iterable[Application]) -> Iterator[str]:
+    """Say when the windows are that something waits for."""
+    gitops = context.new.cluster.spec.platform.spec.gitops
+    if any(IN_A_WINDOW in item.waits for item in applied):
+        said = [f"{item.schedule} for {item.duration} ({item.time_zone})" for item in gitops.change_windows]
+        windows = windows_of(gitops.change_windows)
+        closed = f", closed for up to {windows.longest_closed // 60} h at a stretch" if windows is not None else ""
+        yield f"change windows: {listed(said)}{closed}; what has begun goes on when a window closes"
 
 
 def pending_person(applied: Iterable[Application]) -> list[str]:

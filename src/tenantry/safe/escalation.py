@@ -221,10 +221,12 @@ def _impersonating(view: View, tenant: str, rights: Rights) -> Iterator[Crossing
 
 
 def _impersonations(rights: Rights, resource: str) -> Iterator[Right]:
+    """Yield rights that the server asks about: of whoever is named like a service account it asks as of one."""
     scopes = rights.namespaces if resource == "serviceaccounts" else ("",)
     for scope in scopes:
         for right in rights.every("impersonate", "", resource, scope):
-            if right.namespace == scope:
+            accounts_alone = right.names and all(account_of(name) for name in right.names)
+            if right.namespace == scope and not (resource == "users" and accounts_alone):
                 yield right
 
 
@@ -235,8 +237,9 @@ def _acting_as(view: View, tenant: str, right: Right, own: set[str], kind: str) 
         yield _as(right, "", f"act as any {kind}")
         return
     for name in sorted(set(right.names) - own):
-        account = account_of(name)
-        owner = view.tenancy.owner(account[0]) if account else _owner_of(view, name, kind)
+        if kind == "user" and account_of(name):
+            continue
+        owner = _owner_of(view, name, kind)
         if owner != tenant:
             target = owner if owner is not None and owner in view.tenancy.by_name else ""
             yield _as(right, target, f"act as {kind} {name}", name)

@@ -102,7 +102,7 @@ def _others_of(
     for power in OTHERS if not urls else ():
         if platform and power.verbs is READ:
             continue
-        nameless = {"create", "deletecollection"} if named else set()
+        nameless = {"deletecollection"} if named else set()
         allowed = [verb for verb in power.verbs if verb not in nameless and (verb in verbs or "*" in verbs)]
         for group, resource in _kinds(groups, resources, inside=inside) if allowed else ():
             left = [verb for verb in allowed if (group, resource, verb) not in _NAMED]

@@ -312,8 +312,7 @@ def _match(power: Power, verbs: frozenset[str], resources: frozenset[str], names
         allowed = [
             verb
             for verb in power.verbs
-            if (verb in verbs or "*" in verbs)
-            and not (names and (verb == "deletecollection" or (verb == "create" and not below)))
+            if (verb in verbs or "*" in verbs) and not (names and verb == "deletecollection")
         ]
         if allowed:
             yield Match(power, resource, one_per_operation(allowed) if power.asks else (allowed[0],))

@@ -2,7 +2,8 @@
 
 Nonsense is read so that it never takes a right away: an aggregation selector that cannot be read matches every role.
 Source: Kubernetes, ``plugin/pkg/auth/authorizer/rbac/rbac.go``, ``pkg/registry/rbac/validation/rule.go``,
-``pkg/controller/clusterroleaggregation``, ``staging/src/k8s.io/apiserver/pkg/endpoints/request/requestinfo.go``.
+``pkg/controller/clusterroleaggregation``, ``staging/src/k8s.io/apiserver/pkg/endpoints``, ``request/requestinfo.go``
+and ``handlers/{patch,update}.go``.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ CLUSTER_SCOPED = frozenset(
         ("apiextensions.k8s.io", "customresourcedefinitions"),
         ("apiregistration.k8s.io", "apiservices"),
         *(("storage.k8s.io", name) for name in ("storageclasses", "csidrivers", "csinodes", "volumeattachments")),
+        ("storage.k8s.io", "volumeattributesclasses"),
         ("node.k8s.io", "runtimeclasses"),
         ("scheduling.k8s.io", "priorityclasses"),
         *(("certificates.k8s.io", name) for name in ("certificatesigningrequests", "clustertrustbundles", "signers")),
@@ -72,7 +74,12 @@ CLUSTER_SCOPED = frozenset(
             ("machineconfiguration.openshift.io", name)
             for name in ("machineconfigs", "machineconfigpools", "kubeletconfigs")
         ),
-        ("networking.k8s.io", "ingressclasses"),
+        *(("networking.k8s.io", name) for name in ("ingressclasses", "ipaddresses", "servicecidrs")),
+        *(("authentication.k8s.io", name) for name in ("selfsubjectreviews", "tokenreviews")),
+        *(
+            ("authorization.k8s.io", name)
+            for name in ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews")
+        ),
         ("gateway.networking.k8s.io", "gatewayclasses"),
         ("k8s.ovn.org", "clusteruserdefinednetworks"),
         ("nvidia.com", "clusterpolicies"),
@@ -105,7 +112,9 @@ class Rule:
     def allows(self, verb: str, group: str, resource: str, name: str = "") -> bool:
         """Whether it allows a request; an empty name asks about any one object, a named rule then allows it too.
 
-        Creations carry no name, so a named rule never allows ``create`` of an object, only of its subresources.
+        No request to delete a collection carries a name, so a named rule never allows one. One to create by POST does
+        not either, but server-side apply, and PUT of some kinds, make the object their path names: there the server
+        asks whether that name may be created.
         """
         if self.urls or (verb not in self.verbs and "*" not in self.verbs):
             return False
@@ -115,7 +124,7 @@ class Rule:
             return False
         if not self.names:
             return True
-        if verb == "deletecollection" or (verb == "create" and "/" not in resource):
+        if verb == "deletecollection":
             return False
         return not name or name in self.names
 

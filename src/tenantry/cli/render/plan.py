@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.cli.render.layout import paragraph, table
 from tenantry.plan.effect import Area, Level, Return
+from tenantry.plan.rollout import IN_A_WINDOW
 from tenantry.plan.summary import duration
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def effect_facts(effect: Effect) -> Iterator[str]:
 def _rollout(plan: Plan) -> list[str]:
     if not plan.applications:
         return []
-    lines = ["", f"roll-out ({rollout_length(plan)})"]
+    lines = ["", *paragraph(f"roll-out ({rollout_length(plan)})", hang="  ")]
     if plan.steps:
         rows = [
             (
@@ -105,7 +106,9 @@ def rollout_length(plan: Plan) -> str:
     """Say how long the roll-out takes on nodes."""
     if not plan.steps:
         return "no node is disturbed"
-    return f"about {duration(plan.minutes)} on nodes, assumed minutes; change windows and people not counted"
+    windows = any(IN_A_WINDOW in item.waits for item in plan.applications)
+    begin = "from the opening of a change window, people not counted" if windows else "people not counted"
+    return f"about {duration(plan.minutes)} on nodes, assumed minutes; {begin}"
 
 
 def _collapsed(plan: Plan) -> list[str]:

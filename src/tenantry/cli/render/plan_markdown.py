@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GITHUB_LIMIT = 65_536
 """Characters of a comment on GitHub (its API: "body is too long (maximum is 65536 characters)"); GitLab: 1,000,000."""
+MOST_DETAILS = 4
+"""Further lines of an effect, such as steps of a witness, that a cell shows."""
 _RESERVE = 700
 """Kept free for the sentence about what was left out."""
 _WORTH = (
@@ -181,8 +183,9 @@ def _row(effect: Effect) -> str:
     why = "; ".join(_cause(cause) for cause in effect.causes[:MOST_CAUSES])
     if len(effect.causes) > MOST_CAUSES:
         why += f"; and {len(effect.causes) - MOST_CAUSES} more"
-    what = "; ".join((effect.message, *effect_facts(effect)))
-    return f"| {effect.mark.value} | {_cell(effect.subject)} | {_cell(what)} | {why} |"
+    what = _cell("; ".join((effect.message, *effect_facts(effect))))
+    what = "<br>".join((what, *map(_cell, effect.details[:MOST_DETAILS])))
+    return f"| {effect.mark.value} | {_cell(effect.subject)} | {what} | {why} |"
 
 
 def _cause(cause: Cause) -> str:

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tenantry.cli.render.page import page
-from tenantry.cli.render.plan import cause_words, field_words, headline
+from tenantry.cli.render.plan import cause_words, field_words, headline, rollout_length
 from tenantry.plan.effect import Action, Area, Level, Mark, Return
 from tenantry.plan.summary import duration
 
@@ -108,8 +108,8 @@ def _timeline(plan: Plan) -> str:
         for step in plan.steps
     )
     return (
-        f"<h2>Roll-out: about {duration(plan.minutes)} on nodes</h2><p class=dim>Minutes are assumed; change windows "
-        "and people are not counted. Each block is a round of nodes.</p><div class=scroll>"
+        f"<h2>Roll-out</h2><p class=dim>{escape(rollout_length(plan).capitalize())}. "
+        "Each block is a round of nodes.</p><div class=scroll>"
         f'<svg class=timeline viewBox="0 0 {WIDTH} {bottom + 22}" style="min-width:620px" role=img '
         f'aria-label="{escape(said)}">{"".join(body)}</svg></div><div class=legend>{legend}</div>'
     )

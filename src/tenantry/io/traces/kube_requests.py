@@ -7,6 +7,7 @@ object says. Source: KAI scheduler, ``pkg/scheduler/api/pod_info``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from tenantry.io.traces.mig import mig_share
@@ -20,6 +21,8 @@ _DEVICES: Final = "gpu-fraction-num-devices"
 _PRODUCT: Final = "nvidia.com/gpu.product"
 _MIB: Final = 1 << 20
 _CEILING: Final = 2**31
+_OF_PODS: Final = frozenset({"cpu", "memory"})
+"""What a pod may ask for as a whole."""
 
 
 class Request(NamedTuple):
@@ -81,24 +84,38 @@ def _devices(pod: Any, needs: dict[str, int]) -> int | None:
 
 
 def _resources(pod: Any) -> dict[str, int]:
-    """Return what the containers ask for in thousandths: all together, or the hungriest that runs before them."""
+    """Return what a pod asks for in thousandths, as the API server counts it.
+
+    All containers together, or the hungriest that runs before them beside the sidecars started by then; what the pod
+    asks for as a whole counts instead, and its overhead on top.
+
+    Source: Kubernetes, ``staging/src/k8s.io/component-helpers/resource``.
+    """
     total: dict[str, int] = {}
     for container in items(pod, "spec", "containers"):
-        _add(total, container)
+        _add(total, mapping(container, "resources"))
+    sidecars: dict[str, int] = {}
     peak: dict[str, int] = {}
     for container in items(pod, "spec", "initContainers"):
         # Containers that start first and keep running (restartPolicy Always) add up with the others.
         if text(container, "restartPolicy") == "Always":
-            _add(total, container)
+            _add(sidecars, mapping(container, "resources"))
+            alone = sidecars
         else:
-            alone: dict[str, int] = {}
-            _add(alone, container)
-            peak = {name: max(peak.get(name, 0), alone.get(name, 0)) for name in peak | alone}
-    return {name: max(total.get(name, 0), peak.get(name, 0)) for name in total | peak}
+            alone = dict(sidecars)
+            _add(alone, mapping(container, "resources"))
+        peak = {name: max(peak.get(name, 0), alone.get(name, 0)) for name in peak | alone}
+    together = {name: total.get(name, 0) + sidecars.get(name, 0) for name in total | sidecars}
+    found = {name: max(together.get(name, 0), peak.get(name, 0)) for name in together | peak}
+    whole: dict[str, int] = {}
+    _add(whole, mapping(pod, "spec", "resources"))
+    found |= {name: number for name, number in whole.items() if name in _OF_PODS}
+    _add(found, {"requests": mapping(pod, "spec", "overhead")})
+    return found
 
 
-def _add(total: dict[str, int], container: Any) -> None:
-    asked = {**mapping(container, "resources", "limits"), **mapping(container, "resources", "requests")}
+def _add(total: dict[str, int], resources: Mapping[str, Any]) -> None:
+    asked = {**mapping(resources, "limits"), **mapping(resources, "requests")}
     for name, value in asked.items():
         quantity = amount(value)
         if isinstance(name, str) and quantity is not None and quantity.nanos > 0:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tenantry.model.claim import Claim
     from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.identity import Right
     from tenantry.safe.offers import Offers
     from tenantry.safe.view import View
 
@@ -294,7 +295,7 @@ def _flood(
     outcomes: list[Outcome] = []
     for namespace in tenant.namespaces:
         lacking = [kind for kind in kinds if book.bound(namespace, *quota_keys(kind)) is None]
-        loose = [kind for kind in lacking if attempts.right(tenant.name, "create", kind.group, kind.plural, namespace)]
+        loose = [kind for kind in lacking if _any_number(attempts, tenant.name, namespace, kind)]
         for kind in loose:
             found = _unlimited(attempts, tenant.name, namespace, kind, loose)
             if found is not None:
@@ -308,11 +309,19 @@ def _flood(
     return worst([*outcomes, Outcome.safe(reason)])
 
 
+def _any_number(attempts: Attempts, tenant: str, namespace: str, kind: Countable) -> Right | None:
+    """Return a right to create objects of a kind under any name; of names a rule lists there are only so many."""
+    right = attempts.right(tenant, "create", kind.group, kind.plural, namespace)
+    return None if right is None or right.names else right
+
+
 def _any_kind(view: View, tenant: str, namespace: str) -> bool:
     """Whether a tenant may create objects of kinds that no role names, in API groups that are not all known."""
     rights = view.reach(tenant).rights
     return any(
-        {"create", "*"} & rule.verbs and ("*" in rule.groups or ("*" in rule.resources and _custom(rule.groups)))
+        {"create", "*"} & rule.verbs
+        and not rule.names
+        and ("*" in rule.groups or ("*" in rule.resources and _custom(rule.groups)))
         for scope in ("", namespace)
         for held in rights.in_scope(scope)
         for rule in held.grant.rules
@@ -327,7 +336,7 @@ def _unlimited(
     attempts: Attempts, tenant: str, namespace: str, kind: Countable, loose: list[Countable]
 ) -> Outcome | None:
     key = quota_keys(kind)[0]
-    right = attempts.right(tenant, "create", kind.group, kind.plural, namespace)
+    right = _any_number(attempts, tenant, namespace, kind)
     if right is None:
         return None
     keys = ", ".join(quota_keys(item)[0] for item in loose)
