@@ -175,7 +175,7 @@ class Draw:
                 lambda: f"{self.items(depth - 1)}.isSorted()",
                 lambda: f"cel.bind(b, {text}, b == {self.text(0, ['b'])})",
                 lambda: f"object.spec.?t.optMap(v, {self.truth(depth - 1, ['v'])}).orValue({other})",
-                lambda: f"object.spec.?o.?p.hasValue() == {one}",
+                lambda: f"object.spec.?o.?p.hasValue() == ({one})",
             ]
         )
 

@@ -29,6 +29,15 @@ BATCH = 30
 OBJECTS = 12
 ANSWER = re.compile(r"@(\d+)=(true|false|error)")
 
+NOT_KNOWN = {
+    "regular expressions that are none": "regular expression",
+    "no such function for these types": "overload",
+    "values of another type": "container type",
+    "addresses of what is no text": "not subscriptable",
+    "forms that the second evaluator does not know": "a form that is not evaluated",
+}
+"""Errors of the evaluator that may come from a difference between evaluators, and so decide nothing."""
+
 ADDED = re.compile(r"\(.* \+ .*\)")
 """What is added to a list is taken for a list (``safe/partial.py``): the fields that guards add up can be nothing else.
 Where it is missing or something else the server has an error, which refuses as ``false`` does; so no refusal that is
@@ -164,7 +173,9 @@ def test_expressions_give_what_they_give_on_the_server(compared: list[tuple[str,
             continue
         found = ours(expression, seen(spec))
         if found.startswith("unknown"):
-            tally.count("cel", "not known here", agreed=True)
+            reason = next((reason for reason, sign in NOT_KNOWN.items() if sign in found), "")
+            if not tally.count("cel", f"not known here: {reason}", agreed=bool(reason)):
+                wrong.append(f"{expression}\n  on {spec}\n  here {found}, there {theirs}")
             continue
         if not tally.count("cel", f"whole objects: {theirs}", agreed=found == theirs):
             wrong.append(f"{expression}\n  on {spec}\n  here {found}, there {theirs}")

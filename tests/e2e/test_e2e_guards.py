@@ -13,9 +13,11 @@ from attempts_objects import object_deviations
 from attempts_pods import pod, pod_deviations
 from e2e_fixtures import PLATFORMS
 from e2e_support import Platform, Tally
-from guards_support import Attempt, Judge, compare, policy, prepared
+from guards_support import Attempt, Judge, all_asked, compare, policy, prepared
 
 from tenantry.model.cluster import Cluster as Resolved
+from tenantry.safe.partial_values import lift, says
+from tenantry.safe.refusals import about_change
 from tenantry.safe.samples import sample
 from testbed.api import User
 from testbed.delivery import settle
@@ -25,6 +27,9 @@ pytestmark = pytest.mark.e2e
 SEED = 60
 PAIRS = 100
 """Pairs of deviations that are tried in each namespace."""
+
+OTHERS = 3
+"""Other deviations that are put beside each that is refused for all."""
 
 
 @pytest.fixture(scope="module", params=PLATFORMS)
@@ -53,6 +58,40 @@ def pod_attempts(judge: Judge, resolved: Resolved) -> Iterator[Attempt]:
         for one, other in draw.sample(pairs, PAIRS):
             what = f"{one.what} and {other.what}"
             yield Attempt("pairs", what, place.namespace, altered(pod(place), one, other), powerful(known[0]))
+
+
+def test_what_is_refused_whatever_else_a_pod_says_is_refused(ready: tuple[Platform, Judge], tally: Tally) -> None:
+    platform, judge = ready
+    attempts = list(refused_for_all(judge, platform.resolved))
+    wrong = []
+    for attempt, theirs in zip(attempts, all_asked(platform.cluster, attempts), strict=True):
+        refused = theirs.kind in {"guard", "Pod Security", "not valid", "limit"}
+        if not tally.count("guards", "refused whatever else a pod says", agreed=refused):
+            wrong.append(f"{attempt}: {theirs}")
+    assert len(attempts) > PAIRS
+    assert not wrong, "\n".join(wrong)
+
+
+def refused_for_all(judge: Judge, resolved: Resolved) -> Iterator[Attempt]:
+    """Pods with a part that is said to be refused whatever else they say, and with some other part."""
+    draw = random.Random(SEED + 2)
+    for place, known in homes(judge, resolved):
+        envelope, plain = judge.view.envelope(place.namespace), pod(place)
+        deviations = pod_deviations(place)
+        parts = {}
+        for number, item in enumerate(deviations):
+            about = about_change(plain, altered(plain, item))
+            if envelope.admits(altered(plain, item), about=about).refused:
+                parts[number] = about.known
+        own = User.service_account(place.namespace, "default")
+        users = [*known, own, User.service_account("kube-system", "job-controller")]
+        for number, known_part in parts.items():
+            for other in draw.sample(deviations, OTHERS):
+                body = altered(plain, other, deviations[number])
+                # The other part may have taken away what this is about.
+                if says(lift(body), known_part):
+                    what = f"{deviations[number].what} and {other.what}"
+                    yield Attempt("for all", what, place.namespace, body, powerful(draw.choice(users)))
 
 
 def test_other_objects_are_let_in_and_refused_as_predicted(ready: tuple[Platform, Judge], tally: Tally) -> None:

@@ -132,7 +132,8 @@ def changes(inhabited: Inhabited) -> Iterator[Attempt]:
     place, everybody = inhabited.place, inhabited.everybody()
     for old, deviations in inhabited.there:
         pods = old["kind"] == "Pod"
-        chosen = [*common(place), *draw.sample(_possible(deviations, old) if pods else deviations, CHANGES_EACH)]
+        possible = _possible(deviations, old) if pods else deviations
+        chosen = [*common(place), *draw.sample(possible, min(CHANGES_EACH, len(possible)))]
         if pods:
             chosen += list(pod_changes())
         for item in chosen:
