@@ -47,6 +47,9 @@ class GitFolder:
         place.write_text(text, "utf-8")
         return place
 
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text("utf-8")
+
     def edit(self, name: str, before: str, after: str) -> None:
         text = (self.folder / name).read_text("utf-8")
         assert before in text

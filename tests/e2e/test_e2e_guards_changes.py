@@ -26,7 +26,7 @@ from attempts import (
 from attempts_objects import object_deviations, reserved
 from attempts_pods import CONTEXT, pod, pod_deviations
 from e2e_support import Platform, Tally
-from guards_support import Attempt, Judge, compare, prepared
+from guards_support import UNKNOWN, Attempt, Judge, compare, prepared
 
 from tenantry.compile.guards import grants
 from tenantry.compile.guards.namespaces import PROTECTED_PREFIXES, RESERVED_NAMES
@@ -43,6 +43,7 @@ SEED = 61
 PLATFORM_NAMES = ("dell-production", "kubernetes")
 OLD_PODS = 30
 """Pods at the edge of guards that were there before the guards came."""
+WITH_CONTROLLERS = ("apps/v1", "batch/v1")
 CHANGES_EACH = 6
 """Further changes of each object that is there."""
 
@@ -100,6 +101,17 @@ class Inhabited:
             cluster.api.patch(body, {"spec": {"validationActions": ["Deny"]}}).expect()
         settle(cluster)
         cluster.until("the level", lambda: not cluster.api.create(bad, dry_run=True).ok)
+        # Controllers have seen the objects by now and written their status.
+        self.there = [(self._again(body), deviations) for body, deviations in self.there]
+
+    def _again(self, body: Body) -> Body:
+        meta = body["metadata"]
+        found = self.platform.cluster.api.get(body["apiVersion"], body["kind"], meta["name"], meta["namespace"])
+        assert found is not None
+        if body["apiVersion"] in WITH_CONTROLLERS:
+            # They go on writing; without a version an update is about whatever is there.
+            del found["metadata"]["resourceVersion"]
+        return found
 
     def _made(self, cluster: Cluster, draw: random.Random) -> Iterator[tuple[Body, list[Deviation]]]:
         deviations = pod_deviations(self.place)
@@ -113,7 +125,7 @@ class Inhabited:
             by_kind.setdefault(body["kind"], []).append((body, deviation))
         for kind, pairs in sorted(by_kind.items()):
             body = pairs[0][0]
-            edge = draw.choice(pairs)[1]
+            edge = draw.choice([item for _, item in pairs if item.what != UNKNOWN])
             for name, made in (("plain", body), ("edge", altered(body, edge))):
                 named_so = {**made, "metadata": {**made["metadata"], "name": f"{name}-{kind.lower()}"}}
                 answer = cluster.api.create(named_so)

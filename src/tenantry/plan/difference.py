@@ -136,10 +136,17 @@ def spec_changes(old: Side, new: Side) -> tuple[SpecChange, ...]:
             continue
         for leaf in leaves(_plain(before), _plain(after)):
             gone = leaf.after is None and leaf.before is not None
-            location = old.locate(subject, leaf.old) if gone else new.locate(subject, leaf.new)
+            location = old.locate(subject, leaf.old) if gone else new.locate(subject, (*leaf.new, *_first(leaf)))
             cause = Cause(str(subject), _dotted(leaf.path), leaf.before, leaf.after, location)
             found.append(SpecChange("/".join((kind, name, *leaf.path)), tenant, cause))
     return tuple(found)
+
+
+def _first(leaf: Leaf) -> DocPath:
+    """Return the position of the first item of a list that is new; none where nothing is or no list is meant."""
+    if isinstance(leaf.before, list) and isinstance(leaf.after, list):
+        return next(((index,) for index, item in enumerate(leaf.after) if item not in leaf.before), ())
+    return ()
 
 
 def _name(before: Document | None, after: Document | None) -> str:

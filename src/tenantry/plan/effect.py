@@ -5,6 +5,7 @@ Everything here is frozen, compares by value and holds plain data, so that a pla
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -124,10 +125,20 @@ class Cause:
     def words(self) -> str:
         """Return the change in words: ``spec.driver.version: 1 -> 2``."""
         name = self.field or self.document
+        if isinstance(self.before, list) and isinstance(self.after, list):
+            return f"{name}: {_items(self.before, self.after)}"
         only = self.before if self.after is None else self.after if self.before is None else None
         if isinstance(only, dict | list):
             return f"{name} {'added' if self.before is None else 'removed'}"
         return f"{name}: {_short(self.before)} -> {_short(self.after)}"
+
+
+def _items(before: list[object], after: list[object]) -> str:
+    """Write how a list differs: items that are gone and items that are new."""
+    gone = [f"- {_short(item)}" for item in before if item not in after]
+    new = [f"+ {_short(item)}" for item in after if item not in before]
+    said = [*gone, *new]
+    return ", ".join(said[:4]) + (f" and {len(said) - 4} more" if len(said) > 4 else "") if said else "another order"
 
 
 def _short(value: object) -> str:
@@ -135,7 +146,7 @@ def _short(value: object) -> str:
         return "unset"
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value)
+    text = json.dumps(value, ensure_ascii=False).replace('"', "") if isinstance(value, dict | list) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -230,8 +241,9 @@ class Effect:
     details: tuple[str, ...] = ()
 
     def sort_key(self) -> tuple[int, int, str, str, str]:
-        """Order of effects everywhere: area, worst first, subject, rule, message."""
-        return (list(Area).index(self.area), -self.level, self.subject, self.rule, self.message)
+        """Order of effects everywhere: area, worst first, subject, that it comes or goes, rule, message."""
+        first = "" if self.rule in {"EFFECT-TENANT-ADDED", "EFFECT-TENANT-REMOVED"} else self.rule
+        return (list(Area).index(self.area), -self.level, self.subject, first, self.message)
 
 
 @dataclass(frozen=True, slots=True)

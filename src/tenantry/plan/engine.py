@@ -56,6 +56,8 @@ def plan(
     causes = tuple(sorted((item.cause for item in context.spec), key=lambda item: (item.document, item.field)))
     applied = applications(context)
     said = [*notes, *window_notes(context, applied)]
+    if causes and not context.objects:
+        said.append("the tree is the same on both sides: nothing that is deployed differs")
     if effects:
         said += _open_questions(old, new)
         said.append(revert(effects))

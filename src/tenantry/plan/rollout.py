@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.plan.effect import Application, Area, Effect, Level, Mark, Return, Step
+from tenantry.plan.effect import Action, Application, Area, Effect, Level, Mark, Return, Step
 from tenantry.plan.rule import listed, plural
 from tenantry.plan.rules.data import pruning
+from tenantry.plan.rules.partitions import layout_by_gpu
 from tenantry.plan.rules.tenants import unit_of
+from tenantry.plan.summary import duration
 from tenantry.plan.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from tenantry.model.cluster import PoolResource
     from tenantry.plan.effect import NodeAction
     from tenantry.plan.rule import Context
 
@@ -105,8 +108,8 @@ def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect
                 )
                 for tenant in context.new.cluster.tenants
             }
-            total, left = sum(promised.values()), (pool.nodes - done.at_once) * resource.per_node
             capacity = pool.nodes * resource.per_node
+            total, left = sum(promised.values()), capacity - done.at_once * _lost(context, done, resource)
             if left >= total or not total or capacity < total:
                 continue
             holders = tuple(sorted(name for name, number in promised.items() if number))
@@ -118,7 +121,7 @@ def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect
                 Level.DISRUPTIVE,
                 f"node pool {pool.name}",
                 f"during {done.action.value} {left} of {capacity} {unit} are left while {total} are guaranteed to "
-                f"{listed(holders)}: up to {total - left} of them cannot be held for about {step.minutes} min",
+                f"{listed(holders)}: up to {total - left} of them cannot be held for about {duration(step.minutes)}",
                 source="nodes that are out at a time, against the guarantees of the pool",
                 causes=next(item.causes for item in effects if item.action == done),
                 numbers=(("left", left), ("guaranteed", total)),
@@ -126,6 +129,20 @@ def shortfalls(context: Context, order: Sequence[Step], effects: Sequence[Effect
                 pools=(pool.name,),
                 way_back=Return.AGAIN,
             )
+
+
+def _lost(context: Context, done: NodeAction, resource: PoolResource) -> int:
+    """Return units of a resource that a node does not have while it is acted on.
+
+    Of GPUs that are partitioned anew only those whose layout differs are lost, as nothing holds or resets the others.
+    """
+    if done.action is not Action.GPU_RESET:
+        return resource.per_node
+    before, after = (layout_by_gpu(pools[done.pool]) for pools in (context.old_pools, context.new_pools))
+    changed = [index for index in after if before.get(index, ()) != after[index]]
+    if resource.profile:
+        return sum(dict(after[index]).get(resource.profile, 0) for index in changed)
+    return sum(not after[index] for index in changed)
 
 
 def window_notes(context: Context, applied: Iterable[Application]) -> Iterator[str]:

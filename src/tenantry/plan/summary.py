@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tenantry.plan.effect import Action, Area, Level
@@ -25,7 +26,7 @@ def duration(minutes: int) -> str:
     """Write minutes for people: ``45 min``, ``4 h``, ``2 h 30 min``."""
     if minutes < 90:
         return f"{minutes} min"
-    hours, rest = divmod(round(minutes / 10) * 10, 60)
+    hours, rest = divmod(round(minutes / 5) * 5, 60)
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
@@ -33,7 +34,11 @@ def summary(effects: Sequence[Effect], order: Sequence[Step], *, objects: int, c
     """Return what the change does in one line: nodes, tenants, isolation."""
     if not objects and not causes:
         return "no differences"
-    parts = [*_nodes(order), *_tenants(effects), *_removed(effects), _isolation(effects, verified=verified)]
+    said = [*_tenants(effects), *_removed(effects)]
+    told = [*_nodes(order), *said]
+    if not order and not said:
+        told += _others(effects)
+    parts = [*told, _isolation(effects, verified=verified)]
     unknown = sum(effect.area is Area.UNKNOWN for effect in effects)
     if unknown:
         parts.append(f"{plural(unknown, 'difference')} of unknown effect")
@@ -100,6 +105,17 @@ def _removed(effects: Sequence[Effect]) -> list[str]:
             else f"{plural(len(names), 'resource name')} disappear"
         )
     return found
+
+
+def _others(effects: Sequence[Effect]) -> list[str]:
+    """Say what a change does that takes nothing from anybody: the first effect, and how many more there are."""
+    noticed = [item for item in effects if item.level > Level.NOTE]
+    if not noticed:
+        return []
+    first = min(noticed, key=lambda item: item.sort_key())
+    clause = re.split(r"[;:(]", first.message)[0].strip()
+    more = f" and {plural(len(noticed) - 1, 'more effect')}" if len(noticed) > 1 else ""
+    return [f"{first.subject}: {clause}{more}"]
 
 
 def _isolation(effects: Sequence[Effect], *, verified: bool) -> str:

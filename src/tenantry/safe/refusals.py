@@ -15,7 +15,7 @@ from tenantry.safe.admission import Guard, GuardBook, Request, items, mapping
 from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.cel_tree import Call, Const, Node, tree_of, walk
 from tenantry.safe.partial import outcome, value_of
-from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, lift
+from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, implies, lift
 from tenantry.safe.received import unsaid
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class About:
         metadata = self.known.known.get("metadata")
         name = metadata.known.get("name") if isinstance(metadata, Fields) else None
         return name if isinstance(name, str) else None
+
+    def holds_of(self, body: Body) -> bool:
+        """Whether an object says for certain all that is known."""
+        return implies(lift(body), self.known)
 
     @property
     def labels(self) -> Mapping[str, object]:

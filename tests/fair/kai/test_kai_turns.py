@@ -87,12 +87,12 @@ def test_turns_come_in_the_order_of_the_walk_over_all_who_wait(seed: int) -> Non
                 charged.append(item)
                 for above in session.queues[item.queue].up():
                     above.shares[2].allocated += 1.0
-                session.version += 1
+                    above.version += 1
         orders.append(order)
         while charged:
             for above in session.queues[charged.pop().queue].up():
                 above.shares[2].allocated -= 1.0
-            session.version += 1
+                above.version += 1
     assert orders[0] == orders[1]
 
 

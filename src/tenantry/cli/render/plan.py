@@ -106,7 +106,8 @@ def rollout_length(plan: Plan) -> str:
     """Say how long the roll-out takes on nodes."""
     if not plan.steps:
         return "no node is disturbed"
-    windows = any(IN_A_WINDOW in item.waits for item in plan.applications)
+    held = {item.name for item in plan.applications if IN_A_WINDOW in item.waits}
+    windows = any(step.component in held for step in plan.steps)
     begin = "from the opening of a change window, people not counted" if windows else "people not counted"
     return f"about {duration(plan.minutes)} on nodes, assumed minutes; {begin}"
 
@@ -114,7 +115,10 @@ def rollout_length(plan: Plan) -> str:
 def _collapsed(plan: Plan) -> list[str]:
     if not plan.objects:
         return []
-    return ["", f"{len(plan.objects)} objects of the tree differ; --diff shows the fields"]
+    differ = (
+        "1 object of the tree differs" if len(plan.objects) == 1 else f"{len(plan.objects)} objects of the tree differ"
+    )
+    return ["", f"{differ}; --diff shows the fields"]
 
 
 def _difference(plan: Plan) -> list[str]:

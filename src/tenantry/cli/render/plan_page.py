@@ -20,7 +20,7 @@ STYLE = """
 .timeline rect{rx:3px}.timeline .reboot,.timeline .drain,.timeline .nic{fill:#c4573a}
 .timeline .driver{fill:#b98a1f}.timeline .reset{fill:#7a5bb5}.timeline path{stroke:var(--line)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--dim)}
-td:nth-child(2){white-space:nowrap}.effects td:last-child{overflow-wrap:anywhere}
+td:nth-child(2){white-space:nowrap}.effects{width:100%}.effects td:last-child{overflow-wrap:anywhere;width:34%}
 @media(max-width:640px){.effects td{display:block;border:0;padding:2px 0}.effects tr{display:block;
 border-bottom:1px solid var(--line);padding:6px 0}}
 """
@@ -85,8 +85,9 @@ def _timeline(plan: Plan) -> str:
     bottom = len(plan.steps) * ROW + 8
     for minute in range(0, total + 1, every):
         x = NAMES + minute * scale
+        anchor = "end" if x > WIDTH - 30 else "middle"
         body.append(
-            f'<path d="M{x:.1f} 0V{bottom}"/><text class=dimtext x="{x:.1f}" y="{bottom + 14}" text-anchor="middle">'
+            f'<path d="M{x:.1f} 0V{bottom}"/><text class=dimtext x="{x:.1f}" y="{bottom + 14}" text-anchor="{anchor}">'
             f"{duration(minute)}</text>"
         )
     for index, step in enumerate(plan.steps):

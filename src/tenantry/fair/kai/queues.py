@@ -38,9 +38,14 @@ def exceeds(amount: float, other: float) -> bool:
 
 
 class Queue:
-    """A queue during a cycle; shares are of CPU, memory and GPUs, in this order."""
+    """A queue during a cycle; shares are of CPU, memory and GPUs, in this order.
 
-    __slots__ = ("_limited", "_up", "children", "depth", "keys", "model", "name", "parent", "priority", "shares")
+    ``version`` changes whenever it is charged, or a queue below it.
+    """
+
+    __slots__ = (
+        "_limited", "_up", "children", "depth", "keys", "model", "name", "parent", "priority", "shares", "version",
+    )  # fmt: skip
 
     def __init__(self, model: ModelQueue) -> None:
         self.model, self.name, self.priority = model, model.name, model.priority
@@ -48,7 +53,7 @@ class Queue:
         self.children: list[Queue] = []
         self._up: tuple[Queue, ...] = ()
         self._limited: bool | None = None
-        self.depth = 0
+        self.depth = self.version = 0
         self.keys: dict[tuple[float, float, float, Amounts], OrderKey] = {}
         gpu, cpu, memory = model.usage
         self.shares = (

@@ -49,7 +49,6 @@ class Session:
         queue_order: which of two queues goes first.
         line: jobs with pods that wait.
         record: what was decided and why.
-        version: changes with every change of state.
     """
 
     def __init__(self, moment: Moment, settings: Settings) -> None:
@@ -82,7 +81,6 @@ class Session:
         self.line = Line(self)
         self.topologies: Mapping[str, Topology] = {topology.name: topology for topology in moment.topologies}
         self._trees: dict[str, Tree] = {}
-        self.version = 0
         self._groups = max((_number(group) for node in self.nodes.values() for group in node.shared), default=0)
 
     # --- order of what the original takes from hash maps --------------------------------------------------------------
@@ -177,6 +175,7 @@ class Session:
     def _charge(leaf: Queue, amounts: Sequence[float], *, lasting: bool) -> None:
         more_cpu, more_memory, more_gpu = amounts
         for queue in leaf.up():
+            queue.version += 1
             cpu, memory, gpu = queue.shares
             cpu.allocated += more_cpu
             memory.allocated += more_memory
@@ -194,7 +193,6 @@ class Session:
         leaf = self.queues.get(job.queue)
         if leaf is not None:
             self._charge(leaf, self.axes.quantities(task.accepted), lasting=not job.preemptible)
-        self.version += 1
 
     def discharge(self, task: Task) -> None:
         """Take that charge back."""
@@ -203,7 +201,6 @@ class Session:
         if leaf is not None:
             cpu, memory, gpu = self.axes.quantities(task.accepted)
             self._charge(leaf, (-cpu, -memory, -gpu), lasting=not job.preemptible)
-        self.version += 1
 
     def tree(self, name: str) -> Tree | None:
         """Return the domains of a topology, or None when there is no such topology."""

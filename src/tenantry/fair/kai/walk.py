@@ -287,13 +287,18 @@ class Walk:
     # --- comparisons ------------------------------------------------------------------------------------------------
 
     def _before(self, left: Branch, right: Branch) -> bool:
-        version = self.session.version
-        if left.version != version and not len(left):
+        if left.version == left.queue.version:
+            mine = left.key
+        elif not len(left):
             return not self.victims
-        if right.version != version and not len(right):
+        else:
+            mine = self._key(left)
+        if right.version == right.queue.version:
+            other = right.key
+        elif not len(right):
             return self.victims
-        mine = left.key if left.version == version else self._key(left)
-        other = right.key if right.version == version else self._key(right)
+        else:
+            other = self._key(right)
         first = self.session.queue_order.before(left.queue, mine, right.queue, other)
         return not first if self.victims else first
 
@@ -323,7 +328,7 @@ class Walk:
                 branch.key = self.session.queue_order.key(Contender(branch.queue, NOTHING, taken.plus(amounts)))
             else:
                 branch.key = self.session.queue_order.kept_key(branch.queue, amounts)
-        branch.version = self.session.version
+        branch.version = branch.queue.version
         return branch.key
 
     def _peek(self, leaf: Leaf) -> Job:

@@ -6,7 +6,7 @@ comparisons of the two clusters (``COMPARISONS``). What may not: how rules are r
 
 from __future__ import annotations
 
-from tenantry.plan.rules import data, gitops, isolation, nodes, partitions, platform, tenants, terms
+from tenantry.plan.rules import data, gitops, isolation, nodes, partitions, permissions, platform, tenants, terms
 
 TABLE = (*nodes.ROWS, *partitions.ROWS, *tenants.ROWS, *data.ROWS, *gitops.ROWS, *platform.ROWS)
 """Rows in the order in which they are tried."""
@@ -17,6 +17,7 @@ COMPARISONS = (
     *tenants.COMPARISONS,
     *terms.COMPARISONS,
     *isolation.COMPARISONS,
+    *permissions.COMPARISONS,
     *data.COMPARISONS,
     *gitops.COMPARISONS,
 )

@@ -10,6 +10,7 @@ from tenantry.catalog.changes import step_minutes
 from tenantry.model.cluster import POOL_LABEL
 from tenantry.plan.effect import Action, Effect, Level, Mark, NodeAction, Return
 from tenantry.plan.rule import listed, plural
+from tenantry.plan.summary import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +37,13 @@ def minutes_of(action: Action) -> int:
 
 
 def act(
-    action: Action, said: str, *, mark: Mark = Mark.DISRUPT, way_back: Return | None = None, together: bool = False
+    action: Action,
+    said: str,
+    *,
+    mark: Mark = Mark.DISRUPT,
+    way_back: Return | None = None,
+    together: bool = False,
+    level: Level | None = None,
 ) -> Callable[[Context, Row, Sequence[Hit]], Iterable[Effect]]:
     """Make the function of a row that acts on nodes: one effect per pool with nodes that stay.
 
@@ -46,6 +53,7 @@ def act(
         mark: sign of the effect.
         way_back: what reverting does; that of the action when None.
         together: whether nothing limits how many nodes at a time.
+        level: how much it matters; that of the action when None.
     """
 
     def effects(context: Context, row: Row, hits: Sequence[Hit]) -> Iterator[Effect]:
@@ -59,7 +67,8 @@ def act(
                 done = node_action(context, action, pool, nodes, there[0].component)
                 if together:
                     done = replace(done, at_once=nodes, held_back_by="")
-                yield node_effect(context, row, done, said, there, mark=mark, way_back=way_back)
+                made = node_effect(context, row, done, said, there, mark=mark, way_back=way_back)
+                yield made if level is None else replace(made, level=level, tenants=context.entitled([pool]))
 
     return effects
 
@@ -82,7 +91,7 @@ def node_effect(
         pace = (
             f", {'all at once' if done.at_once >= done.nodes else plural(done.at_once, 'node') + ' at a time'}{limit}"
         )
-    time = f", about {done.total_minutes} min" if disruptive else ""
+    time = f", about {duration(done.total_minutes)}" if disruptive else ""
     return Effect(
         rule=row.id,
         area=row.area,

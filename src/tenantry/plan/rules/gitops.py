@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from tenantry.plan.effect import Area, Certainty, Effect, Level, Mark, Return
 from tenantry.plan.rule import Row, listed, plural
@@ -41,8 +42,10 @@ def _operator(context: Context, row: Row, hits: Sequence[Hit]) -> Iterator[Effec
                 f"{path.rpartition('/')[2]} {was or 'unset'} -> {now or 'unset'}"
                 for path, (was, now) in changed.items()
             ]
-            said = f"operator {name}: {'; '.join(parts)}"
-            if "spec/channel" in changed:
+            said = "; ".join(parts)
+            if "spec/channel" in changed and _older(*changed["spec/channel"]):
+                said += "; the channel is an older one and OLM never downgrades: the version that runs stays"
+            elif "spec/channel" in changed:
                 said += (
                     "; OLM makes an InstallPlan, approved if the list of approved versions names it; operands restart"
                 )
@@ -67,6 +70,12 @@ def _operator(context: Context, row: Row, hits: Sequence[Hit]) -> Iterator[Effec
         )
 
 
+def _older(before: Any, after: Any) -> bool:
+    """Whether a channel such as v26.3 has a lower number than one such as v26.7."""
+    numbers = [[int(part) for part in re.findall(r"\d+", str(channel))] for channel in (before, after)]
+    return bool(numbers[0] and numbers[1]) and numbers[1] < numbers[0]
+
+
 def say(
     subject: str, said: str, *, level: Level = Level.NOTE, mark: Mark | None = None
 ) -> Callable[[Context, Row, Sequence[Hit]], Iterable[Effect]]:
@@ -87,11 +96,13 @@ def say(
             marks = {hit.mark for hit in there}
             objects = sorted({str(hit.key) for hit in there})
             causes = context.causes(row.causes, tenants=[tenant] if tenant else ())
+            # What a tenant brings or takes along is told by its coming or going.
+            moves = tenant and (tenant in context.old_tenants) is not (tenant in context.new_tenants)
             yield Effect(
                 rule=row.id,
                 area=row.area,
                 mark=mark or (marks.pop() if len(marks) == 1 else Mark.CHANGE),
-                level=level,
+                level=Level.NOTE if moves else level,
                 subject=f"tenant {tenant}" if tenant else subject,
                 message=f"{said} ({plural(len(objects), 'object')}: {listed(objects, 2)})",
                 certainty=row.certainty,

@@ -186,6 +186,7 @@ _ACTS: tuple[Row, ...] = (
             Action.LABEL,
             "the MTU of virtual functions stays as it is: the operator never lowers one; it falls when the "
             "functions are made again, after a reboot for example",
+            level=Level.CHANGE,
         ),
         when=_falls,
         direction="falls",
@@ -217,6 +218,24 @@ _ACTS: tuple[Row, ...] = (
         ),
         when=_rises,
         direction="rises",
+        marks=frozenset({_CHANGED}),
+    ),
+    Row(
+        "EFFECT-VF-OWNER",
+        ("SriovNetworkNodePolicy.sriovnetwork.openshift.io",),
+        ("spec/externallyManaged",),
+        "Virtual functions are made by the node or by the operator from now on; those that are there stay",
+        "SR-IOV Network Operator, api/v1/helper.go NeedToUpdateSriov: not among what is compared; externallyManaged is "
+        "never reset",
+        Area.NODES,
+        ("Platform/*/spec/fabrics/*/externallyManaged",),
+        act(
+            Action.LABEL,
+            "nothing is drained: virtual functions stay as they are; after the next reboot whoever is named now must "
+            "make them, and the operator only checks that enough are there where they are managed outside",
+            level=Level.CHANGE,
+        ),
+        certainty=Certainty.LIKELY,
         marks=frozenset({_CHANGED}),
     ),
     Row(

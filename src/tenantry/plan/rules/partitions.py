@@ -96,8 +96,9 @@ def _resets(context: Context, rule: Comparison) -> Iterator[Effect]:
             level=Level.DISRUPTIVE,
             subject=f"node pool {name}",
             message=f"{plural(len(changed) * nodes, 'GPU')} reset: index {', '.join(map(str, changed))} of each of "
-            f"{plural(nodes, 'node')}, all nodes at once when their label changes. Nothing evicts pods that hold these "
-            "GPUs: while one does, mig.config.state is failed; drain the nodes first",
+            f"{plural(nodes, 'node')}, all nodes at once when their label changes; meanwhile no pod with a GPU starts "
+            "there. Nothing evicts pods that hold these GPUs: while one does, mig.config.state is failed; drain the "
+            f"nodes first{_at_any_time(context)}",
             source=rule.source,
             causes=_why(context, name),
             numbers=(("GPUs", len(changed) * nodes), ("nodes", nodes), ("minutes", done.total_minutes)),
@@ -106,6 +107,11 @@ def _resets(context: Context, rule: Comparison) -> Iterator[Effect]:
             action=done,
             way_back=Return.AGAIN,
         )
+
+
+def _at_any_time(context: Context) -> str:
+    windows = context.new.cluster.spec.platform.spec.gitops.change_windows
+    return "; no change window holds the label back" if windows else ""
 
 
 COMPARISONS = (

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tenantry.plan.effect import Area, Certainty, Level, Mark
 from tenantry.plan.rule import Row
 from tenantry.plan.rules.gitops import say
+
+if TYPE_CHECKING:
+    from tenantry.plan.rule import Context, Hit
 
 _ANY = ("", "*")
 _POOLS = (
@@ -21,6 +26,13 @@ _POOLS = (
 
 def _of(*components: str):  # type: ignore[no-untyped-def]
     return lambda context, hit: hit.component in components
+
+
+def _removed(context: Context, hit: Hit) -> bool:
+    """Whether a component of OpenShift AI is removed, or all of it."""
+    del context
+    gone = hit.mark is Mark.REMOVE
+    return gone or (hit.touched.pointer.endswith("managementState") and hit.touched.after == "Removed")
 
 
 ROWS = (
@@ -195,6 +207,24 @@ ROWS = (
         Area.DATA,
         ("Platform/*/spec/nodePools*", "Platform/*/spec/openshiftAI*", "Tenant/*"),
         say("OpenShift AI", "hardware profiles come, go or ask for something else", level=Level.CHANGE),
+    ),
+    Row(
+        "EFFECT-OPENSHIFT-AI-REMOVED",
+        ("DataScienceCluster.*", "DSCInitialization.*"),
+        ("", "spec/components/*"),
+        "Components of OpenShift AI are removed: their controllers and pages go, objects people made are left alone",
+        "opendatahub-operator, DataScienceCluster managementState Removed",
+        Area.DATA,
+        ("Platform/*/spec/openshiftAI*", "Platform/*"),
+        say(
+            "OpenShift AI",
+            "components are removed: their controllers and pages go, and workbenches and models are looked after by "
+            "nobody",
+            level=Level.DISRUPTIVE,
+            mark=Mark.DISRUPT,
+        ),
+        when=_removed,
+        direction="removed",
     ),
     Row(
         "EFFECT-OPENSHIFT-AI",

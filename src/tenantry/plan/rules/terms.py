@@ -100,7 +100,58 @@ def _switch(context: Context, rule: Comparison) -> Iterator[Effect]:
         )
 
 
+def _version(context: Context, rule: Comparison) -> Iterator[Effect]:
+    was, now = (side.cluster.spec.platform.spec for side in (context.old, context.new))
+    if (was.distribution, was.version) != (now.distribution, now.version):
+        yield Effect(
+            rule.id,
+            rule.area,
+            Mark.CHANGE,
+            Level.CHANGE,
+            "platform",
+            f"{was.distribution.value} {was.version} -> {now.distribution.value} {now.version}: the tree upgrades no "
+            "cluster; it is compiled for another version, and Jobs of the tree take their tools from it",
+            source=rule.source,
+            causes=context.causes(("Platform/*/spec/version|Platform/*/spec/distribution",)),
+        )
+
+
+def _sharing(context: Context, rule: Comparison) -> Iterator[Effect]:
+    for name in sorted(context.old.pool_names & context.new.pool_names):
+        was, now = context.old_pools[name].mode, context.new_pools[name].mode
+        if was is not now:
+            yield Effect(
+                rule.id,
+                rule.area,
+                Mark.CHANGE,
+                Level.CHANGE,
+                f"node pool {name}",
+                f"GPUs are given to containers as {now.value}, no longer as {was.value}; pods that run keep what they "
+                "have until they start again, so both ways live side by side",
+                source=rule.source,
+                causes=context.causes((f"Platform/*/spec/nodePools/{name}/sharing*",)),
+                tenants=context.entitled([name]),
+                pools=(name,),
+            )
+
+
 COMPARISONS = (
+    Comparison(
+        "EFFECT-PLATFORM-VERSION",
+        "The version of the platform that the tree is compiled for changes",
+        "the tree holds no ClusterVersion: the distribution is upgraded by other means",
+        Area.GITOPS,
+        ("Platform/*/spec/version",),
+        _version,
+    ),
+    Comparison(
+        "EFFECT-SHARING-MODE",
+        "GPUs of a pool are shared in another way",
+        "NVIDIA k8s-device-plugin, sharing: devices are given to a container when it starts",
+        Area.PARTITIONS,
+        ("Platform/*/spec/nodePools/*/sharing*",),
+        _sharing,
+    ),
     Comparison(
         "EFFECT-STORAGE",
         "Room in a storage class changes",

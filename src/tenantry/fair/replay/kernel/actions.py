@@ -233,7 +233,7 @@ def allocate_in_turn(m: Ints) -> None:
 
 def act(m: Ints, f: Floats, action: int) -> None:
     """Search victims for one job after the other, in fair order."""
-    if m[m[MOVABLE_BITS]] == 0:
+    if m[m[MOVABLE_BITS]] == 0 or (action == CONSOLIDATE and not any_within_free(m)):
         return
     if action == RECLAIM:
         share_out(m, f)
@@ -265,6 +265,14 @@ def act(m: Ints, f: Floats, action: int) -> None:
             note_failed(m, action, kind)
 
 
+def any_within_free(m: Ints) -> bool:
+    """Whether any job that waits asks for no more than is free in all."""
+    shape = m[FIRST_SHAPE]
+    while shape != NONE and m[shape + SHAPE_PODS] * m[shape + SHAPE_GPUS] > m[FREE]:
+        shape = m[shape + SHAPE_AFTER]
+    return shape != NONE
+
+
 def flag_worthy(m: Ints, f: Floats, action: int) -> None:
     """Flag the classes for whose jobs victims may be searched as things stand."""
     m[FLAGGED] = 0
@@ -279,15 +287,20 @@ def flag_worthy(m: Ints, f: Floats, action: int) -> None:
 
 def is_worthy(m: Ints, f: Floats, action: int, kind: int) -> bool:
     """Whether victims may be searched for jobs of a class as things stand."""
+    # What rules most of them out comes first.
+    leaf, request = m[kind + CLASS_LEAF], m[kind + CLASS_REQUEST]
+    if action == CONSOLIDATE:
+        if m[FREE] < request or m[kind + CLASS_PREEMPTIBLE] == 0:
+            return False
+    elif action == RECLAIM:
+        if not may_reclaim(m, f, kind) or not anybody_may_lose(m, f, leaf, request):
+            return False
+    elif m[leaf + QUEUE_HELD] == 0 or not outranks_any(m, leaf, m[m[kind + CLASS_HEAD] + JOB_LEVEL]):
+        return False
     if m[kind + CLASS_GPUS] > m[MOST] or is_hopeless(m, action, kind):
         return False
-    if action == CONSOLIDATE:
-        return m[kind + CLASS_PREEMPTIBLE] == 1 and m[FREE] >= m[kind + CLASS_REQUEST]
-    leaf = m[kind + CLASS_LEAF]
-    if action == RECLAIM:
-        return may_reclaim(m, f, kind) and anybody_may_lose(m, f, leaf, m[kind + CLASS_REQUEST])
-    if m[leaf + QUEUE_HELD] == 0 or not outranks_any(m, leaf, m[m[kind + CLASS_HEAD] + JOB_LEVEL]):
-        return False
+    if action != PREEMPT:
+        return True
     # Where some of their sort may be evicted, jobs above the quota have to come up: larger ones are not tried then.
     return m[kind + CLASS_LASTING] == 0 or not is_over_quota(m, f, kind)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.fair.replay.kernel.judging import saturation
 from tenantry.fair.replay.kernel.memory import (
     AHEAD,
     CHOSEN,
@@ -40,6 +41,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE,
     QUEUE_ABLE,
     QUEUE_BEFORE,
+    QUEUE_FAIR,
     QUEUE_FIRST_CLASS,
     QUEUE_GONE,
     QUEUE_HELD,
@@ -49,8 +51,10 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_PRIORITY,
     QUEUE_QUOTA,
     QUEUE_WIDEST,
+    RECLAIM,
     ROOT,
     RUNS,
+    SATURATION,
     SEEKER,
     STAMP,
     UNBOUNDED,
@@ -156,7 +160,8 @@ def may_settle(m: Ints, f: Floats, count: int) -> bool:
     whole = note_gone(m)
     for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
         victim = m[place]
-        gpus, kept = m[victim + JOB_GPUS], loyal and m[m[victim + JOB_LEAF] + QUEUE_KEEPS] == 1
+        gpus = m[victim + JOB_GPUS]
+        kept = loyal and (m[m[victim + JOB_LEAF] + QUEUE_KEEPS] == 1 or would_overtake(m, f, victim, count * own))
         if kept and m[MOVED_IS_KEPT] == 0 and m[MODE] != CONSOLIDATE:
             return False
         if kept or (whole and gpus <= own and asks_before(m, f, victim, count)):
@@ -166,6 +171,22 @@ def may_settle(m: Ints, f: Floats, count: int) -> bool:
         if m[need + gpus] > 0 and not has_blocks(m, gpus):
             return False
     return True
+
+
+def would_overtake(m: Ints, f: Floats, victim: int, asked: int) -> bool:
+    """Whether the job may not gain so many GPUs while a chosen victim loses any: its queue would overtake another one.
+
+    That is judged where the two queues part (:func:`~.judging.overtakes`). The queue of the job is left with no less
+    than without all chosen victims below it, and that of the victim with less than before.
+    """
+    own, leaf = m[m[SEEKER] + JOB_LEAF], m[victim + JOB_LEAF]
+    if m[MODE] != RECLAIM or leaf == own:
+        return False
+    mine, other = parting(m, own, leaf)
+    if f[other + QUEUE_FAIR] <= 0:
+        return False
+    ratio = saturation(m[mine + QUEUE_BEFORE] - m[mine + QUEUE_GONE] + asked, f[mine + QUEUE_FAIR])
+    return ratio > 1 and ratio * f[SATURATION] >= saturation(m[other + QUEUE_BEFORE], f[other + QUEUE_FAIR])
 
 
 def gone_of(m: Ints, victim: int) -> int:
@@ -183,15 +204,15 @@ def note_gone(m: Ints) -> bool:
     while queue != m[ROOT]:
         m[queue + QUEUE_GONE] = 0
         queue = m[queue + QUEUE_PARENT]
+    whole = True
     for place in range(m[CHOSEN_AT], m[CHOSEN_AT] + m[CHOSEN]):
         victim = m[place]
-        if m[victim + JOB_PENDING] > 0:
-            return False
+        whole = whole and m[victim + JOB_PENDING] == 0
         gone, queue = gone_of(m, victim) * m[victim + JOB_GPUS], m[victim + JOB_LEAF]
         while queue != m[ROOT]:
             m[queue + QUEUE_GONE] += gone
             queue = m[queue + QUEUE_PARENT]
-    return True
+    return whole
 
 
 def asks_before(m: Ints, f: Floats, victim: int, count: int) -> bool:

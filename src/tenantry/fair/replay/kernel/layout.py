@@ -199,7 +199,8 @@ class _Memory:
                 depth = 0 if above == count else m[self.queue(above) + at.QUEUE_DEPTH] + 1
                 m[self.queue(child) + at.QUEUE_DEPTH] = depth
                 downwards.append(child)
-        m[at.DOWNWARDS] = self.copy([self.queue(position) for position in downwards])
+        parents = [self.queue(position) for position in downwards if below[position] or position == count]
+        m[at.DOWNWARDS], m[at.PARENTS] = self.copy(parents), len(parents)
 
     def nodes(self, sizes: Sequence[int]) -> None:
         """Lay out nodes, all of them empty."""
@@ -211,7 +212,7 @@ class _Memory:
         m[at.NODE_TREE] = self.tree(count)
         m[at.WITH_FREE], m[at.NEED_AT] = self.room(most + 1), self.room(most + 1)
         m[at.BUCKET] = self.room((most + 1) ** 2)
-        length = tree_length(m, m[at.NODE_TREE])
+        length = m[at.NODE_WORDS] = tree_length(m, m[at.NODE_TREE])
         m[at.BUCKET_BITS] = self.room((most + 1) ** 2 * length)
         for number, size in enumerate(sizes):
             node = m[at.FIRST_NODE] + number * at.NODE
@@ -220,7 +221,7 @@ class _Memory:
             m[m[at.WITH_FREE] + size] += 1
             m[m[at.BUCKET] + bucket] += 1
             set_bit(m, m[at.BUCKET_BITS] + bucket * length, m[at.NODE_TREE], number)
-        for scalar in (at.TOUCHED_NODES_AT, at.SEEN_AT, at.ORDER_AT):
+        for scalar in (at.TOUCHED_NODES_AT, at.SEEN_AT, at.ORDER_AT, at.SHIFTED_AT):
             m[scalar] = self.room(count)
 
     def classes(self, asks: Asks) -> None:

@@ -45,7 +45,7 @@ ROOM_FOR_ENDS, ROOM_TO_GO = 30, 31  # lengths of the heap and the ring
 
 # --- where lists and tables begin -------------------------------------------------------------------------------------
 
-DOWNWARDS = 32  # all queues, parents before children, the root first
+DOWNWARDS = 32  # queues with others below, parents before children, the root first
 WITH_FREE = 33  # how many nodes have so many GPUs free
 BUCKET = 34  # how many nodes are in each bucket
 BUCKET_BITS = 35  # which nodes those are: a tree of words per bucket
@@ -93,7 +93,12 @@ OVERFULL = 116  # 1 if that list was too short in this cycle
 TRIED_AT, TRIED, ROOM_FOR_TRIED = 117, 118, 119  # scenarios a search tried in vain: next of the size, pods, victims
 TRIED_OF = 120  # by number of victims: search, and the last such scenario
 LOOKUP = 121  # number of the present search
-WALKS = 122  # scalars of the walks
+NODE_WORDS = 122  # words of a tree of nodes
+ELSEWHERE = 123  # GPUs free on usable nodes among those of victims
+TRIED_FROM, TRIED_LENGTH = 124, 125  # nodes the last victim was tried with: fewest, most
+PARENTS = 126  # length of the list of queues with others below
+SHIFTED_AT, SHIFTED = 127, 128  # nodes that the present scenario changes
+WALKS = 129  # scalars of the walks
 
 # --- walks ------------------------------------------------------------------------------------------------------------
 
@@ -126,8 +131,11 @@ SCALARS = WALKS + 3 * WALK
 QUEUE = QUEUE_WALKS + 3 * WALK
 
 # In ``f``: quota, limit and weight; what it is due; what it may hold by right; remainder of its share, -1 for none;
-# weight in a round of sharing; what was last divided among those below. The scalars of ``f`` come before all queues.
-QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT = range(8)
+# weight in a round of sharing; what was last divided among those below; what it asks for within its limit. The scalars
+# of ``f`` come before all queues.
+QUEUE_QUOTA, QUEUE_LIMIT, QUEUE_WEIGHT, QUEUE_FAIR, QUEUE_ABLE, QUEUE_REST, QUEUE_FACTOR, QUEUE_SPLIT, QUEUE_WANTED = (
+    range(9)
+)
 SATURATION, K_VALUE = 0, 1
 
 # --- jobs and their pods ----------------------------------------------------------------------------------------------
@@ -162,8 +170,11 @@ TAKEN_BACK = -2
     NODE_GAIN, NODE_GAINED, NODE_EXTRA, NODE_EXTRA_AT,  # GPUs of victims of a probe and of a scenario, and which
     NODE_FIRST, NODE_LAST,  # entries of the victims on it
     NODE_ROOM, NODE_FEASIBLE, NODE_USABLE,  # GPUs to be had; results and probes in which it counts though none is free
+    NODE_PLACE,  # its place when nodes were last ordered
+    NODE_SHIFTED, NODE_WAS_IDLE, NODE_WAS_FREE,  # last scenario that changes it, and what it had before that
+    NODE_GONE_IDLE, NODE_GONE_FREE,  # what the victims of that scenario add
     NODE,
-) = range(16)  # fmt: skip
+) = range(22)  # fmt: skip
 
 # --- kinds of waiting jobs --------------------------------------------------------------------------------------------
 

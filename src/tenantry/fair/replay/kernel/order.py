@@ -31,6 +31,7 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_WANTS,
     NONE,
     ONLY_PREEMPTIBLE,
+    PARENTS,
     QUEUE,
     QUEUE_ABLE,
     QUEUE_ALLOCATED,
@@ -148,8 +149,7 @@ def fall(m: Ints, f: Floats, walk: int, heap: int, size: int) -> None:
 
 def place_branches(m: Ints, f: Floats, walk: int) -> None:
     """Fill the heaps from the leaves up with all queues that have a next job somewhere below."""
-    queues = (m[ROOT] - m[FIRST_QUEUE]) // QUEUE + 1
-    for position in range(m[DOWNWARDS] + queues - 1, m[DOWNWARDS] - 1, -1):
+    for position in range(m[DOWNWARDS] + m[PARENTS] - 1, m[DOWNWARDS] - 1, -1):
         parent = m[position]
         heap, size = m[parent + walk + WALK_HEAP], 0
         for place in range(m[parent + QUEUE_CHILDREN], m[parent + QUEUE_CHILDREN] + m[parent + QUEUE_CHILD_COUNT]):

@@ -17,12 +17,21 @@ from tenantry.fair.replay.kernel.memory import (
     MOST,
     NODE,
     NODE_FREE,
+    NODE_GONE_FREE,
+    NODE_GONE_IDLE,
     NODE_IDLE,
     NODE_NUMBER,
+    NODE_SHIFTED,
     NODE_TREE,
+    NODE_WAS_FREE,
+    NODE_WAS_IDLE,
+    NODE_WORDS,
     NONE,
+    SCENARIO,
     SHIFT,
     SHIFT_LIST,
+    SHIFTED,
+    SHIFTED_AT,
     SHIFTS,
     SPREAD,
     USABLE,
@@ -137,7 +146,7 @@ def shift(m: Ints, node: int, idle: int, free: int) -> None:
     m[m[BUCKET] + old] -= 1
     m[m[BUCKET] + new] += 1
     tree, number = m[NODE_TREE], m[node + NODE_NUMBER]
-    length, deepest, bits = tree_length(m, tree), m[tree + m[tree]] + (number >> 5), m[BUCKET_BITS]
+    length, deepest, bits = m[NODE_WORDS], m[tree + m[tree]] + (number >> 5), m[BUCKET_BITS]
     bit = 1 << (number & 31)
     word = bits + old * length + deepest
     m[word] &= ~bit
@@ -150,8 +159,19 @@ def shift(m: Ints, node: int, idle: int, free: int) -> None:
         m[word] |= bit
 
 
+def note_shifted(m: Ints, node: int) -> None:
+    """Remember what a node had before the present scenario."""
+    if m[node + NODE_SHIFTED] != m[SCENARIO]:
+        m[node + NODE_SHIFTED] = m[SCENARIO]
+        m[node + NODE_WAS_IDLE], m[node + NODE_WAS_FREE] = m[node + NODE_IDLE], m[node + NODE_FREE]
+        m[node + NODE_GONE_IDLE] = m[node + NODE_GONE_FREE] = 0
+        m[m[SHIFTED_AT] + m[SHIFTED]] = node
+        m[SHIFTED] += 1
+
+
 def try_shift(m: Ints, node: int, idle: int, free: int) -> None:
     """Add to what is idle and free on a node within a scenario."""
+    note_shifted(m, node)
     place = m[SHIFT_LIST] + m[SHIFTS] * SHIFT
     m[place], m[place + 1], m[place + 2] = node, idle, free
     m[SHIFTS] += 1
@@ -215,4 +235,4 @@ def choose(m: Ints, gpus: int) -> int:
 def first_in(m: Ints, bucket: int) -> int:
     """First node by name of a bucket that has any."""
     tree = m[NODE_TREE]
-    return m[FIRST_NODE] + first_bit(m, m[BUCKET_BITS] + bucket * tree_length(m, tree), tree) * NODE
+    return m[FIRST_NODE] + first_bit(m, m[BUCKET_BITS] + bucket * m[NODE_WORDS], tree) * NODE

@@ -12,10 +12,12 @@ from tenantry.fair.replay.kernel.memory import (
     CHOSEN,
     CHOSEN_AT,
     CORNER_AT,
+    ELSEWHERE,
     ENTRIES,
     ENTRY,
     ENTRY_LIST,
     FIRST_QUEUE,
+    HIGHEST,
     JOB_GPUS,
     JOB_PENDING,
     JOB_PICKED,
@@ -35,6 +37,7 @@ from tenantry.fair.replay.kernel.memory import (
     NODE_GAINED,
     NODE_IDLE,
     NODE_LAST,
+    NODE_PLACE,
     NODE_ROOM,
     NODE_USABLE,
     NONE,
@@ -64,6 +67,8 @@ from tenantry.fair.replay.kernel.memory import (
     TAKEN_BACK,
     TRIED,
     TRIED_AT,
+    TRIED_FROM,
+    TRIED_LENGTH,
     TRIED_OF,
     USABLE,
 )
@@ -144,7 +149,8 @@ def probe(m: Ints, f: Floats, count: int, over_nodes: int) -> bool:
     m[STAMP] += 1
     m[PROBE] = m[STAMP]
     note_keepers(m, f, count * m[m[SEEKER] + JOB_GPUS])
-    m[POTENTIAL] = m[ENTRIES] = m[SEEN] = 0
+    m[POTENTIAL] = m[ENTRIES] = m[SEEN] = m[ELSEWHERE] = m[TRIED_LENGTH] = 0
+    m[TRIED_FROM] = HIGHEST
     fit = places(m, m[m[SEEKER] + JOB_GPUS])
     for place in range(m[RECORDED_AT], m[RECORDED_AT] + m[RECORDED]):
         m[m[place] + JOB_RECORDED] = m[PROBE]
@@ -202,6 +208,8 @@ def list_on_nodes(m: Ints, victim: int) -> None:
             m[node + NODE_FIRST] = entry
             m[m[SEEN_AT] + m[SEEN]] = node
             m[SEEN] += 1
+            m[ELSEWHERE] += usable(m[node + NODE_IDLE], m[node + NODE_FREE])
+            m[node + NODE_PLACE] = NONE
         else:
             m[m[node + NODE_LAST] + 1] = entry
         m[node + NODE_LAST] = entry
@@ -322,19 +330,47 @@ def try_over_nodes(m: Ints, f: Floats, count: int) -> bool:
     """Try to evict victims over more and more nodes, those with the least to be had first."""
     gpus = m[m[SEEKER] + JOB_GPUS]
     length = order_nodes(m, gpus)
-    width = covering(m, length, max(0, count * gpus - elsewhere(m)))
-    step = 1
+    least = width = covering(m, length, max(0, count * gpus - elsewhere(m)))
+    same, step = unchanged(m, length), 1
     while width <= length:
-        choose_recorded(m)
-        choose_on(m, width)
-        if attempt(m, f, count):
-            return True
+        if width > same or not was_width(m, width):
+            choose_recorded(m)
+            choose_on(m, width)
+            if attempt(m, f, count):
+                return True
         if width >= length:
-            return False
+            break
         width = min(width + step, length)
         if m[PORTFOLIO] == 1:
             step *= 2
+    m[TRIED_FROM], m[TRIED_LENGTH] = least, length
     return False
+
+
+def unchanged(m: Ints, length: int) -> int:
+    """Count the first nodes in order that are where they were before the newest victim, which is on none of them."""
+    newest, order = m[m[POTENTIAL_AT] + m[POTENTIAL] - 1], m[ORDER_AT]
+    place = 0
+    while place < length:
+        node = m[order + place]
+        if m[node + NODE_PLACE] != place or m[m[node + NODE_LAST]] == newest:
+            break
+        place += 1
+    for other in range(place, length):
+        m[m[order + other] + NODE_PLACE] = other
+    return place
+
+
+def was_width(m: Ints, width: int) -> bool:
+    """Whether the last victim was tried with as many of the first nodes."""
+    more, step = width - m[TRIED_FROM], 1
+    if more < 0 or width >= m[TRIED_LENGTH]:
+        return m[TRIED_FROM] <= width == m[TRIED_LENGTH]
+    while more > 0:
+        more -= step
+        if m[PORTFOLIO] == 1:
+            step *= 2
+    return more == 0
 
 
 def covering(m: Ints, length: int, demand: int) -> int:
@@ -351,10 +387,7 @@ def covering(m: Ints, length: int, demand: int) -> int:
 
 def elsewhere(m: Ints) -> int:
     """GPUs that are free, or freed by recorded victims, on usable nodes without further victims."""
-    total = m[USABLE]
-    for place in range(m[SEEN_AT], m[SEEN_AT] + m[SEEN]):
-        node = m[place]
-        total -= usable(m[node + NODE_IDLE], m[node + NODE_FREE])
+    total = m[USABLE] - m[ELSEWHERE]
     m[STAMP] += 1
     for place in range(m[RECORDED_AT], m[RECORDED_AT] + m[RECORDED]):
         victim = m[place]

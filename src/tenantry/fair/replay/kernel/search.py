@@ -28,7 +28,13 @@ from tenantry.fair.replay.kernel.memory import (
     JOB_PREEMPTIBLE,
     JOB_WANTS,
     KEPT,
+    NODE_FREE,
+    NODE_GONE_FREE,
+    NODE_GONE_IDLE,
+    NODE_IDLE,
     NODE_USABLE,
+    NODE_WAS_FREE,
+    NODE_WAS_IDLE,
     NONE,
     PAIR,
     POD,
@@ -49,6 +55,8 @@ from tenantry.fair.replay.kernel.memory import (
     ROOT,
     SCENARIO,
     SEEKER,
+    SHIFTED,
+    SHIFTED_AT,
     SHIFTS,
     STAMP,
     TAKEN_BACK_AT,
@@ -57,7 +65,7 @@ from tenantry.fair.replay.kernel.memory import (
     WALK_HEAD,
 )
 from tenantry.fair.replay.kernel.order import begin_walk, enter, list_relevant, next_job, place_branches
-from tenantry.fair.replay.kernel.rooms import choose, shift_back, try_shift
+from tenantry.fair.replay.kernel.rooms import choose, note_shifted, shift, shift_back, try_shift
 from tenantry.fair.replay.kernel.shares import charge, is_refused
 
 if TYPE_CHECKING:
@@ -70,13 +78,16 @@ def simulate(m: Ints, f: Floats, count: int) -> bool:
         return False
     m[STAMP] += 1
     m[SCENARIO] = m[STAMP]
-    m[SHIFTS] = m[CHARGES] = 0
+    m[SHIFTS] = m[SHIFTED] = m[CHARGES] = 0
     relevant = m[RELEVANT_AT]
     for place in range(m[CHOSEN]):
         victim = m[m[CHOSEN_AT] + place]
         m[relevant + place] = victim
         m[victim + JOB_MARK] = m[SCENARIO]
         suppose_evicted(m, victim)
+    for place in range(m[SHIFTED_AT], m[SHIFTED_AT] + m[SHIFTED]):
+        node = m[place]
+        try_shift(m, node, m[node + NODE_GONE_IDLE], m[node + NODE_GONE_FREE])
     seeker = m[SEEKER]
     m[relevant + m[CHOSEN]] = seeker
     m[RELEVANT] = m[CHOSEN] + 1
@@ -108,7 +119,12 @@ def remember_nodes(m: Ints) -> None:
 
 def undo_scenario(m: Ints) -> None:
     """Undo a scenario."""
-    shift_back(m, 0)
+    for place in range(m[SHIFTED_AT], m[SHIFTED_AT] + m[SHIFTED]):
+        node = m[place]
+        idle, free = m[node + NODE_WAS_IDLE] - m[node + NODE_IDLE], m[node + NODE_WAS_FREE] - m[node + NODE_FREE]
+        if idle != 0 or free != 0:
+            shift(m, node, idle, free)
+    m[SHIFTS] = m[SHIFTED] = 0
     for number in range(m[CHARGES] - 1, -1, -1):
         place = m[CHARGE_LIST] + number * CHARGE
         charge(m, QUEUE_ALLOCATED, m[place], -m[place + 1])
@@ -124,14 +140,16 @@ def try_charge(m: Ints, leaf: int, gpus: int) -> None:
 
 
 def suppose_evicted(m: Ints, victim: int) -> None:
-    """Suppose that all pods of a victim leave."""
+    """Suppose that all pods of a victim leave; nodes are told of all victims at once."""
     gpus, gone = m[victim + JOB_GPUS], 0
     for pod in range(m[victim + JOB_POD], m[victim + JOB_PODS_END], POD):
         node = seat_of(m, pod)
         if node == NONE:
             continue
         # A promise that is taken back leaves its GPUs neither idle nor promised: they count as being released.
-        try_shift(m, node, -gpus if m[pod + POD_PROMISE] >= 0 else 0, gpus)
+        note_shifted(m, node)
+        m[node + NODE_GONE_IDLE] -= gpus if m[pod + POD_PROMISE] >= 0 else 0
+        m[node + NODE_GONE_FREE] += gpus
         m[pod + POD_EVICTED], m[pod + POD_SEAT] = m[SCENARIO], NONE
         gone += 1
     try_charge(m, m[victim + JOB_LEAF], -gone * gpus)

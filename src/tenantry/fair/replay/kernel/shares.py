@@ -9,11 +9,10 @@ from tenantry.fair.replay.kernel.memory import (
     CYCLE,
     DIVIDED,
     DOWNWARDS,
-    FIRST_QUEUE,
     HIGHEST,
     K_VALUE,
     NONE,
-    QUEUE,
+    PARENTS,
     QUEUE_ABLE,
     QUEUE_ALLOCATED,
     QUEUE_ASKED,
@@ -29,6 +28,7 @@ from tenantry.fair.replay.kernel.memory import (
     QUEUE_QUOTA,
     QUEUE_REST,
     QUEUE_SPLIT,
+    QUEUE_WANTED,
     QUEUE_WEIGHT,
     ROOT,
     TOTAL,
@@ -69,13 +69,12 @@ def share_out(m: Ints, f: Floats) -> None:
     if m[UNEVEN] == 0:
         return
     m[UNEVEN] = 0
-    queues = (m[ROOT] - m[FIRST_QUEUE]) // QUEUE + 1
-    for place in range(m[DOWNWARDS], m[DOWNWARDS] + queues):
+    for place in range(m[DOWNWARDS], m[DOWNWARDS] + m[PARENTS]):
         parent = m[place]
         first = m[parent + QUEUE_CHILDREN]
         last = first + m[parent + QUEUE_CHILD_COUNT]
         total = float(m[TOTAL]) if parent == m[ROOT] else f[parent + QUEUE_FAIR]
-        if first == last or (f[parent + QUEUE_SPLIT] == total and is_even(m, first, last)):
+        if f[parent + QUEUE_SPLIT] == total and is_even(m, first, last):
             continue
         f[parent + QUEUE_SPLIT] = total
         divide_gpus(m, f, first, last, total)
@@ -98,43 +97,42 @@ def is_even(m: Ints, first: int, last: int) -> bool:
     return True
 
 
-def requestable(m: Ints, f: Floats, queue: int) -> float:
-    """GPUs a queue asks for within its limit."""
-    asked, limit = float(m[queue + QUEUE_ASKED]), f[queue + QUEUE_LIMIT]
-    return asked if limit == UNBOUNDED else min(limit, asked)
-
-
-def satisfied(m: Ints, f: Floats, queue: int) -> bool:
-    """Whether a queue is due all it asks for, or all its limit allows."""
-    fair, limit = f[queue + QUEUE_FAIR], f[queue + QUEUE_LIMIT]
-    return m[queue + QUEUE_ASKED] <= fair or (limit != UNBOUNDED and limit <= fair)
-
-
 def divide_gpus(m: Ints, f: Floats, first: int, last: int, total: float) -> None:
     """Split GPUs among sibling queues: quotas, then whole units by priority and weight, then single remainders."""
-    left, spare, plain = total, total, True
+    left, spare, plain, lacking, lacks = total, total, True, NONE, 0
     for child in range(first, last):
         queue = m[child]
         m[queue + QUEUE_DIVIDED_FOR] = m[queue + QUEUE_ASKED]
-        quota, wanted = f[queue + QUEUE_QUOTA], requestable(m, f, queue)
+        quota, limit, wanted = f[queue + QUEUE_QUOTA], f[queue + QUEUE_LIMIT], float(m[queue + QUEUE_ASKED])
+        if limit != UNBOUNDED and limit < wanted:
+            wanted = limit
+        f[queue + QUEUE_WANTED] = wanted
         amount = min(total if quota == UNBOUNDED else quota, wanted)
         f[queue + QUEUE_FAIR] = amount
         f[queue + QUEUE_REST] = -1.0
         left -= amount
         spare -= wanted
         plain = plain and amount == floor(amount) and wanted == floor(wanted)
-        plain = plain and (amount == wanted or f[queue + QUEUE_WEIGHT] > 0)
+        if amount < wanted:
+            lacking, lacks = queue, lacks + 1
+            plain = plain and f[queue + QUEUE_WEIGHT] > 0
     if left <= 0:
         return
     if plain and spare >= 1:
         # Rounds would go on until everybody has all it asks for: in each one somebody lacks less than it is offered.
         for child in range(first, last):
-            f[m[child] + QUEUE_FAIR] = requestable(m, f, m[child])
+            f[m[child] + QUEUE_FAIR] = f[m[child] + QUEUE_WANTED]
+        return
+    if plain and lacks == 1 and left == floor(left):
+        # All that is left is offered to the only one that lacks anything.
+        f[lacking + QUEUE_FAIR] += min(left, f[lacking + QUEUE_WANTED] - f[lacking + QUEUE_FAIR])
         return
     priority = next_priority(m, first, last, HIGHEST)
     while priority != -HIGHEST:
         left = by_weight(m, f, first, last, priority, left)
         priority = next_priority(m, first, last, priority)
+    if left <= 0:
+        return
     priority = next_priority(m, first, last, HIGHEST)
     while priority != -HIGHEST:
         best = largest_rest(m, f, first, last, priority)
@@ -181,9 +179,9 @@ def by_weight(m: Ints, f: Floats, first: int, last: int, priority: int, left: fl
             if left == 0:
                 break
             queue = m[child]
-            if m[queue + QUEUE_PRIORITY] != priority or satisfied(m, f, queue) or f[queue + QUEUE_WEIGHT] == 0:
+            missing = f[queue + QUEUE_WANTED] - f[queue + QUEUE_FAIR]
+            if missing <= 0 or m[queue + QUEUE_PRIORITY] != priority or f[queue + QUEUE_WEIGHT] == 0:
                 continue
-            missing = max(0.0, requestable(m, f, queue) - f[queue + QUEUE_FAIR])
             offer = start * (f[queue + QUEUE_FACTOR] / total)
             given = missing if missing <= offer else max(0.0, float(floor(offer)))
             if missing <= offer:
@@ -204,14 +202,14 @@ def weigh(m: Ints, f: Floats, first: int, last: int, priority: int) -> float:
     unmet = 0.0
     for child in range(first, last):
         queue = m[child]
-        if m[queue + QUEUE_PRIORITY] == priority and requestable(m, f, queue) - f[queue + QUEUE_FAIR] > 0:
+        if f[queue + QUEUE_WANTED] > f[queue + QUEUE_FAIR] and m[queue + QUEUE_PRIORITY] == priority:
             unmet += f[queue + QUEUE_WEIGHT]
     if unmet == 0:
         return 0.0
     total = 0.0
     for child in range(first, last):
         queue = m[child]
-        if m[queue + QUEUE_PRIORITY] == priority and not satisfied(m, f, queue):
+        if f[queue + QUEUE_WANTED] > f[queue + QUEUE_FAIR] and m[queue + QUEUE_PRIORITY] == priority:
             part = f[queue + QUEUE_WEIGHT] / unmet
             f[queue + QUEUE_FACTOR] = max(0.0, part + f[K_VALUE] * part)
             total += f[queue + QUEUE_FACTOR]
