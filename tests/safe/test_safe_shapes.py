@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from holes import BY_ID
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safe_clusters import Body, bind, cluster_role, decide, guard, obj, rule, view
+from safe_clusters import Body, bind, cluster_role, decide, guard, obj, rule, snapshot, view
 from share_objects import pod, quota, space
 
 from tenantry.model.finding import Verdict
-from tenantry.safe.shapes import representatives, shapes_of
+from tenantry.model.tenancy import Declared, Tenancy, TenantIdentity
+from tenantry.safe.shapes import _Comparison, representatives, shapes_of
+from tenantry.safe.view import View
 
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
 
@@ -105,7 +109,14 @@ COMPARISONS = st.one_of(
     st.sampled_from(WORDS).map(lambda word: f"request.namespace.matches('^{word}.*$')"),
     st.sampled_from(WORDS).map(lambda word: f"namespaceObject.metadata.name.matches('(x|{word})$')"),
     st.just("object.metadata.namespace == namespaceObject.metadata.name"),
+    st.sampled_from(WORDS).map(lambda word: f"'{word}' in request.userInfo.groups"),
+    st.sampled_from(WORDS).map(lambda word: f"request.userInfo.groups.exists(g, g.startsWith('{word}'))"),
+    st.just("request.userInfo.groups.exists(g, g == namespaceObject.metadata.name)"),
+    st.just("request.userInfo.groups.exists(g, namespaceObject.metadata.name.startsWith(g))"),
+    st.just("request.userInfo.groups.exists(g, namespaceObject.metadata.?annotations[?'leads'].orValue('') == g)"),
 )
+GROUPS = st.sampled_from([*WORDS, "leads-1", "leads-2", "leads-3"])
+NOTES = st.sampled_from(["", "leads-1", "leads-2", "red", "re"])
 
 
 @given(st.lists(st.tuples(COMPARISONS, st.booleans()), min_size=1, max_size=3))
@@ -116,3 +127,57 @@ def test_admission_says_the_same_in_all_namespaces_of_a_shape(parts: list[tuple[
     for namespaces in shapes_of(seen).groups.values():
         answers = {seen.envelope(name).admits(pod("p", name)).answer for name in namespaces}
         assert len(answers) == 1, (expression, namespaces)
+
+
+@given(
+    st.lists(st.tuples(COMPARISONS, st.booleans()), min_size=1, max_size=3),
+    st.tuples(GROUPS, GROUPS, GROUPS),
+    st.tuples(NOTES, NOTES, NOTES),
+)
+@settings(max_examples=100, deadline=None)
+def test_groups_of_a_shape_are_told_apart_by_no_policy(
+    parts: list[tuple[str, bool]], groups: tuple[str, str, str], notes: tuple[str, str, str]
+) -> None:
+    # Every tenant has one group of its own, or one it shares with another, and a namespace that may name one.
+    expression = " && ".join(f"({'!' if negated else ''}({part}))" for part, negated in parts)
+    homes = {tenant: namespaces[0] for tenant, namespaces in OWNED.items()}
+    bodies = [
+        body
+        for home, group, note in zip(homes.values(), groups, notes, strict=True)
+        for body in (
+            bind("edit", "ClusterRole/edit", f"group:{group}", namespace=home),
+            space(home, annotations={"leads": note}),
+        )
+    ]
+    owners = tuple(
+        TenantIdentity(tenant, (home,), (group,)) for (tenant, home), group in zip(homes.items(), groups, strict=True)
+    )
+    objects = snapshot(bodies, guard("names", expression))
+    seen = View(objects, Tenancy(owners), Declared())
+    for namespaces in shapes_of(seen).groups.values():
+        answers = {seen.envelope(name).admits(pod("p", name)).answer for name in namespaces}
+        assert len(answers) == 1, (expression, namespaces)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["red", "red-1", "d-", "^red", "red.*$", "a,red,b", "x-red", "[", "re+d", "e"]), unique=True
+    ),
+    st.text("red-1,", min_size=1),
+)
+def test_a_name_is_compared_with_all_texts_as_with_each(literals: list[str], name: str) -> None:
+    assert _Comparison(literals).mark(name) == "".join(compared(literal, name) for literal in literals)
+
+
+def compared(literal: str, name: str) -> str:
+    """Compare a name with one text, as slowly as it is said."""
+    if literal == name:
+        return "="
+    if literal in name:
+        return "<" if name.startswith(literal) else ">" if name.endswith(literal) else "~"
+    if name in literal:
+        return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+    try:
+        return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+    except re.error:
+        return "."

@@ -14,7 +14,7 @@ from tenantry import __version__
 from tenantry.app.plan_places import read_place
 from tenantry.app.spec import load
 from tenantry.app.tenancy import spec_tenancy
-from tenantry.app.verify import Question, Subject, verify_subject
+from tenantry.app.verify import Question, Subject, open_claims_of
 from tenantry.catalog.changes import step_minutes
 from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
@@ -245,7 +245,7 @@ def _verified(old: Side, new: Side, was: Spec, now: Spec, today: date) -> tuple[
 
 def _claims(common: tuple[tuple[Subject, ...], Question], side: int) -> tuple[Claim, ...]:
     subjects, asked = common
-    return tuple(finding.claim for finding in verify_subject(subjects[side], asked).findings)
+    return open_claims_of(subjects[side], asked)
 
 
 def _same_objects(old: Side, new: Side) -> bool:

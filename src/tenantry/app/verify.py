@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.app.compile import compile_spec
-from tenantry.app.safe_report import build_report
+from tenantry.app.safe_report import build_report, in_order_of_findings
 from tenantry.app.tenancy import found_tenancy, spec_tenancy, stated_tenancy
 from tenantry.catalog.kubernetes import kubernetes_schemas
 from tenantry.errors import InputError
@@ -23,7 +23,7 @@ from tenantry.model.snapshot import Snapshot
 from tenantry.model.spec import Contract, Facts, Waiver
 from tenantry.model.tenancy import Declared, Permission, SignedFact, Strength
 from tenantry.safe.channels import CHANNELS
-from tenantry.safe.verify import verify
+from tenantry.safe.verify import open_claims, verify
 from tenantry.safe.view import View
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.app.verification import VerifyReport
+    from tenantry.model.claim import Claim
     from tenantry.model.tenancy import Tenancy
     from tenantry.safe.channels.channel import Channel
 
@@ -206,6 +207,21 @@ def verify_subject(
     if question.fixes:
         progress("trying fixes")
     return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)
+
+
+def open_claims_of(subject: Subject, question: Question) -> tuple[Claim, ...]:
+    """Return what is not proved about a subject, in the order of the findings of :func:`verify_subject`.
+
+    Args:
+        subject: what is verified.
+        question: what is asked; strength and day count.
+
+    Raises:
+        InputError: if the contract names a tenant that does not exist, or a fact is stated that no rule knows.
+    """
+    declared = declare(subject, question.today or date.today())
+    view = View(subject.snapshot, subject.tenancy, declared, question.strength)
+    return in_order_of_findings(open_claims(view))
 
 
 def declare(subject: Subject, today: date) -> Declared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.model.manifest import Manifest, ManifestKey
@@ -59,7 +60,7 @@ class Snapshot:
         """Return the objects of a namespace; of the cluster scope for the empty name."""
         return list(self._by_namespace.get(namespace, ()))
 
-    @property
+    @cached_property
     def namespaces(self) -> tuple[str, ...]:
         """Names of all namespaces that exist or are mentioned, sorted."""
         declared = {manifest.key.name for manifest in self.of("", "Namespace")}

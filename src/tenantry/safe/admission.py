@@ -29,6 +29,26 @@ if TYPE_CHECKING:
 
 GROUP = "admissionregistration.k8s.io"
 
+UNGUARDED = frozenset(
+    {
+        *((GROUP, f"{kind}admissionpolicies") for kind in ("mutating", "validating")),
+        *((GROUP, f"{kind}admissionpolicybindings") for kind in ("mutating", "validating")),
+        *(("authentication.k8s.io", name) for name in ("selfsubjectreviews", "tokenreviews")),
+        *(
+            ("authorization.k8s.io", name)
+            for name in (
+                *("localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+                "subjectaccessreviews",
+            )
+        ),
+    }
+)
+"""Kinds that no admission policy is asked about, so that none can lock everybody out.
+
+Source: Kubernetes, ``staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/generic/plugin.go`` and
+``pkg/kubeapiserver/admission/exclusion/resources.go``.
+"""
+
 _PLURALS = {
     "Endpoints": "endpoints",
     "NetworkAttachmentDefinition": "network-attachment-definitions",
@@ -259,6 +279,11 @@ class Guard:
         """Names of objects it does not look at, sorted; whoever makes an object chooses its name."""
         return tuple(sorted({name for item in self._constraints for rule in item.excluded for name in rule.names}))
 
+    @cached_property
+    def goes_by_name(self) -> bool:
+        """Whether names of objects decide what it looks at."""
+        return any(rule.names for item in self._constraints for rule in (*item.rules, *item.excluded))
+
     def rests_on_name(self, request: Request) -> bool:
         """Whether it looks at a request only because of the name of the object, which is the requester's to choose."""
         return any(
@@ -351,9 +376,25 @@ class GuardBook:
             if policy is not None and "Deny" in texts(spec.get("validationActions")):
                 found.append(_guard(policy, binding))
         self.guards: tuple[Guard, ...] = tuple(found)
+        self._by_object = any(guard.object_selectors for guard in found)
+        self._by_namespace = any(guard.namespace_selectors for guard in found)
+        self._by_name = any(guard.goes_by_name for guard in found)
+
+    def told_apart(self, request: Request) -> tuple[object, ...]:
+        """Return a value equal for requests within one namespace that the same guards look at."""
+        of_namespace = self._by_namespace and request.group == "" and request.resource == "namespaces"
+        labels: tuple[object, ...] = ()
+        if self._by_object or of_namespace:
+            labels = tuple(
+                None if body is None else frozenset(labels_of(body).items()) for body in (request.body, request.old)
+            )
+        what = (request.operation, request.group, request.version, request.resource, request.subresource)
+        return (*what, request.name if self._by_name else "", request.namespace is None, labels)
 
     def matching(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
         """Return the guards that look at a request; with ``selecting`` whatever labels of the object they look for."""
+        if (request.group, request.resource) in UNGUARDED:
+            return ()
         return tuple(guard for guard in self.guards if guard.looks_at(request, selecting=selecting))
 
     def decide(self, request: Request, guards: Iterable[Guard] | None = None) -> Admission:

@@ -20,7 +20,7 @@ from tenantry.safe.admission import items, mapping
 from tenantry.safe.rbac import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tenantry.model.manifest import Body, Manifest, ManifestKey
     from tenantry.model.problem import DocPath
@@ -85,7 +85,7 @@ class Project:
 
     manifest: Manifest
 
-    @property
+    @cached_property
     def spec(self) -> Body:
         """Its spec."""
         return mapping(self.manifest.body.get("spec"))
@@ -105,7 +105,7 @@ class Project:
         """Namespaces besides Argo CD's own in which Applications of it may be."""
         return texts(self.spec.get("sourceNamespaces"))
 
-    @property
+    @cached_property
     def destinations(self) -> tuple[Destination, ...]:
         """Where it may deploy to."""
         entries = self.spec.get("destinations")
@@ -127,6 +127,15 @@ class Project:
                     return None
                 found = found or entry
         return found
+
+    def reached(self, namespaces: Iterable[str]) -> frozenset[str]:
+        """Return those of some namespaces that it may deploy into."""
+        names = frozenset(namespaces)
+        patterns = [entry.namespace for entry in self.destinations if entry.here]
+        if not any(sign in pattern for pattern in patterns for sign in "*?[!"):
+            # Plain names: nothing else can match.
+            names &= frozenset(patterns)
+        return frozenset(name for name in names if self.admits(name) is not None)
 
     def cluster_kinds(self) -> Iterator[tuple[int, str, str]]:
         """Yield index, group and kind of the cluster-scoped kinds it may deploy."""
@@ -168,7 +177,7 @@ class Delivery:
         self.lines = tuple(self._policy())
         self.members = dict(self._members())
 
-    @property
+    @cached_property
     def present(self) -> bool:
         """Whether anything of Argo CD is among the objects."""
         return bool(self.projects or self.applications or self._set_up)
@@ -184,20 +193,20 @@ class Delivery:
                 found.add(USUAL_NAMESPACES[-1])
         return frozenset(found)
 
-    @property
+    @cached_property
     def rules_known(self) -> bool:
         """Whether what its own roles let whom do is among the objects."""
         rules = any(item.key.name == _RULES for item in self._snapshot.of("", "ConfigMap"))
         return rules or self._snapshot.live or bool(self._snapshot.of(GROUP, "ArgoCD")) or not self.present
 
-    @property
+    @cached_property
     def namespaces(self) -> tuple[str, ...]:
         """Namespaces Argo CD runs in, sorted."""
         found = {item.manifest.key.namespace for item in self.projects} | self._set_up
         usual = {name for name in USUAL_NAMESPACES if name in self._snapshot.namespaces}
         return tuple(sorted((found | usual) - {""}))
 
-    @property
+    @cached_property
     def controllers(self) -> tuple[tuple[str, str], ...]:
         """Namespace and name of the service accounts that deploy, sorted."""
         names = {
@@ -218,9 +227,23 @@ class Delivery:
         subjects = {*groups}
         while more := {role for subject in subjects for role in self.members.get(subject, ())} - subjects:
             subjects |= more
-        for line in self.lines:
-            if line.subject in subjects and self._fits(kind, line.kind) and self._fits(action, line.action):
+        for place in sorted(place for subject in subjects for place in self._places.get(subject, ())):
+            line = self.lines[place]
+            if self._fits(kind, line.kind) and self._fits(action, line.action):
                 yield line
+
+    @cached_property
+    def _places(self) -> Mapping[str, list[int]]:
+        """Places of lines by subject."""
+        found: dict[str, list[int]] = {}
+        for place, line in enumerate(self.lines):
+            found.setdefault(line.subject, []).append(place)
+        return found
+
+    @cached_property
+    def reached(self) -> tuple[frozenset[str], ...]:
+        """Namespaces of the cluster each project may deploy into, in the order of projects."""
+        return tuple(project.reached(self._snapshot.namespaces) for project in self.projects)
 
     def names(self, project: str, line: PolicyLine) -> bool:
         """Whether a line is about applications of a project."""

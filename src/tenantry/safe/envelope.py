@@ -23,6 +23,7 @@ from tenantry.safe.rbac import (
     texts,
 )
 from tenantry.safe.reading import annotations_of, labels_of
+from tenantry.safe.received import received
 from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
@@ -103,6 +104,7 @@ class Admitter:
         self._levels: dict[tuple[pod_security.Level, bytes], str] = {}
         self._usable: dict[tuple[Requester, str, str], tuple[Manifest, ...]] = {}
         self._answers: dict[tuple[Any, ...], Admission | None] = {}
+        self.refused_last: ManifestKey | None = None
 
     def envelope(self, namespace: str) -> Envelope:
         """Return the envelope of a namespace."""
@@ -110,12 +112,18 @@ class Admitter:
             self._envelopes[namespace] = Envelope(self, namespace)
         return self._envelopes[namespace]
 
-    def ask(self, guard: Guard, request: Request, shape: bytes) -> Admission | None:
-        """Return what a guard says, remembered for requests that it cannot tell apart."""
-        bare = _without_namespace(request.body), _without_namespace(request.old)
+    def ask(self, guard: Guard, request: Request, shape: bytes, written: bytes) -> Admission | None:
+        """Return what a guard says, remembered for requests that it cannot tell apart.
+
+        Args:
+            guard: a guard that looks at the request.
+            request: the request.
+            shape: the namespace as bytes.
+            written: the objects of the request as bytes, without their namespace.
+        """
         key = (
             guard.binding.key,
-            encoded(bare),
+            written,
             request.subresource,
             request.operation,
             request.user if guard.uses_user else None,
@@ -184,6 +192,11 @@ def _without_namespace(body: Body | None) -> Body | None:
     return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": ""}}
 
 
+def _written(request: Request) -> bytes:
+    """Return the objects of a request as bytes, without their namespace."""
+    return encoded((_without_namespace(request.body), _without_namespace(request.old)))
+
+
 def encoded(value: object) -> bytes:
     """Return plain data as bytes, equal for equal data."""
     try:
@@ -208,6 +221,10 @@ class Envelope:
     def __init__(self, admitter: Admitter, namespace: str) -> None:
         self._admitter = admitter
         self.namespace = namespace
+        self._looking: dict[tuple[object, ...], tuple[Guard, ...]] = {}
+        self._sight: dict[ManifestKey, Answer] = {}
+        self.looked_at_the_whole = False
+        """Whether, since it was set back, more than what is known of an object was needed to prove a refusal."""
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -286,13 +303,23 @@ class Envelope:
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
-        free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
-        if not said.admitted and free:
-            said = self._evaded(said, body, old, form, keeping)
+        proved, settled = True, None
         if said.refused and about is not None and not by_itself(said):
             asked = about() if callable(about) else about
-            return said if self._always(asked, (body, old), form) else unless_more_is_said(said)
-        return said
+            self.looked_at_the_whole = False
+            proved = self._always(asked, (body, old), form)
+            settled = asked if proved and old is None and not self.looked_at_the_whole else None
+        free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
+        if not said.admitted and free:
+            # What is known to be refused is not tried again in another dress.
+            said = self._evaded(
+                said, body, old, form, lambda item: keeping(item) and (settled is None or not settled.holds_of(item))
+            )
+        return said if proved or not said.refused else unless_more_is_said(said)
+
+    def first_said(self, body: Body) -> Admission:
+        """Return what is said to this one object being made, whoever of the tenant's asks."""
+        return self._best(((body, None),), _Form("CREATE", "", "", None))
 
     def _best(self, candidates: Iterable[tuple[Body, Body | None]], form: _Form) -> Admission:
         """Return the most favourable answer over objects and requesters."""
@@ -314,7 +341,8 @@ class Envelope:
     ) -> Admission:
         """Return the answer when labels, annotations and names are chosen to slip past guards.
 
-        A refusal of a guard that selects objects by labels is none: what slips past may not have been found.
+        Only what ``keeping`` holds of is tried. A refusal of a guard that selects objects by labels is none: what slips
+        past may not have been found.
         """
         guard = next((item for item in self._admitter.guards.guards if item.policy.key == said.by), None)
         if guard is None:
@@ -357,7 +385,7 @@ class Envelope:
     def _filled(self, body: Body) -> Body:
         if not self.namespace or body.get("kind") == "Namespace":
             return body
-        return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}}
+        return received({**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}})
 
     def usable_by(self, account: str) -> tuple[Manifest, ...]:
         """Return the SecurityContextConstraints a service account may use here; anybody logged in for no name."""
@@ -394,8 +422,11 @@ class Envelope:
 
     def _guards(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
         """Return the guards that look at a request; with ``selecting`` also those that pick objects by labels."""
-        found = self._admitter.guards.matching(request, selecting=selecting)
-        return tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+        key = (*self._admitter.guards.told_apart(request), selecting)
+        if key not in self._looking:
+            found = self._admitter.guards.matching(request, selecting=selecting)
+            self._looking[key] = tuple(guard for guard in found if self._selected(guard) is not Answer.ADMITTED)
+        return self._looking[key]
 
     def lifted(self, pod: Body) -> tuple[Guard, ...]:
         """Return the guards of pods that do not count because the tenant can take the namespace out of their sight."""
@@ -404,8 +435,11 @@ class Envelope:
 
     def _selected(self, guard: Guard) -> Answer:
         """Say whether the tenant can make a guard that selects namespaces pass this one over."""
-        keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
-        return self.fixed(sorted(keys))
+        name = guard.binding.key
+        if name not in self._sight:
+            keys = {item.key for selector in guard.namespace_selectors if selector for item in selector.requirements}
+            self._sight[name] = self.fixed(sorted(keys))
+        return self._sight[name]
 
     def pod_guards(self) -> tuple[Guard, ...]:
         """Return the guards that look at pods being made here."""
@@ -427,14 +461,34 @@ class Envelope:
     def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
         """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
         body, old = shown
+        # What a guard says that does not look at who asks holds for everybody.
+        said: dict[ManifestKey, bool] = {}
         for user in (form.user,) if form.user is not None else self._requesters(body):
             request = self._request(body, old, user, form)
-            if by_itself(self._decide(request)):
-                continue
             guards = self._guards(request, selecting=True)
-            if not any(refuses(self._admitter.guards, item, request, about, self._open) for item in guards):
+            by = self._refusing(guards, request, about, said)
+            if by is None and not by_itself(self._decide(request)):
                 return False
+            self.looked_at_the_whole |= by is None
+            constrained = request.resource == "pods" and self._admitter.openshift
+            if (by is not None and not by.uses_user) or not (constrained or any(item.uses_user for item in guards)):
+                # Who asks makes no difference.
+                break
         return True
+
+    def _refusing(
+        self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
+    ) -> Guard | None:
+        """Return a guard that refuses all objects of which something is known; the last that did comes first."""
+        for guard in sorted(guards, key=lambda item: item.binding.key != self._admitter.refused_last):
+            key = guard.binding.key
+            refused = None if guard.uses_user else said.get(key)
+            if refused is None:
+                refused = said[key] = refuses(self._admitter.guards, guard, request, about, self._open)
+            if refused:
+                self._admitter.refused_last = key
+                return guard
+        return None
 
     def alike(self, account: str = "") -> Hashable:
         """Return a value equal for namespaces that :meth:`settles` cannot tell apart.
@@ -465,12 +519,14 @@ class Envelope:
         unknown: Admission | None = None
         pod = request.group == "" and request.resource == "pods" and request.subresource in {"", "ephemeralcontainers"}
         if pod and request.body is not None and request.operation in {"CREATE", "UPDATE"}:
-            told = self._pod_security(request.body) or self._constrained(request.body, request.user)
+            told = self._pod_security(request.body, request.old) or self._constrained(request.body, request.user)
             if told is not None and told.refused:
                 return told
             unknown = told
-        for guard in sorted(self._guards(request), key=lambda item: not item.alike):
-            said = self._admitter.ask(guard, request, self._shape)
+        guards = sorted(self._guards(request), key=lambda item: not item.alike)
+        written = _written(request) if guards else b""
+        for guard in guards:
+            said = self._admitter.ask(guard, request, self._shape, written)
             if said is not None and said.refused:
                 if not ((guard.reads_namespace and self._open) or self._selected(guard) is Answer.UNKNOWN):
                     return said
@@ -478,9 +534,9 @@ class Envelope:
             unknown = unknown or said
         return unknown or self._admitter.opaque.could_refuse(request) or ADMITTED
 
-    def _pod_security(self, pod: Body) -> Admission | None:
+    def _pod_security(self, pod: Body, old: Body | None) -> Admission | None:
         can_change = self.fixed(_LEVEL)
-        if can_change is Answer.ADMITTED:
+        if can_change is Answer.ADMITTED or (old is not None and not pod_security.looks_again(pod, old)):
             return None
         level = pod_security.enforced(self.labels)
         told = self._admitter.pod_security(level, pod)

@@ -8,8 +8,9 @@ Source: cel-spec ``doc/langdef.md``; cel-go ``cel/library.go`` and ``ext``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tenantry.safe import cel
@@ -44,13 +45,24 @@ class _GivenUpError(Exception):
     """The expression is too long to look through."""
 
 
-@dataclass
-class _Scope:
-    names: Mapping[str, Any]
-    steps: list[int] = field(default_factory=lambda: [MOST_STEPS])
+@dataclass(slots=True)
+class _Budget:
+    steps: int = MOST_STEPS
 
-    def with_names(self, **names: Any) -> _Scope:
-        return _Scope({**self.names, **names}, self.steps)
+    def spend(self) -> None:
+        """Take a step.
+
+        Raises:
+            _GivenUpError: if there is none left.
+        """
+        self.steps -= 1
+        if self.steps < 0:
+            raise _GivenUpError
+
+
+_Names = Mapping[str, Any]
+_Program = Callable[[_Names, _Budget], Any]
+"""What is left of a part of an expression once its form has been looked at: values of variables in, its value out."""
 
 
 def evaluate(expression: object, data: Mapping[str, Any]) -> cel.Outcome:
@@ -68,46 +80,53 @@ def evaluate(expression: object, data: Mapping[str, Any]) -> cel.Outcome:
 
 def outcome(expression: object, names: Mapping[str, Any]) -> Anything:
     """Return what can come of an expression, given values of the variables."""
-    node = tree_of(expression) if isinstance(expression, str) else None
-    if node is None:
-        return ANYTHING
-    try:
-        return possible(_value(node, _Scope(names)))
-    except (_GivenUpError, RecursionError):
-        return ANYTHING
+    return possible(value_of(expression, names))
 
 
 def value_of(expression: object, names: Mapping[str, Any]) -> Any:
     """Return the value of an expression as far as it is known."""
-    node = tree_of(expression) if isinstance(expression, str) else None
-    if node is None:
+    program = _program_of(expression) if isinstance(expression, str) else None
+    if program is None:
         return ANYTHING
     try:
-        return _value(node, _Scope(names))
+        return program(names, _Budget())
     except (_GivenUpError, RecursionError):
         return ANYTHING
 
 
-def _value(node: Node, scope: _Scope) -> Any:
-    scope.steps[0] -= 1
-    if scope.steps[0] < 0:
-        raise _GivenUpError
+@lru_cache(maxsize=4096)
+def _program_of(expression: str) -> _Program | None:
+    node = tree_of(expression)
+    try:
+        return _program(node) if node is not None else None
+    except RecursionError:
+        return None
+
+
+def _program(node: Node) -> _Program:
     if isinstance(node, Const):
-        return node.value
+        value = node.value
+        return lambda names, budget: value
     if isinstance(node, Ident):
-        return scope.names.get(node.name, ANYTHING)
+        name = node.name
+        return lambda names, budget: names.get(name, ANYTHING)
     if isinstance(node, Select):
-        return _select(_value(node.operand, scope), node.field, test=node.test)
+        return _selection(node)
     if isinstance(node, ListOf):
-        return _list(node, scope)
+        return _list(node)
     if isinstance(node, MapOf):
-        return _map(node, scope)
+        return _map(node)
     if isinstance(node, Loop):
-        return _loop(node, scope)
-    return _call(node, scope)
+        return _loop(node)
+    return _call(node)
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def _selection(node: Select) -> _Program:
+    operand, field, test = _program(node.operand), node.field, node.test
+    return lambda names, budget: _select(operand(names, budget), field, test=test)
 
 
 def _select(operand: Any, name: str, *, test: bool = False) -> Any:
@@ -161,31 +180,41 @@ def _index(operand: Any, key: Any) -> Any:
 # --- literals ---------------------------------------------------------------------------------------------------------
 
 
-def _list(node: ListOf, scope: _Scope) -> Any:
-    items, more = [], False
-    for place, item in enumerate(node.items):
-        found = _value(item, scope)
-        if place in node.optional:
-            if not isinstance(found, Optional) or found.present is None:
-                more = True
-                continue
-            if found.present is False:
-                continue
-            found = found.value
-        if isinstance(found, Anything) and found.error:
-            return ANYTHING
-        items.append(found)
-    return Items(tuple(items), more)
+def _list(node: ListOf) -> _Program:
+    programs = [(_program(item), place in node.optional) for place, item in enumerate(node.items)]
+
+    def run(names: _Names, budget: _Budget) -> Any:
+        items, more = [], False
+        for program, optional in programs:
+            found = program(names, budget)
+            if optional:
+                if not isinstance(found, Optional) or found.present is None:
+                    more = True
+                    continue
+                if found.present is False:
+                    continue
+                found = found.value
+            if isinstance(found, Anything) and found.error:
+                return ANYTHING
+            items.append(found)
+        return Items(tuple(items), more)
+
+    return run
 
 
-def _map(node: MapOf, scope: _Scope) -> Any:
-    entries: dict[str, Any] = {}
-    for key, item, optional in node.entries:
-        name, found = _value(key, scope), _value(item, scope)
-        if optional or not isinstance(name, str) or (isinstance(found, Anything) and found.error):
-            return ANYTHING
-        entries[name] = found
-    return Fields(entries, more=False)
+def _map(node: MapOf) -> _Program:
+    programs = [(_program(key), _program(item), optional) for key, item, optional in node.entries]
+
+    def run(names: _Names, budget: _Budget) -> Any:
+        entries: dict[str, Any] = {}
+        for key, item, optional in programs:
+            name, found = key(names, budget), item(names, budget)
+            if optional or not isinstance(name, str) or (isinstance(found, Anything) and found.error):
+                return ANYTHING
+            entries[name] = found
+        return Fields(entries, more=False)
+
+    return run
 
 
 # --- comprehensions ---------------------------------------------------------------------------------------------------
@@ -193,29 +222,49 @@ def _map(node: MapOf, scope: _Scope) -> Any:
 _ALL, _EXISTS = "_&&_", "_||_"
 
 
-def _loop(node: Loop, scope: _Scope) -> Any:
-    over = _value(node.over, scope)
-    start = _value(node.start, scope)
-    if isinstance(over, Anything):
-        # An error of what is gone through is the error of the whole.
-        return ANYTHING if over.other else ERROR
-    if isinstance(over, Optional) or not isinstance(over, Fields | Items):
-        return ERROR
-    items = _gone_through(over)
-    if over.more:
-        return _open_loop(node, scope, items, start)
-    if node.second:
-        return ANYTHING
-    accumulator = start
-    for item in items:
-        inner = scope.with_names(**{node.item: item, node.accumulator: accumulator})
-        goes_on = _value(node.condition, inner)
-        if goes_on is False:
-            break
-        if goes_on is not True and not _folds(node):
+def _loop(node: Loop) -> _Program:
+    over_of, start_of = _program(node.over), _program(node.start)
+    closed, opened = _closed_loop(node), _open_loop(node)
+
+    def run(names: _Names, budget: _Budget) -> Any:
+        over = over_of(names, budget)
+        start = start_of(names, budget)
+        if isinstance(over, Anything):
+            # An error of what is gone through is the error of the whole.
+            return ANYTHING if over.other else ERROR
+        if isinstance(over, Optional) or not isinstance(over, Fields | Items):
+            return ERROR
+        return (opened if over.more else closed)(_gone_through(over), start, names, budget)
+
+    return run
+
+
+_Way = Callable[[tuple[Any, ...], Any, _Names, _Budget], Any]
+"""Goes through items, from what is there before the first."""
+
+
+def _closed_loop(node: Loop) -> _Way:
+    """Go through all there is."""
+    item_name, accumulator_name, folds = node.item, node.accumulator, _folds(node)
+    condition, step, result = _program(node.condition), _program(node.step), _program(node.result)
+
+    def run(items: tuple[Any, ...], start: Any, names: _Names, budget: _Budget) -> Any:
+        if node.second:
             return ANYTHING
-        accumulator = _value(node.step, inner)
-    return _value(node.result, scope.with_names(**{node.accumulator: accumulator}))
+        accumulator = start
+        inner = dict(names)
+        for item in items:
+            budget.spend()
+            inner[item_name], inner[accumulator_name] = item, accumulator
+            goes_on = condition(inner, budget)
+            if goes_on is False:
+                break
+            if goes_on is not True and not folds:
+                return ANYTHING
+            accumulator = step(inner, budget)
+        return result({**names, accumulator_name: accumulator}, budget)
+
+    return run
 
 
 def _gone_through(over: Fields | Items) -> tuple[Any, ...]:
@@ -234,21 +283,31 @@ def _folds(node: Loop) -> bool:
     )
 
 
-def _open_loop(node: Loop, scope: _Scope, items: Iterable[Any], start: Any) -> Any:
+def _open_loop(node: Loop) -> _Way:
     """Go through what is known of a list or map that may hold more: one item may decide ``all`` and ``exists``."""
     if not _folds(node) or node.second or not isinstance(node.step, Call):
-        return ANYTHING
+        return lambda items, start, names, budget: ANYTHING
     joined = both if node.step.function == _ALL else one_of
-    found = joined(start, ANYTHING)
-    for item in items:
-        found = joined(found, _value(node.step.arguments[1], scope.with_names(**{node.item: item})))
-    return found
+    name, asked = node.item, _program(node.step.arguments[1])
+
+    def run(items: tuple[Any, ...], start: Any, names: _Names, budget: _Budget) -> Any:
+        found = joined(start, ANYTHING)
+        inner = dict(names)
+        for item in items:
+            budget.spend()
+            inner[name] = item
+            found = joined(found, asked(inner, budget))
+        return found
+
+    return run
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
 
 
 def _equal(left: Any, right: Any) -> Any:
+    if type(left) is str and type(right) is str:
+        return left == right
     for value in (left, right):
         if isinstance(value, Anything) and value == ERROR:
             return ERROR
@@ -270,36 +329,80 @@ def _in(item: Any, over: Any) -> Any:
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _call(node: Call, scope: _Scope) -> Any:
-    if node.function == "_?_:_":
-        return _choice(node, scope)
-    values = [_value(argument, scope) for argument in node.arguments]
-    known = _OPERATORS.get((node.function, len(values)))
-    if known is not None:
-        return known(*values)
-    if any(isinstance(value, Anything) and value == ERROR for value in values):
-        return ERROR
-    told = [plain(value) for value in values]
-    if any(value is NOT_PLAIN for value in told):
-        return ANYTHING
-    return _evaluated(node.function, told)
+def _call(node: Call) -> _Program:
+    function, count = node.function, len(node.arguments)
+    programs = [_program(argument) for argument in node.arguments]
+    if function == "_?_:_":
+        return _choice(*programs)
+    if function in _DECIDED_BY and count == 2:
+        return _logic(function, *programs)
+    known = _OPERATORS.get((function, count))
+    if known is None:
+        return _other_call(function, programs)
+    if count == 1:
+        (only,) = programs
+        return lambda names, budget: known(only(names, budget))
+    if count == 2:
+        left, right = programs
+        return lambda names, budget: known(left(names, budget), right(names, budget))
+    return lambda names, budget: known(*[program(names, budget) for program in programs])
 
 
-def _choice(node: Call, scope: _Scope) -> Any:
-    condition, left, right = node.arguments
-    asked = possible(_value(condition, scope))
-    if asked.other:
-        return ANYTHING
-    found: list[Any] = []
-    if asked.true:
-        found.append(_value(left, scope))
-    if asked.false:
-        found.append(_value(right, scope))
-    if asked.error:
-        found.append(ERROR)
+_DECIDED_BY = {_ALL: False, _EXISTS: True}
+"""What decides ``&&`` and ``||`` whatever the other side is."""
+
+
+def _logic(function: str, left: _Program, right: _Program) -> _Program:
+    decides, joined = _DECIDED_BY[function], both if function == _ALL else one_of
+
+    def run(names: _Names, budget: _Budget) -> Any:
+        found = left(names, budget)
+        return decides if found is decides else joined(found, right(names, budget))
+
+    return run
+
+
+def _other_call(function: str, programs: list[_Program]) -> _Program:
+    def run(names: _Names, budget: _Budget) -> Any:
+        budget.spend()
+        values = [program(names, budget) for program in programs]
+        if any(isinstance(value, Anything) and value == ERROR for value in values):
+            return ERROR
+        told = [plain(value) for value in values]
+        if any(value is NOT_PLAIN for value in told):
+            return ANYTHING
+        return _evaluated(function, told)
+
+    return run
+
+
+def _choice(condition: _Program, left: _Program, right: _Program) -> _Program:
+    def run(names: _Names, budget: _Budget) -> Any:
+        asked = condition(names, budget)
+        if asked is True:
+            return left(names, budget)
+        if asked is False:
+            return right(names, budget)
+        asked = possible(asked)
+        if asked.other:
+            return ANYTHING
+        found: list[Any] = []
+        if asked.true:
+            found.append(left(names, budget))
+        if asked.false:
+            found.append(right(names, budget))
+        if asked.error:
+            found.append(ERROR)
+        return _one_of_these(found, broken=asked.error)
+
+    return run
+
+
+def _one_of_these(found: list[Any], *, broken: bool) -> Any:
+    """Return what is known of a value that is one of several; ``broken`` says whether it may be an error."""
     if len(found) == 1 or all(item == found[0] and type(item) is type(found[0]) for item in found):
         return found[0]
-    if any(isinstance(item, Optional) for item in found) and not asked.error:
+    if any(isinstance(item, Optional) for item in found) and not broken:
         return _joined(found)
     ways = [possible(item) for item in found]
     return settled(
@@ -422,15 +525,32 @@ _INFIX = {
 
 def _evaluated(function: str, arguments: list[Any]) -> Any:
     """Ask the evaluator itself for a function of values that are all known."""
-    names = [f"params[{place}]" for place in range(len(arguments))]
-    if function in _INFIX and len(names) == 2:
-        expression = f"{names[0]} {_INFIX[function]} {names[1]}"
-    elif function.replace(".", "").isidentifier() and names:
+    if all(type(item) in {str, int, bool, float} for item in arguments):
+        return _evaluated_once(function, *arguments)
+    return _asked(function, [plain(item) for item in arguments])
+
+
+@lru_cache(maxsize=65536, typed=True)
+def _evaluated_once(function: str, *arguments: str | float) -> Any:
+    return _asked(function, list(arguments))
+
+
+def _asked(function: str, arguments: list[Any]) -> Any:
+    expression = _expression(function, len(arguments))
+    if expression is None:
+        return ANYTHING
+    found = cel.evaluate(expression, {"params": arguments})
+    return ANYTHING if found.error else lift(found.value)
+
+
+@lru_cache(maxsize=1024)
+def _expression(function: str, count: int) -> str | None:
+    """Return an expression that calls a function with the items of ``params``; None for one without a written form."""
+    names = [f"params[{place}]" for place in range(count)]
+    if function in _INFIX and count == 2:
+        return f"{names[0]} {_INFIX[function]} {names[1]}"
+    if function.replace(".", "").isidentifier() and names:
         # A function has one of two forms; the one that does not exist cannot be compiled.
         expression = f"{names[0]}.{function}({', '.join(names[1:])})"
-        if cel.serialized(expression) is None:
-            expression = f"{function}({', '.join(names)})"
-    else:
-        return ANYTHING
-    found = cel.evaluate(expression, {"params": [plain(item) for item in arguments]})
-    return ANYTHING if found.error else lift(found.value)
+        return expression if cel.serialized(expression) is not None else f"{function}({', '.join(names)})"
+    return None

@@ -97,10 +97,15 @@ ANYTHING = Anything()
 EITHER = Anything(error=False, other=False)
 """True or false."""
 ERROR = Anything(true=False, false=False, other=False)
+_TRUE = Anything(false=False, error=False, other=False)
+_FALSE = Anything(true=False, error=False, other=False)
+_OTHER = Anything(true=False, false=False, error=False)
 
 
 def lift(value: Any) -> Any:
     """Return plain data as values of this module, all of it known."""
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return Fields({str(key): lift(item) for key, item in value.items()}, more=False)
     if isinstance(value, list | tuple):
@@ -113,10 +118,8 @@ def possible(value: Any) -> Anything:
     if isinstance(value, Anything):
         return value
     if value is True:
-        return Anything(false=False, error=False, other=False)
-    if value is False:
-        return Anything(true=False, error=False, other=False)
-    return Anything(true=False, false=False, error=False)
+        return _TRUE
+    return _FALSE if value is False else _OTHER
 
 
 def settled(value: Anything) -> Any:
@@ -192,6 +195,28 @@ def says(value: Any, part: Any) -> bool:
     return not isinstance(part, Fields | Items) and same(value, part) is True
 
 
+def implies(value: Any, part: Any) -> bool:
+    """Whether all data that a value stands for is data that another one stands for; False where that is not known."""
+    if isinstance(part, Fields):
+        return (
+            isinstance(value, Fields)
+            and all(key in value.known and implies(value.known[key], item) for key, item in part.known.items())
+            and all(value.has(key) is False for key in part.absent)
+            and (part.more or (not value.more and value.known.keys() <= part.known.keys()))
+        )
+    if isinstance(part, Items):
+        if not isinstance(value, Items) or not part.more:
+            return same(value, part) is True
+        left = list(value.known)
+        for item in part.known:
+            place = next((place for place, other in enumerate(left) if implies(other, item)), None)
+            if place is None:
+                return False
+            del left[place]
+        return True
+    return same(value, part) is True
+
+
 def _same_as_some(one: Other | AtLeast, other: Any) -> bool | None:
     """Whether a text or number of which little is known equals a value."""
     if isinstance(one, Other):
@@ -242,10 +267,10 @@ def any_of(answers: Iterable[bool | None]) -> bool | None:
 
 def truth(answer: bool | None, *values: Any) -> Any:
     """Return a truth value; what is unknown may also be the error that one of the operands is."""
-    if answer is not None:
-        return answer
     broken = any(isinstance(value, Anything) and value.error for value in values)
-    return Anything(error=broken, other=False)
+    if answer is not None and not broken:
+        return answer
+    return Anything(answer is not False, answer is not True, error=broken, other=False)
 
 
 NOT_PLAIN: Any = object()

@@ -89,6 +89,9 @@ class Outcome:
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """Return the first that is broken, else all that is open as one, else the first that is safe."""
     found = list(outcomes)
+    if found and all(item is found[0] for item in found):
+        # One finding, however often it was made.
+        return found[0]
     broken = next((item for item in found if item.witness is not None), None)
     if broken is not None:
         return broken
@@ -110,6 +113,12 @@ def pairwise(ruling: Ruling, view: View, source: str, found: Mapping[str, Outcom
     """
     if not found:
         yield ruling.proved(source, reason)
+        return
+    if view.spared is not None:
+        view.spared.add((ruling.id, source))
+        for name, known in found.items():
+            if name != source and (known.witness is not None or known.missing):
+                yield known.claim(ruling, source, name)
         return
     for tenant in view.tenants:
         if tenant.name != source:

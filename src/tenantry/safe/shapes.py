@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tenantry.safe.reading import annotations_of, at, items, labels_of, text, texts, walk
+from tenantry.safe.reading import annotations_of, items, labels_of, strings, text, texts, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.view import View
@@ -34,6 +34,9 @@ _DESCRIPTIVE = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "argocd.argoproj.io/",
 )
+
+# Says whom the work is for. Policies that do not name it can compare its value with their texts only.
+_FOR_ACCOUNTS = frozenset({"tenantry.dev/department"})
 
 _POLICIES = (
     "ValidatingAdmissionPolicy",
@@ -57,18 +60,21 @@ class Shapes:
     def __init__(self, view: View) -> None:
         bodies = list(_policy_bodies(view))
         self._words = "\n".join(map(repr, bodies))
-        self._literals = sorted(_literals(bodies))
+        self._comparison = _Comparison(sorted(_literals(bodies)))
         self._special = _special_names(view)
         self._marks: dict[str, str] = {}
         self._of: dict[str, str] = {}
+        holders = _holders(view)
         for tenant in view.tenants:
             names = (*tenant.groups, *tenant.users)
             alone = tenant.name if self._special & {*names, *tenant.namespaces} else ""
             marks = (alone, self.mark(tenant.name), sorted(map(self.mark, names)))
+            members = {name: self.mark(name) for name in names if holders[name] == {tenant.name}}
             for namespace in tenant.namespaces:
                 own = namespace if namespace in self._special else ""
-                parts = (own, marks, self.mark(namespace), _contents(view, namespace, self._words))
-                self._of[namespace] = neutral(repr(parts), tenant.name, namespace)
+                parts = (own, marks, self.mark(namespace), self._contents(view, namespace))
+                written = neutral(repr(parts), tenant.name, namespace)
+                self._of[namespace] = _anonymous(written, members, (tenant.name, namespace))
 
     def of(self, namespace: str) -> str:
         """Return the shape of a namespace; its own name where it belongs to no tenant."""
@@ -77,8 +83,27 @@ class Shapes:
     def mark(self, name: str) -> str:
         """Return how the texts of policies compare with a name; equal for names they cannot tell apart."""
         if name not in self._marks:
-            self._marks[name] = "".join(_compared(literal, name) for literal in self._literals)
+            self._marks[name] = self._comparison.mark(name)
         return self._marks[name]
+
+    def _contents(self, view: View, namespace: str) -> list[object]:
+        home = view.snapshot.get("", "Namespace", namespace)
+        body = home.body if home else None
+        parts: list[object] = [self._told(source) for source in (labels_of(body), annotations_of(body))]
+        for manifest in view.snapshot.within(namespace):
+            if manifest.key.kind in _KINDS:
+                inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
+                labels = self._told(strings(manifest.body, "metadata", "labels"))
+                parts.append((manifest.key.kind, manifest.key.name, labels, inside))
+        return parts
+
+    def _told(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return labels or annotations without words for people; policies that read one of them make it count."""
+        return sorted(
+            (key, self.mark(value) if key in _FOR_ACCOUNTS and key not in self._words else value)
+            for key, value in entries.items()
+            if key in self._words or not key.startswith(_DESCRIPTIVE)
+        )
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -113,8 +138,50 @@ def neutral(written: str, tenant: str, namespace: str) -> str:
     """Return a text with the names of a namespace and of its tenant taken out, where they stand as words."""
     for name, mark in sorted(((namespace, "\0"), (tenant, "\1")), key=lambda pair: (-len(pair[0]), pair)):
         if name and name in written:
-            written = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", mark, written)
+            written = _without_word(written, name, mark)
     return written
+
+
+_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def _without_word(written: str, word: str, mark: str) -> str:
+    """Return a text with a mark for a word where no letter or digit stands beside it."""
+    parts: list[str] = []
+    done = 0
+    place = written.find(word)
+    while place >= 0:
+        end = place + len(word)
+        if written[place - 1 : place] not in _ALPHANUMERIC and written[end : end + 1] not in _ALPHANUMERIC:
+            parts += (written[done:place], mark)
+            done = end
+            place = written.find(word, end)
+        else:
+            place = written.find(word, place + 1)
+    return "".join((*parts, written[done:]))
+
+
+def _anonymous(written: str, members: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """Return a text with the groups and users of a tenant taken out, and what they have to do with some names.
+
+    Args:
+        written: the text.
+        members: how policies compare with each group or user.
+        names: names that policies could compare them with.
+    """
+    told = []
+    for place, name in enumerate(sorted(members, key=lambda name: (-len(name), name))):
+        found = _without_word(written, name, f"\2{place}\2") if name and name in written else written
+        if found != written:
+            written = found
+            told.append((place, members[name], [_relation(name, other) for other in names]))
+    return f"{written}{told}"
+
+
+def _relation(one: str, other: str) -> str:
+    if one in other:
+        return "=" if one == other else "<" if other.startswith(one) else ">" if other.endswith(one) else "~"
+    return "." if other not in one else "(" if one.startswith(other) else ")" if one.endswith(other) else "-"
 
 
 def policy_text(view: View) -> str:
@@ -148,22 +215,62 @@ def _literals(bodies: Iterable[Any]) -> set[str]:
     return found - {""}
 
 
-def _compared(literal: str, name: str) -> str:
-    """Return one letter for how a text compares with a name."""
-    if literal == name:
-        return "="
-    if literal in name:
-        return "<" if name.startswith(literal) else ">" if name.endswith(literal) else "~"
-    if name in literal:
-        # Lists joined in one text, such as parameters, name it among others.
-        return "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+class _Comparison:
+    """Compares names with many texts, with a letter for each."""
+
+    def __init__(self, literals: list[str]) -> None:
+        self._literals = literals
+        self._places = {literal: place for place, literal in enumerate(literals)}
+        self._joined = "\n".join(literals)
+        self._longest = max(map(len, literals), default=0)
+        compiled = ((place, _pattern(literal)) for place, literal in enumerate(literals))
+        self._patterns = [(place, pattern) for place, pattern in compiled if pattern is not None]
+
+    def mark(self, name: str) -> str:
+        """Return one letter per text for how it compares with a name."""
+        found = ["."] * len(self._literals)
+        for place, pattern in self._patterns:
+            if pattern.search(name):
+                found[place] = "m"
+        if name in self._joined:
+            for place, literal in enumerate(self._literals):
+                if name in literal:
+                    # Lists joined in one text, such as parameters, name it among others.
+                    found[place] = "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
+        most = min(len(name), self._longest)
+        parts = {
+            name[start:end] for start in range(len(name)) for end in range(start + 1, min(len(name), start + most) + 1)
+        }
+        for part in parts & self._places.keys():
+            sign = "<" if name.startswith(part) else ">" if name.endswith(part) else "~"
+            found[self._places[part]] = "=" if part == name else sign
+        return "".join(found)
+
+
+def _pattern(literal: str) -> re.Pattern[str] | None:
+    """Return a text as the regular expression it may be, or None."""
+    if not any(sign in literal for sign in "^$*+[(\\"):
+        return None
     try:
         with warnings.catch_warnings():
             # Most literals are no patterns, and Python warns about some that only look like one.
             warnings.simplefilter("ignore", FutureWarning)
-            return "m" if any(sign in literal for sign in "^$*+[(\\") and re.search(literal, name) else "."
+            return re.compile(literal)
     except re.error:
-        return "."
+        return None
+
+
+def _holders(view: View) -> dict[str, set[str]]:
+    """Return the tenants in whose namespaces something is bound to a name, or whose name it is; others are empty."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for manifest in view.snapshot.of("rbac.authorization.k8s.io", "RoleBinding"):
+        owner = view.tenancy.owner(manifest.key.namespace) or ""
+        for subject in items(manifest.body, "subjects"):
+            found[text(subject, "name")].add(owner)
+    for tenant in view.tenants:
+        for name in (*tenant.groups, *tenant.users):
+            found[name].add(tenant.name)
+    return found
 
 
 def _special_names(view: View) -> set[str]:
@@ -180,17 +287,3 @@ def _special_names(view: View) -> set[str]:
         name.split(":")[2] for name in found if name.startswith("system:serviceaccount:") and name.count(":") > 2
     }
     return found | accounts | {name.rpartition(":")[2] for name in found if name.startswith("system:serviceaccounts:")}
-
-
-def _contents(view: View, namespace: str, words: str) -> list[object]:
-    home = view.snapshot.get("", "Namespace", namespace)
-    body = home.body if home else None
-    parts: list[object] = [
-        sorted((key, value) for key, value in source.items() if key in words or not key.startswith(_DESCRIPTIVE))
-        for source in (labels_of(body), annotations_of(body))
-    ]
-    for manifest in view.snapshot.within(namespace):
-        if manifest.key.kind in _KINDS:
-            inside = {key: value for key, value in manifest.body.items() if key not in {"metadata", "status"}}
-            parts.append((manifest.key.kind, manifest.key.name, at(manifest.body, "metadata", "labels"), inside))
-    return parts

@@ -39,8 +39,27 @@ def verify(
     Returns:
         Claims in the order of the channels, then of source and target, worst verdict first; each claim once.
     """
+    return _verified(view, CHANNELS if channels is None else channels, progress)
+
+
+def open_claims(view: View) -> tuple[Claim, ...]:
+    """Return what every channel claims and does not prove, in the order of :func:`verify`.
+
+    Of many tenants nearly every pair is proved, so a channel that speaks of pairs makes no claim of each that is; that
+    it spoke of all of them is written down. Where rights of a tenant are not known, proofs are looked at, too.
+    """
+    view.spared = None if view.strength is Strength.CARELESS or _unknown_rights(view) else set()
+    try:
+        return tuple(item for item in _verified(view, CHANNELS) if item.verdict is not Verdict.PROVED)
+    finally:
+        view.spared = None
+
+
+def _verified(
+    view: View, channels: Sequence[Channel], progress: Callable[[str], None] = lambda text: None
+) -> tuple[Claim, ...]:
     claims: list[Claim] = []
-    for channel in CHANNELS if channels is None else channels:
+    for channel in channels:
         progress(channel.title)
         ordered = sorted(_at_least_as_deployed(channel, view), key=_order)
         claims.extend(claim for index, claim in enumerate(ordered) if not index or claim != ordered[index - 1])
@@ -55,11 +74,13 @@ def _at_least_as_deployed(channel: Channel, view: View) -> list[Claim]:
     weaker = list(_decided(channel, view.at(Strength.DEPLOYED)))
     names = [tenant.name for tenant in view.tenants]
     here, there = verdicts(claims, names), verdicts(weaker, names)
+    # A pair that is not spoken of was spared as one that is proved.
     worse = [
         claim
         for claim in weaker
         if any(
-            there[pair] is claim.verdict and RANK[claim.verdict] < RANK[here[pair]] for pair in pairs_of(claim, names)
+            there[pair] is claim.verdict and RANK[claim.verdict] < RANK[here.get(pair, Verdict.PROVED)]
+            for pair in pairs_of(claim, names)
         )
     ]
     refuted = {pair for claim in worse for pair in pairs_of(claim, names)}
@@ -98,7 +119,8 @@ def _decided(channel: Channel, view: View) -> Iterator[Claim]:
         how = f"this is a bug in Tenantry: rule {channel.id} failed on these objects: {type(error).__name__}: {error}"
         yield from (_unknown(channel, name, "", how) for name in names)
         return
-    claims.extend(_silent(channel, names, claims))
+    spared = view.spared or ()
+    claims.extend(_silent(channel, [name for name in names if (channel.id, name) not in spared], claims, names))
     yield from claims if channel.id in WHATEVER_THE_RIGHTS else _as_far_as_rights_are_known(view, claims)
 
 
@@ -107,10 +129,7 @@ def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator
 
     With careless victims that holds for the rights of every other tenant, too.
     """
-    unknown: dict[str, tuple[Missing, ...]] = {}
-    if view.strength is not Strength.DEPLOYED:
-        asked = ((item.name, (*view.unknown_roles(item.name), *unknown_makers(view, item))) for item in view.tenants)
-        unknown = {name: missing for name, missing in asked if missing}
+    unknown = _unknown_rights(view)
     for claim in claims:
         missing = unknown.get(claim.source, ())
         if view.strength is Strength.CARELESS:
@@ -120,6 +139,14 @@ def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator
             yield replace(claim, verdict=Verdict.UNKNOWN, missing=missing, reason="")
         else:
             yield claim
+
+
+def _unknown_rights(view: View) -> dict[str, tuple[Missing, ...]]:
+    """Return what is missing to know the rights of tenants, for those of which something is."""
+    if view.strength is Strength.DEPLOYED:
+        return {}
+    asked = ((item.name, (*view.unknown_roles(item.name), *unknown_makers(view, item))) for item in view.tenants)
+    return {name: missing for name, missing in asked if missing}
 
 
 def _backed(claim: Claim) -> Claim:
@@ -135,13 +162,13 @@ def _backed(claim: Claim) -> Claim:
     return replace(claim, verdict=Verdict.UNKNOWN, witness=None, missing=(Missing("", how),))
 
 
-def _silent(channel: Channel, names: Sequence[str], claims: Iterable[Claim]) -> Iterator[Claim]:
-    """Yield a claim for every pair a rule says nothing about."""
+def _silent(channel: Channel, sources: Sequence[str], claims: Iterable[Claim], names: Sequence[str]) -> Iterator[Claim]:
+    """Yield a claim for every pair of a source with a tenant that a rule says nothing about."""
     spoken: dict[str, set[str]] = {}
     for claim in claims:
         spoken.setdefault(claim.source, set()).add(claim.target)
     how = f"this is a bug in Tenantry: rule {channel.id} says nothing about this pair"
-    for source in names:
+    for source in sources:
         targets = spoken.get(source, set())
         if "" in targets:
             continue

@@ -48,6 +48,7 @@ class View:
         tenancy: who owns what.
         declared: exceptions and signed facts.
         strength: what proofs quantify over.
+        spared: channels and sources of which only what is not proved is claimed, pair by pair; None where all is.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class View:
         self.tenancy = tenancy
         self.declared = declared
         self.strength = strength
+        self.spared: set[tuple[str, str]] | None = None
         self._base: dict[str, Rights] = {}
         self._reach: dict[str, Reach] = {}
         self._strengths: dict[Strength, View] = {strength: self}
@@ -72,6 +74,7 @@ class View:
             other.strength = strength
             other.__dict__.pop("pod_network", None)
             self._strengths[strength] = other
+        self._strengths[strength].spared = self.spared
         return self._strengths[strength]
 
     @property

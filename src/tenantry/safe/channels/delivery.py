@@ -55,9 +55,11 @@ def projects(view: View) -> Iterator[Claim]:
     In its own namespaces a project must not deploy what undoes guards either, unless admission refuses it.
     """
     delivery = Delivery(view.snapshot)
+    usable = Usable(delivery)
     for tenant in view.tenants:
         found: dict[str, list[Outcome]] = {}
-        used = [(item, how) for item in delivery.projects if (how := _use(view, delivery, tenant, item)) is not None]
+        candidates = usable.candidates(view, tenant)
+        used = [(item, how) for item in candidates if (how := _use(view, delivery, tenant, item)) is not None]
         for project, how in used:
             for target, outcome in _reaches(view, delivery, tenant, (project, how)):
                 found.setdefault(target, []).append(outcome)
@@ -67,8 +69,13 @@ def projects(view: View) -> Iterator[Claim]:
             yield everybody.claim(D1, tenant.name)
             continue
         if not delivery.rules_known and not outcomes:
-            rest = [item for item in delivery.projects if item not in [project for project, _ in used]]
-            if any(item.sources and not _own(view, item, tenant) for item in rest):
+            names_used = {project.manifest.key for project, _ in used}
+            rest = [
+                (item, reached)
+                for item, reached in zip(delivery.projects, delivery.reached, strict=True)
+                if item.manifest.key not in names_used
+            ]
+            if any(item.sources and not _own(item, reached, tenant) for item, reached in rest):
                 yield D1.unknown(tenant.name, [_RULES_UNKNOWN])
                 continue
         names = ", ".join(project.name for project, _ in used) or "none"
@@ -76,6 +83,48 @@ def projects(view: View) -> Iterator[Claim]:
             f"projects it can use ({names}) deploy into its own namespaces only" if used else "it can use no project"
         )
         yield from pairwise(D1, view, tenant.name, outcomes, reason)
+
+
+class Usable:
+    """Finds the projects a tenant may have a way to use, so that not every tenant is held against every project."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._named: dict[str, list[int]] = {}
+        self._by_group: dict[str, list[int]] = {}
+        self._by_label: dict[str, list[int]] = {}
+        self._open: list[int] = []
+        for place, project in enumerate(delivery.projects):
+            self._named.setdefault(project.name, []).append(place)
+            for _, group, _ in project.role_groups():
+                self._by_group.setdefault(group, []).append(place)
+            label = dict(project.manifest.body.get("metadata", {}).get("labels") or {}).get(LABEL)
+            if isinstance(label, str):
+                self._by_label.setdefault(label, []).append(place)
+            if project.source_namespaces:
+                self._open.append(place)
+        self._deployed: dict[str, set[str]] = {}
+        for item in delivery.applications:
+            project_name, namespace = _deployment(item.body)
+            if isinstance(namespace, str) and isinstance(project_name, str):
+                self._deployed.setdefault(namespace, set()).add(project_name)
+
+    def candidates(self, view: View, tenant: TenantIdentity) -> list[Project]:
+        """Return every project the tenant can use and few others, in the order of projects."""
+        everything = range(len(self._delivery.projects))
+        places: set[int] = {*self._open, *self._by_label.get(tenant.name, ())}
+        for line in self._delivery.may((*tenant.groups, *tenant.users, EVERYONE), "applications", "create"):
+            name = line.object.partition("/")[0]
+            plain = not self._delivery.by_expressions and not any(sign in name for sign in "*?[")
+            places.update(self._named.get(name, ()) if plain else everything)
+        for group in tenant.groups:
+            places.update(self._by_group.get(group, ()))
+        for namespace in tenant.namespaces:
+            for name in self._deployed.get(namespace, ()):
+                places.update(self._named.get(name, ()))
+        if _written_anywhere(view, self._delivery, tenant) is not None:
+            places.update(everything)
+        return [self._delivery.projects[place] for place in sorted(places)]
 
 
 _RULES_UNKNOWN = Missing(
@@ -108,12 +157,9 @@ def _use(view: View, delivery: Delivery, tenant: TenantIdentity, project: Projec
 
 def _written(view: View, delivery: Delivery, tenant: TenantIdentity, project: Project) -> Step | None:
     """Return where a tenant may write Applications that name a project, or None."""
-    for namespace in delivery.namespaces:
-        for verb in MAKE:
-            right = view.may(tenant.name, verb, GROUP, "applications", namespace)
-            if right is not None and namespace not in tenant.namespaces:
-                last = right.steps[-1]
-                return Step(f"may {verb} applications in {namespace}, of any project", last.by, last.pointer)
+    anywhere = _written_anywhere(view, delivery, tenant)
+    if anywhere is not None:
+        return anywhere
     for pattern in project.source_namespaces:
         for namespace in tenant.namespaces:
             if glob(namespace, pattern) and any(
@@ -124,12 +170,29 @@ def _written(view: View, delivery: Delivery, tenant: TenantIdentity, project: Pr
     return None
 
 
+def _written_anywhere(view: View, delivery: Delivery, tenant: TenantIdentity) -> Step | None:
+    """Return where a tenant may write Applications that name whatever project, or None."""
+    for namespace in delivery.namespaces:
+        for verb in MAKE:
+            right = view.may(tenant.name, verb, GROUP, "applications", namespace)
+            if right is not None and namespace not in tenant.namespaces:
+                last = right.steps[-1]
+                return Step(f"may {verb} applications in {namespace}, of any project", last.by, last.pointer)
+    return None
+
+
 def _lets_use(policy: str) -> bool:
     cells = [cell.strip() for cell in policy.split(",")]
     return len(cells) >= 5 and cells[-1] != "deny" and glob("applications", cells[2]) and cells[3] != "get"
 
 
 def _deploys_for(body: dict[str, object], project: str, tenant: TenantIdentity) -> bool:
+    name, namespace = _deployment(body)
+    return name == project and namespace in tenant.namespaces and project != "default"
+
+
+def _deployment(body: dict[str, object]) -> tuple[object, object]:
+    """Return the project of an application and the namespace it deploys into."""
     spec = body.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     if body.get("kind") == "ApplicationSet":
@@ -138,7 +201,7 @@ def _deploys_for(body: dict[str, object], project: str, tenant: TenantIdentity) 
         spec = spec if isinstance(spec, dict) else {}
     destination = spec.get("destination")
     namespace = destination.get("namespace") if isinstance(destination, dict) else None
-    return spec.get("project") == project and namespace in tenant.namespaces and project != "default"
+    return spec.get("project"), namespace
 
 
 def _reaches(
@@ -151,10 +214,9 @@ def _reaches(
             f"it may deploy {kind} of group {group or 'core'}", key, ("spec", "clusterResourceWhitelist", index)
         )
         yield "", _broken(tenant, project, (how, step), f"cluster-scoped {kind}", "empty clusterResourceWhitelist")
-    for namespace in view.snapshot.namespaces:
-        if namespace in tenant.namespaces:
-            continue
-        entry = project.admits(namespace)
+    foreign = project.reached(view.snapshot.namespaces).difference(tenant.namespaces)
+    for namespace in view.snapshot.namespaces if foreign else ():
+        entry = project.admits(namespace) if namespace in foreign else None
         if entry is None:
             continue
         owner = view.tenancy.owner(namespace)
@@ -233,7 +295,8 @@ def applications(view: View) -> Iterator[Claim]:
 
 def _applications(view: View, delivery: Delivery, tenant: TenantIdentity) -> Outcome:
     unknown: list[Missing] = list(view.unknown_roles(tenant.name))
-    owned = {item.name for item in delivery.projects if _own(view, item, tenant)}
+    projects_there = zip(delivery.projects, delivery.reached, strict=True)
+    owned = {item.name for item, reached in projects_there if _own(item, reached, tenant)}
     namespaces = [name for name in delivery.namespaces if name not in tenant.namespaces] or ["argocd"]
     for namespace in namespaces:
         for resource in ("applications", "applicationsets", "appprojects"):
@@ -273,13 +336,9 @@ def _of_another_project(owned: Iterable[str], resource: str, body: Body, operati
     return About(Fields({**about.known.known, "spec": spec}), about.old)
 
 
-def _own(view: View, project: Project, tenant: TenantIdentity) -> bool:
+def _own(project: Project, reached: frozenset[str], tenant: TenantIdentity) -> bool:
     """Whether a project reaches namespaces of the tenant only; what it may deploy there is another channel's."""
-    return not any(
-        project.admits(namespace) is not None
-        for namespace in view.snapshot.namespaces
-        if namespace not in tenant.namespaces
-    ) and not any(True for _ in project.cluster_kinds())
+    return reached.issubset(tenant.namespaces) and not any(True for _ in project.cluster_kinds())
 
 
 # --- D3 -----------------------------------------------------------------------------------------------------------

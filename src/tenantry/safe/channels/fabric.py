@@ -67,8 +67,10 @@ def _pairs(
         fabrics = fabrics_of(view)
         for tenant in view.tenants:
             found = decide(fabrics, tenant)
-            if found and all(outcome == next(iter(found.values())) for outcome in found.values()) and _all(view, found):
-                yield next(iter(found.values())).claim(ruling, tenant.name)
+            first = next(iter(found.values()), None)
+            alike = _all(view, found) and all(outcome is first or outcome == first for outcome in found.values())
+            if first is not None and alike:
+                yield first.claim(ruling, tenant.name)
                 continue
             yield from pairwise(ruling, view, tenant.name, found, reason(fabrics))
 

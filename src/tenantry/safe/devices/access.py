@@ -14,6 +14,7 @@ from tenantry.safe.devices.reading import requested, units
 from tenantry.safe.reading import at, mapping, strings, text
 from tenantry.safe.refusals import about_kind
 from tenantry.safe.ruling import lacking
+from tenantry.safe.shapes import neutral, shapes_of
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.devices.nodes import Taint
-    from tenantry.safe.view import PodTemplate, View
+    from tenantry.safe.view import Admission, PodTemplate, View
 
 _CHANGES = ("update", "patch", "delete", "deletecollection")
 
@@ -60,6 +61,7 @@ class Access:
     _known: dict[tuple[str, str, tuple[Taint, ...]], Use] = field(default_factory=dict)
     _pods: dict[str, tuple[PodTemplate, ...]] = field(default_factory=dict)
     _asking: dict[str, dict[str, list[PodTemplate]]] = field(default_factory=dict)
+    _refused: dict[tuple[str, str], Admission] = field(default_factory=dict)
 
     def pods(self, tenant: str) -> tuple[PodTemplate, ...]:
         """Return the pods and pod templates of a tenant."""
@@ -113,15 +115,31 @@ class Access:
             path = quota_path(quota)
             denied = Step("quota of 0", quota.key, (*path, f"requests.{resource}"))
             return Use(Answer.REFUSED, steps=(denied,), reason=f"{quota.key} grants none")
+        # What a policy refuses in one namespace it refuses in every other of its shape.
+        asked = neutral(repr((resource, taints)), tenant, namespace)
+        key = (shapes_of(self.view).of(namespace), asked)
+        known = self._refused.get(key)
+        if known is not None:
+            return _refused(known, namespace)
         change = together(with_limit(resource), with_tolerations(taint.toleration() for taint in taints))
         trial = self.prober.trial(namespace, [change], queued=True)
         if trial.answer is Answer.ADMITTED:
             step = lacking(f"admission lets the pod into {namespace}", f"nothing keeps {tenant} from asking for it")
             return Use(Answer.ADMITTED, trial.pod, (step,))
-        steps = (Step("refused", trial.admission.by, trial.admission.pointer),) if trial.admission.by else ()
         if trial.answer is Answer.REFUSED:
-            return Use(Answer.REFUSED, steps=steps, reason=f"{trial.by} refuses such a pod in {namespace}")
-        return Use(Answer.UNKNOWN, trial.pod, steps, missing=trial.missing)
+            if trial.admission.by is not None and trial.admission.by.kind == "ValidatingAdmissionPolicy":
+                self._refused[key] = trial.admission
+            return _refused(trial.admission, namespace)
+        return Use(Answer.UNKNOWN, trial.pod, _denied(trial.admission), missing=trial.missing)
+
+
+def _denied(said: Admission) -> tuple[Step, ...]:
+    return (Step("refused", said.by, said.pointer),) if said.by else ()
+
+
+def _refused(said: Admission, namespace: str) -> Use:
+    by = str(said.by) if said.by else "admission"
+    return Use(Answer.REFUSED, steps=_denied(said), reason=f"{by} refuses such a pod in {namespace}")
 
 
 def quota_path(quota: Manifest) -> tuple[str, ...]:

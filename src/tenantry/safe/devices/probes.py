@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
 from tenantry.safe.becoming import dropped, never_becomes, whole
+from tenantry.safe.partial_values import Fields, implies
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
 from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
 from tenantry.safe.ruling import admission_missing
+from tenantry.safe.shapes import neutral, shapes_of
 from tenantry.safe.view import Admission, Answer
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Prober:
     view: View
     _bases: dict[str, tuple[Body, Admission]] = field(default_factory=dict)
     _dresses: dict[str, list[Callable[[Body], None]]] = field(default_factory=dict)
+    _never: dict[str, list[tuple[str, Fields]]] = field(default_factory=dict)
 
     def base(self, namespace: str) -> tuple[Body, Admission]:
         """Return the plainest pod that is let in, or the first one tried with what admission says to it."""
@@ -124,14 +127,25 @@ class Prober:
         undecided: Trial | None = None
         refused: Trial | None = None
         for change in changes:
+            plain = deepcopy(base)
+            change(plain)
+            known = about_change(base, plain).known
+            settled = self._settled(namespace, known)
             for dress in self.dresses(namespace) if queued else self.dresses(namespace)[:1]:
+                if settled and refused:
+                    # A queue takes nothing away from what is refused.
+                    break
                 pod = deepcopy(base)
                 dress(pod)
                 change(pod)
+                if settled and (said := envelope.first_said(pod)).refused:
+                    refused = Trial(Answer.REFUSED, pod, said)
+                    continue
                 # A pod without what the change is about would be another one.
                 admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
                 if admission.refused and not by_itself(admission):
                     admission = self._later(namespace, base, pod, admission)
+                    settled = admission.refused and self._settled(namespace, known)
                 if admission.admitted:
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
@@ -156,14 +170,26 @@ class Prober:
         if not any(self.view.may(owner, verb, "", "pods", namespace) for verb in CHANGE):
             return refused
         envelope = self.view.envelope(namespace)
+        envelope.looked_at_the_whole = False
         never = whole(envelope, pod, about_change(base, pod).known)
         if never_becomes(envelope, pod, never):
+            if not envelope.looked_at_the_whole:
+                written = neutral(repr(never.known), owner, namespace)
+                self._never.setdefault(shapes_of(self.view).of(namespace), []).append((written, never.known))
             return refused
         for path in never.added:
             before = dropped(pod, path)
             if envelope.admits(before).admitted and envelope.admits(pod, operation="UPDATE", old=before).admitted:
                 return Admission(Answer.ADMITTED, body=pod)
         return unless_more_is_said(refused)
+
+    def _settled(self, namespace: str, known: Fields) -> bool:
+        """Whether it was proved, here or in a namespace of the same shape, that no pod with some parts can be."""
+        owner = self.view.tenancy.owner(namespace) or ""
+        return any(
+            implies(known, never) and written == neutral(repr(never), owner, namespace)
+            for written, never in self._never.get(shapes_of(self.view).of(namespace), ())
+        )
 
     def worst(
         self, tenant: TenantIdentity, changes: Iterable[Callable[[Body], None]], *, queued: bool = False

@@ -29,7 +29,7 @@ from tenantry.safe.gpu.stack import chart_values, charts
 from tenantry.safe.reading import at, items, mapping, strings, text
 
 if TYPE_CHECKING:
-    from tenantry.model.manifest import Manifest
+    from tenantry.model.manifest import Manifest, ManifestKey
     from tenantry.safe.devices.access import Access, Use
     from tenantry.safe.devices.nodes import Node
     from tenantry.safe.fabric.attachments import Attachment
@@ -91,6 +91,14 @@ class Fabrics:
         self.access: Access = access_of(view)
         self._named: dict[str, dict[tuple[str, str, str], PodTemplate]] = {}
         self.refused: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
+        self._modes: dict[ManifestKey, tuple[str, Step | None]] = {}
+        self.distinct: dict[str, list[Attachment]] = {}
+        self.apart: Outcome | None = None
+        self._placed: dict[ManifestKey, tuple[Node, ...]] = {}
+        self._users: dict[str, list[Mapping[str, Use]]] = {}
+        self._possible: dict[str, list[tuple[Mapping[str, Use], tuple[str, ...]]]] = {}
+        self._together: dict[tuple[str, str], dict[str, Mapping[str, Use]]] = {}
+        self._infiniband: dict[str, bool] = {}
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -119,32 +127,50 @@ class Fabrics:
 
     def placed(self, policy: Manifest) -> tuple[Node, ...]:
         """Return the nodes a node policy may select; a label that is not known counts as carried."""
-        wanted = strings(policy.body, "spec", "nodeSelector")
-        return tuple(
-            node
-            for node in self.nodes
-            if all(node.labels.get(key, value) == value for key, value in wanted.items())
-            and (not wanted or any(key in node.labels for key in wanted))
-        )
+        if policy.key not in self._placed:
+            wanted = strings(policy.body, "spec", "nodeSelector")
+            self._placed[policy.key] = tuple(
+                node
+                for node in self.nodes
+                if all(node.labels.get(key, value) == value for key, value in wanted.items())
+                and (not wanted or any(key in node.labels for key in wanted))
+            )
+        return self._placed[policy.key]
 
     def users(self, adapter: Adapter) -> list[Mapping[str, Use]]:
         """Return who can get VFs of a resource, once for every kind of node that offers them."""
-        taints = {tuple(sorted(node.taints)) for policy in adapter.policies for node in self.placed(policy)}
-        return [
-            self.access.users(name, group)
-            for name in self.full_names(adapter.name)
-            for group in (sorted(taints) if taints else [()])
-        ]
+        if adapter.name not in self._users:
+            taints = {tuple(sorted(node.taints)) for policy in adapter.policies for node in self.placed(policy)}
+            self._users[adapter.name] = [
+                self.access.users(name, group)
+                for name in self.full_names(adapter.name)
+                for group in (sorted(taints) if taints else [()])
+            ]
+        return self._users[adapter.name]
 
     def together(self, adapter: Adapter, source: str) -> dict[str, Mapping[str, Use]]:
         """Return the tenants that may get VFs of a resource on the same nodes as one tenant, with who can get them."""
-        found: dict[str, Mapping[str, Use]] = {}
-        for users in self.users(adapter):
-            if users[source].possible:
-                for target, use in users.items():
-                    if target != source and use.possible:
+        key = (adapter.name, source)
+        if key not in self._together:
+            if adapter.name not in self._possible:
+                self._possible[adapter.name] = [
+                    (users, tuple(target for target, use in users.items() if use.possible))
+                    for users in self.users(adapter)
+                ]
+            found: dict[str, Mapping[str, Use]] = {}
+            for users, able in self._possible[adapter.name]:
+                if users[source].possible:
+                    for target in able:
                         found.setdefault(target, users)
-        return found
+            found.pop(source, None)
+            self._together[key] = found
+        return self._together[key]
+
+    def over_infiniband(self, name: str) -> bool:
+        """Whether a VF resource is known and its links are InfiniBand."""
+        if name not in self._infiniband:
+            self._infiniband[name] = name in self.adapters and self.adapters[name].infiniband
+        return self._infiniband[name]
 
     def full_names(self, name: str) -> list[str]:
         """Return the names by which pods ask for a VF resource: those mentioned, else the one its operator gives."""
@@ -188,6 +214,11 @@ class Fabrics:
 
     def rdma_mode(self, policy: Manifest) -> tuple[str, Step | None]:
         """Return the RDMA mode pools set on the nodes of a policy: empty when none sets it for all of them."""
+        if policy.key not in self._modes:
+            self._modes[policy.key] = self._mode(policy)
+        return self._modes[policy.key]
+
+    def _mode(self, policy: Manifest) -> tuple[str, Step | None]:
         pools = self.view.snapshot.of(SRIOV, "SriovNetworkPoolConfig")
         modes: dict[str, Step] = {}
         for pool in pools:

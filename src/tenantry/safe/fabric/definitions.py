@@ -202,7 +202,7 @@ class _Words:
     """
 
     def __init__(self, view: View, tenant: TenantIdentity, rules: frozenset[str]) -> None:
-        self._mark = shapes_of(view).mark
+        self._view = view
         homes = [view.snapshot.get("", "Namespace", name) for name in tenant.namespaces]
         told = [repr(home.body.get("metadata")) for home in homes if home is not None]
         self._words = rules | _words(told)
@@ -213,11 +213,17 @@ class _Words:
     def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
         """Return what networks that admission cannot tell apart have in common."""
         names = (attachment.namespace, attachment.name)
-        shape = tuple(name if name in self._words else _shape(name, attachment.namespace, owner) for name in names)
-        return (*shape, *map(self._mark, (*names, "/".join(names))))
+        shapes, marks = _told(self._view, names, owner)
+        return (*(name if name in self._words else shape for name, shape in zip(names, shapes, strict=True)), *marks)
 
 
 @lru_cache(maxsize=65536)
+def _told(view: View, names: tuple[str, str], owner: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is left of the names of a network without what tells tenants apart, and how policies compare them."""
+    shapes = tuple(_shape(name, names[0], owner) for name in names)
+    return shapes, tuple(map(shapes_of(view).mark, (*names, "/".join(names))))
+
+
 def _shape(name: str, namespace: str, owner: str) -> str:
     """Return a name without what tells tenants apart; no name looks like one."""
     shape = re.sub(r"[0-9]+", "0", name.replace(namespace, "*").replace(owner, "*"))

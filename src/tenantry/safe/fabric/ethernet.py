@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.fabric.adapters import Adapter, Fabrics
     from tenantry.safe.fabric.attachments import Attachment
+    from tenantry.safe.view import View
 
 PARTITIONING = "fabric.switch-partitioning"
 SEPARATE = "fabric.networks-separate"
@@ -38,14 +39,27 @@ def network_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
     """Return whether a network of one tenant is a network of another below the objects."""
     mine, theirs = _distinct(fabrics, source), _distinct(fabrics, target)
     if not mine or not theirs:
-        return Outcome.safe("one of the two has no secondary network on Ethernet")
+        return _NO_ETHERNET
+    if fabrics.view.strength is not Strength.CARELESS and len(mine) == len(theirs) == 1:
+        # Nearly every pair.
+        return worst(_compared(fabrics, mine[0], theirs[0]))
     careless = _careless(fabrics, source, target)
     found = [outcome for one in mine for other in theirs for outcome in _compared(fabrics, one, other)]
     return worst([*found, *careless])
 
 
+_NO_ETHERNET = Outcome.safe("one of the two has no secondary network on Ethernet")
+
+
 def _distinct(fabrics: Fabrics, tenant: str) -> list[Attachment]:
     """Return the networks of a tenant on Ethernet, one for each that nothing below the objects tells apart."""
+    known = fabrics.distinct.get(tenant)
+    if known is None:
+        known = fabrics.distinct[tenant] = _distinct_of(fabrics, tenant)
+    return known
+
+
+def _distinct_of(fabrics: Fabrics, tenant: str) -> list[Attachment]:
     found: dict[tuple[object, ...], Attachment] = {}
     for item in fabrics.owned[tenant]:
         if item.medium is not Medium.INFINIBAND:
@@ -74,13 +88,10 @@ def _compared(fabrics: Fabrics, one: Attachment, other: Attachment) -> Iterator[
 
 
 def _partitioned(fabrics: Fabrics, one: Attachment, other: Attachment) -> Outcome:
-    view = fabrics.view
-    signed = view.signed(PARTITIONING)
-    if signed is True:
-        how = view.declared.fact(PARTITIONING)
-        return Outcome.safe(f"their networks have different VLANs, which the switches keep apart ({how})")
-    if signed is None:
-        return Outcome.open(view.missing(PARTITIONING))
+    if fabrics.apart is None:
+        fabrics.apart = _apart(fabrics.view)
+    if fabrics.apart.reason or fabrics.apart.missing:
+        return fabrics.apart
     steps = (
         _place("network", one),
         _place("network of the other tenant", other),
@@ -88,6 +99,15 @@ def _partitioned(fabrics: Fabrics, one: Attachment, other: Attachment) -> Outcom
     )
     witness = Witness(steps, f"{one.title} and {other.title} meet: switches do not keep VLANs apart")
     return Outcome.broken(witness, "configure the switch ports with the VLANs of the tenants")
+
+
+def _apart(view: View) -> Outcome:
+    """Return what is known of networks with different VLANs; empty where switches are known not to keep them apart."""
+    signed = view.signed(PARTITIONING)
+    if signed is True:
+        how = view.declared.fact(PARTITIONING)
+        return Outcome.safe(f"their networks have different VLANs, which the switches keep apart ({how})")
+    return Outcome.open(view.missing(PARTITIONING)) if signed is None else Outcome()
 
 
 def _place(edge: str, attachment: Attachment) -> Step:

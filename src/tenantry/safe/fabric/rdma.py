@@ -35,19 +35,22 @@ def namespace_outcomes(fabrics: Fabrics, source: str) -> dict[str, Outcome]:
     """Return for every tenant with RDMA devices on the same nodes whether this one sees them."""
     found: dict[str, list[Outcome]] = {}
     for adapter in fabrics.adapters.values():
-        for policy in adapter.policies:
-            if at(policy.body, "spec", "isRdma") is not True:
-                continue
-            for target, users in fabrics.together(adapter, source).items():
-                found.setdefault(target, []).append(_seen(fabrics, adapter, policy, (source, target), users))
+        policies = [policy for policy in adapter.policies if at(policy.body, "spec", "isRdma") is True]
+        closed = [_closed(fabrics, policy) for policy in policies]
+        whoever = worst(item for item in closed if item is not None) if None not in closed else None
+        for target, users in fabrics.together(adapter, source).items() if policies else ():
+            outcome = whoever or worst(
+                known or _seen(fabrics, adapter, policy, (source, target), users)
+                for policy, known in zip(policies, closed, strict=True)
+            )
+            found.setdefault(target, []).append(outcome)
     return {target: worst(values) for target, values in found.items()}
 
 
-def _seen(
-    fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Mapping[str, Use]
-) -> Outcome:
+def _closed(fabrics: Fabrics, policy: Manifest) -> Outcome | None:
+    """Return what is known of the devices of a policy whoever has them; None where it differs."""
     view = fabrics.view
-    mode, step = fabrics.rdma_mode(policy)
+    mode, _ = fabrics.rdma_mode(policy)
     if mode == "exclusive":
         return Outcome.safe("RDMA devices belong to one network namespace each: rdmaMode is exclusive")
     if view.signed(WHOLE_SERVERS) is True:
@@ -57,6 +60,14 @@ def _seen(
         return Outcome.safe("RDMA devices belong to one network namespace each: signed")
     if not mode and signed is None:
         return Outcome.open(view.missing(MODE))
+    return None
+
+
+def _seen(
+    fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Mapping[str, Use]
+) -> Outcome:
+    _, step = fabrics.rdma_mode(policy)
+    signed = fabrics.view.declared.fact(MODE)
     shown = step or lacking("RDMA devices show in every network namespace", f"{MODE} is signed as {signed}")
     steps = (Step("RDMA devices", policy.key, ("spec", "isRdma")), shown)
     summary = f"pods of {pair[0]} see the RDMA devices of {pair[1]} made as {adapter.name} on the same node"
@@ -125,16 +136,16 @@ def infiniband(fabrics: Fabrics, tenant: str) -> tuple[Attachment, ...]:
     return tuple(
         item
         for item in fabrics.owned[tenant]
-        if item.medium is Medium.INFINIBAND
-        or (item.medium is Medium.VF and item.below in fabrics.adapters and fabrics.adapters[item.below].infiniband)
+        if item.medium is Medium.INFINIBAND or (item.medium is Medium.VF and fabrics.over_infiniband(item.below))
     )
 
 
 def partition_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
     """Return whether two tenants are members of one InfiniBand partition."""
-    mine, theirs = infiniband(fabrics, source), infiniband(fabrics, target)
+    mine = infiniband(fabrics, source)
+    theirs = infiniband(fabrics, target) if mine else ()
     if not mine or not theirs:
-        return Outcome.safe("one of the two has no InfiniBand network")
+        return _NO_INFINIBAND
     for one in mine:
         for other in theirs:
             if one.partition is not None and one.partition == other.partition:
@@ -154,6 +165,9 @@ def partition_outcome(fabrics: Fabrics, source: str, target: str) -> Outcome:
         how = "configure ibKubernetes in the NicClusterPolicy with a ufmSecret, or show its DaemonSet"
         missing.append(Missing("what programs P_Keys into the fabric", how))
     return Outcome.open(*missing)
+
+
+_NO_INFINIBAND = Outcome.safe("one of the two has no InfiniBand network")
 
 
 def _one_partition(one: Attachment, other: Attachment) -> Witness:
