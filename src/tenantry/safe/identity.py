@@ -244,7 +244,7 @@ class Rights:
         """Yield every right of a kind, one per rule that gives it."""
         for scope in self._scopes(verb, group, resource, namespace, name):
             for held in self.in_scope(scope):
-                for rule in held.grant.rules:
+                for rule in self._book.allowing(held.grant.rules, verb, group, resource):
                     asked = name
                     if (group, resource.partition("/")[0]) in NAMESPACE_NAMED:
                         if scope and verb in {"create", "list", "watch", "deletecollection"}:

@@ -206,6 +206,15 @@ class RoleBook:
         self._bindings = snapshot.of(RBAC, "ClusterRoleBinding", "RoleBinding")
         self._own = {name: _rules(item) for name, item in self._cluster_roles.items()}
         self._selectors = {name: _aggregation(item.body) for name, item in self._cluster_roles.items()}
+        self._allowing: dict[int, tuple[tuple[Rule, ...], dict[tuple[str, str, str], tuple[Rule, ...]]]] = {}
+
+    def allowing(self, rules: tuple[Rule, ...], verb: str, group: str, resource: str) -> tuple[Rule, ...]:
+        """Return those of the rules of a role that allow a request about some object; asked once per role."""
+        _, known = self._allowing.setdefault(id(rules), (rules, {}))
+        key = (verb, group, resource)
+        if key not in known:
+            known[key] = tuple(rule for rule in rules if rule.allows(verb, group, resource))
+        return known[key]
 
     @cached_property
     def cluster_roles(self) -> dict[str, tuple[Rule, ...]]:
