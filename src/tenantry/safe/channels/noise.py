@@ -16,7 +16,7 @@ from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
 from tenantry.safe.devices.reading import containers
 from tenantry.safe.offers import SHARED_SUFFIX, read_offers
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import quotas_of
 from tenantry.safe.reading import at, items, mapping, number, positive, text
 from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
@@ -67,7 +67,7 @@ class _NodeNoise:
         self.view = view
         self.attempts = Attempts(view)
         self.prober = Trials(view)
-        self.book = QuotaBook(view.snapshot)
+        self.book = quotas_of(view.snapshot)
         self.deployed = view.strength is Strength.DEPLOYED
         self.ranges: dict[str, list[Manifest]] = {}
         for manifest in view.snapshot.of("", "LimitRange"):

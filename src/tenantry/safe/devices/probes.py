@@ -80,6 +80,7 @@ class Prober:
     _dresses: dict[str, list[Callable[[Body], None]]] = field(default_factory=dict)
     _never: dict[str, list[tuple[str, Fields]]] = field(default_factory=dict)
     _undecided: set[tuple[str, str]] = field(default_factory=set)
+    _let_in: set[tuple[str, str]] = field(default_factory=set)
 
     def base(self, namespace: str) -> tuple[Body, Admission]:
         """Return the plainest pod that is let in, or the first one tried with what admission says to it."""
@@ -115,6 +116,20 @@ class Prober:
             self._dresses[namespace] = list(_dresses(self.view, namespace))
         return self._dresses[namespace]
 
+    def lets_in(self, namespace: str, change: Callable[[Body], None]) -> Body | None:
+        """Return a pod with a change, in some queue, if a namespace of the same shape let in the same; None else."""
+        base, _ = self.base(namespace)
+        for dress in self.dresses(namespace):
+            pod = deepcopy(base)
+            dress(pod)
+            change(pod)
+            alike = self._alike(namespace, base, pod)
+            if alike in self._let_in:
+                return pod
+            if alike not in self._undecided:
+                return None
+        return None
+
     def trial(self, namespace: str, changes: Iterable[Callable[[Body], None]], *, queued: bool = False) -> Trial:
         """Say what admission makes of the base pod of a namespace with one of several changes.
 
@@ -148,6 +163,8 @@ class Prober:
                     continue
                 admission = self._said(namespace, base, pod)
                 if admission.admitted:
+                    if admission.body is None or admission.body == pod:
+                        self._let_in.add(alike)
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
                     refused = refused or Trial(Answer.REFUSED, pod, admission)
