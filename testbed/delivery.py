@@ -83,9 +83,7 @@ def sync(cluster: Cluster, tree: Path) -> Synced:
     Raises:
         TestbedError: if the tree has no root application, or one of them names a folder that is not there.
     """
-    done = Synced()
-    everything = _read(tree)
-    _prepare(cluster, everything, done)
+    done = prepare(cluster, _read(tree))
     _follow(cluster, tree, _in_order(_read(tree / "bootstrap")), done)
     return done
 
@@ -170,7 +168,9 @@ def _apply(cluster: Cluster, item: Manifest, done: Synced) -> None:
 # --- what is there before ---------------------------------------------------------------------------------------------
 
 
-def _prepare(cluster: Cluster, items: list[Manifest], done: Synced) -> None:
+def prepare(cluster: Cluster, items: list[Manifest]) -> Synced:
+    """Make what objects need and do not bring; what was made is returned, and nothing is applied yet."""
+    done = Synced()
     absent = {(item.key.api_version, item.key.kind): item for item in items if not _known(cluster, item)}
     if absent:
         install(cluster, [_made_up(item) for item in absent.values()])
@@ -181,6 +181,7 @@ def _prepare(cluster: Cluster, items: list[Manifest], done: Synced) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         if cluster.api.create(body).ok:
             done.namespaces.append(name)
+    return done
 
 
 def _known(cluster: Cluster, item: Manifest) -> bool:

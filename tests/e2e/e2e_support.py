@@ -10,8 +10,14 @@ from typing import Any
 
 from tenantry.model.cluster import Cluster as Resolved
 from testbed import binaries
+from testbed.api import User
 from testbed.control_plane import Cluster
-from testbed.delivery import Synced
+from testbed.delivery import MANAGER, Synced
+
+Body = dict[str, Any]
+
+TRIES = 5
+"""How often an apply without effect is tried while controllers still write the status of an object."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +82,42 @@ class Transcript:
         lines = ",\n".join(json.dumps(case, ensure_ascii=True, sort_keys=True) for case in self.cases)
         head = f'"formatVersion": "1.0", "server": "{binaries.versions()["kube-apiserver"]}"'
         (folder / f"{self.subject}.json").write_text(f'{{{head}, "cases": [\n{lines}\n]}}\n', "utf-8")
+
+
+def argo_cd(platform: Platform) -> User:
+    """Return the account of Argo CD, which may do everything: on plain Kubernetes its own manifests say so."""
+    namespace, cluster = platform.resolved.argocd_namespace, platform.cluster
+    if platform.resolved.openshift:
+        return User.service_account(namespace, "openshift-gitops-argocd-application-controller")
+    user = User.service_account(namespace, "argocd-application-controller")
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "argocd-application-controller"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "name": user.name}],
+    }
+    cluster.api.create(binding).expect()
+    probe = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "probe"}}
+    cluster.until("Argo CD's rights", lambda: cluster.api.create(probe, user=user, dry_run=True).ok)
+    return user
+
+
+def live(cluster: Cluster, body: Body) -> Body:
+    """Return an object as the server has it."""
+    meta = body["metadata"]
+    found = cluster.api.get(body["apiVersion"], body["kind"], meta["name"], meta.get("namespace", ""))
+    assert found is not None, meta
+    return found
+
+
+def is_unchanged(cluster: Cluster, body: Body, user: User) -> bool:
+    """Whether applying an object again leaves it as it is, to the version."""
+    return any(_is_unchanged(cluster, body, user) for _ in range(TRIES))
+
+
+def _is_unchanged(cluster: Cluster, body: Body, user: User) -> bool:
+    before = live(cluster, body)
+    after = cluster.api.apply(body, manager=MANAGER, user=user).expect()
+    assert after["metadata"].get("generation") == before["metadata"].get("generation"), body["metadata"]
+    return bool(after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"])

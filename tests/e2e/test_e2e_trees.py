@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from e2e_fixtures import PLATFORMS
-from e2e_support import Platform, Tally
-from e2e_written import Difference, differences, row_of
+from e2e_support import Platform, Tally, argo_cd, is_unchanged, live
+from e2e_written import differences, unlisted
 
+from tenantry.io.manifests import read_manifests
 from testbed.api import User
-from testbed.control_plane import Cluster
 from testbed.delivery import MANAGER
 
 pytestmark = pytest.mark.e2e
@@ -29,9 +29,6 @@ STAND_INS = {
 """Kinds whose definition is not at hand: nv-ipam's operator installs its own and publishes none. The server takes any
 such object; what is in it is checked against the catalog's schema by the tests of the compiler."""
 
-TRIES = 5
-"""How often a second sync is tried while controllers still write the status of an object."""
-
 
 @pytest.fixture(scope="module", params=PLATFORMS)
 def platform(request: pytest.FixtureRequest, deliver: Callable[[str], Platform]) -> Platform:
@@ -40,39 +37,7 @@ def platform(request: pytest.FixtureRequest, deliver: Callable[[str], Platform])
 
 @pytest.fixture(scope="module")
 def delivery(platform: Platform) -> User:
-    """Argo CD as it is installed: its controller may do everything, as on plain Kubernetes its own manifests say."""
-    namespace, cluster = platform.resolved.argocd_namespace, platform.cluster
-    if platform.resolved.openshift:
-        return User.service_account(namespace, "openshift-gitops-argocd-application-controller")
-    user = User.service_account(namespace, "argocd-application-controller")
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "argocd-application-controller"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "User", "name": user.name}],
-    }
-    cluster.api.create(binding).expect()
-    probe = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "probe"}}
-    cluster.until("Argo CD's rights", lambda: cluster.api.create(probe, user=user, dry_run=True).ok)
-    return user
-
-
-def live(cluster: Cluster, body: Body) -> Body:
-    meta = body["metadata"]
-    found = cluster.api.get(body["apiVersion"], body["kind"], meta["name"], meta.get("namespace", ""))
-    assert found is not None, body["metadata"]
-    return found
-
-
-def unlisted(tally: Tally, table: str, written: Body, read: Body) -> Iterator[Difference]:
-    """Yield the differences that no row of the table of defaults explains; count the others."""
-    for difference in differences(written, read):
-        row = row_of(written, difference)
-        if row:
-            tally.count(table, row, agreed=True)
-        else:
-            yield difference
+    return argo_cd(platform)
 
 
 class TestServer:
@@ -83,7 +48,8 @@ class TestServer:
         tally.count("tree", "objects taken", agreed=True, number=len(synced.applied))
         assert [(str(item.key), answer.message) for item, answer in synced.refused] == []
         assert [(str(item.key), answer.warnings) for item, answer in synced.applied if answer.warnings] == []
-        assert synced.applied
+        in_tree = {item.key for item in read_manifests([platform.tree]).manifests}
+        assert {item.key for item, _ in synced.applied} == in_tree
 
     def test_knows_every_kind(self, platform: Platform, request: pytest.FixtureRequest) -> None:
         assert platform.synced.stand_ins == STAND_INS[request.node.callspec.params["platform"]]
@@ -111,17 +77,10 @@ class TestArgoCd:
     def test_changes_nothing_with_a_second_sync(self, platform: Platform, delivery: User, tally: Tally) -> None:
         wrong = []
         for item, _ in platform.synced.applied:
-            unchanged = any(self.is_unchanged(platform.cluster, item.body, delivery) for _ in range(TRIES))
+            unchanged = is_unchanged(platform.cluster, item.body, delivery)
             if not tally.count("tree", "objects unchanged by a second sync", agreed=unchanged):
                 wrong.append(str(item.key))
         assert wrong == []
-
-    @staticmethod
-    def is_unchanged(cluster: Cluster, body: Body, user: User) -> bool:
-        before = live(cluster, body)
-        after = cluster.api.apply(body, manager=MANAGER, user=user).expect()
-        assert after["metadata"].get("generation") == before["metadata"].get("generation"), body["metadata"]
-        return bool(after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"])
 
     def test_may_make_and_remove_every_object_where_guards_watch(
         self, platform: Platform, delivery: User, tally: Tally

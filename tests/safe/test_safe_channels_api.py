@@ -165,6 +165,16 @@ def test_each_way_to_write_each_kind_has_to_be_refused(verbs: str, kind: str) ->
 
 
 @needs_cel
+@pytest.mark.parametrize("kind", ["validatingadmissionpolicybindings", "validatingadmissionpolicies"])
+def test_no_guard_keeps_anybody_from_writing_guards(kind: str) -> None:
+    # The API server asks policies about webhooks, but not about policies.
+    group = ADMISSION.partition("/")[0]
+    refuses = guard("g", "false", resources=["*"], groups=["*"], operations=["*"])
+
+    assert verdict(A4, view(holding(rule("create", kind, group)), refuses)) is VIOLATED
+
+
+@needs_cel
 def test_what_one_identity_may_not_do_another_may() -> None:
     held = [
         *holding(rule("create", "clusterroles", RBAC)),

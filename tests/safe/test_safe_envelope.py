@@ -9,7 +9,7 @@ from safe_clusters import EDIT, ENFORCE, OPENSHIFT, Body, bind, cluster_role, gu
 from tenantry.catalog.rbac import default_objects
 from tenantry.safe import constraints
 from tenantry.safe.escapes import escapes
-from tenantry.safe.pod_security import BASELINE, LATEST, PRIVILEGED, RESTRICTED, Level, enforced, refusal
+from tenantry.safe.pod_security import BASELINE, LATEST, PRIVILEGED, RESTRICTED, Level, enforced, looks_again, refusal
 from tenantry.safe.pods import plain_pod
 
 OPEN = Level(PRIVILEGED, LATEST)
@@ -138,11 +138,35 @@ def test_a_sysctl_is_safe_from_its_version_on(name: str, since: int) -> None:
     assert refusal(Level(BASELINE, (1, since)), made) == ""
 
 
-def test_user_namespaces_relax_what_root_may_be() -> None:
-    made = pod({"hostUsers": False}, runAsUser=0, procMount="Unmasked")
+def test_volumes_that_are_images_are_let_in_everywhere() -> None:
+    made = pod({"volumes": [{"name": "data", "image": {"reference": "registry.example.com/data:1"}}]})
 
-    assert refusal(Level(RESTRICTED, (1, 34)), made) == ""
-    assert refusal(Level(RESTRICTED, (1, 33)), made)
+    assert [refusal(level, made) for level in (BASE, STRICT)] == ["", ""]
+
+
+def test_changes_are_looked_at_where_images_change_or_containers_come() -> None:
+    made = pod(privileged=True)
+    other = pod(container={"image": "registry.example.com/other:1"}, privileged=True)
+    debugged = pod({"ephemeralContainers": [{"name": "debug", "image": "registry.example.com/debug:1"}]})
+    labelled = {**made, "metadata": {**made["metadata"], "labels": {"a": "b"}}}
+
+    assert not looks_again(labelled, made)
+    assert looks_again(other, made)
+    assert looks_again(debugged, pod())
+    assert not looks_again(pod(), debugged)
+    assert view(EDIT, space("a")).envelope("a").admits(labelled, operation="UPDATE", old=made).admitted
+    assert view(EDIT, space("a")).envelope("a").admits(other, operation="UPDATE", old=made).refused
+
+
+def test_user_namespaces_relax_what_root_may_be() -> None:
+    made = pod({"hostUsers": False}, runAsUser=0)
+    unmasked = pod({"hostUsers": False}, procMount="Unmasked")
+
+    assert refusal(Level(RESTRICTED, (1, 35)), made) == ""
+    assert refusal(Level(RESTRICTED, (1, 34)), made)
+    assert refusal(Level(BASELINE, (1, 35)), unmasked) == ""
+    assert refusal(Level(BASELINE, (1, 34)), unmasked)
+    assert refusal(Level(RESTRICTED, (1, 35)), unmasked)
 
 
 @pytest.mark.parametrize("nonsense", [{}, {"spec": 3}, {"spec": {"containers": "x", "volumes": 4}}, {"metadata": []}])

@@ -35,7 +35,13 @@ CASES: list[tuple[str, str, dict[str, Any], Any, Any]] = [
         {"min": 2, "max": 1},
     ),
     ("presence", "has(self.a) != has(self.b)", obj(a=TEXT, b=TEXT), {"a": ""}, {"a": "", "b": ""}),
-    ("null counts as absent", "!has(self.a)", obj(a=TEXT), {"a": None}, {"a": "x"}),
+    (
+        "null counts as the default",
+        "self.a == 'x'",
+        obj(a={"type": "string", "default": "x"}),
+        {"a": None},
+        {"a": "y"},
+    ),
     ("default counts as present", "self.a == 'x'", obj(a={"type": "string", "default": "x"}), {}, {"a": "y"}),
     ("list", "self.all(x, x.startsWith('a'))", {"type": "array", "items": TEXT}, ["ab"], ["ab", "b"]),
     (
@@ -113,6 +119,11 @@ def test_a_rule_holds_or_is_reported_where_it_stands(rule: str, schema: dict[str
     assert (issue.severity, issue.verdict) == (Severity.ERROR, Verdict.VIOLATED)
 
 
+def test_a_rule_is_asked_about_an_object_without_its_nulls() -> None:
+    schema = ruled(obj(a=TEXT, b=TEXT), "has(self.a)", message="a is needed")
+    assert said(judge(schema, {"a": None, "b": "x"})) == [("CEL", ("spec",)), ("NULL", ("spec", "a"))]
+
+
 def test_rules_apply_to_items_and_values_and_at_the_root() -> None:
     item = ruled(obj(a=WHOLE), "self.a > 0")
     lists = {"type": "array", "items": {"type": "object", "additionalProperties": item}}
@@ -151,12 +162,18 @@ def test_a_rule_that_cannot_be_compiled_is_noted_and_not_passed_over_in_silence(
 
 
 def test_a_rule_that_gives_no_verdict_is_unknown_and_neither_held_nor_broken() -> None:
-    (issue,) = judge(ruled(obj(a=TEXT), "self.a == 'x'"), {})
-    assert (issue.verdict, issue.severity) == (Verdict.UNKNOWN, Severity.INFO)
-    assert issue.message.startswith("not evaluated: self.a == 'x'")
     a_time = {"type": "string", "format": "date-time"}
-    (issue,) = judge(ruled(obj(a=a_time), "self.a < timestamp('2026-01-01T00:00:00Z')"), {"a": "2025-01-01T00:00:00Z"})
-    assert issue.verdict is Verdict.UNKNOWN
+    rule = "self.a < timestamp('2026-01-01T00:00:00Z')"
+    (issue,) = judge(ruled(obj(a=a_time), rule), {"a": "2025-01-01T00:00:00Z"})
+    assert (issue.verdict, issue.severity) == (Verdict.UNKNOWN, Severity.INFO)
+    assert issue.message.startswith(f"not evaluated: {rule}")
+
+
+def test_a_rule_that_fails_on_a_value_is_broken() -> None:
+    (issue,) = judge(ruled(obj(a=TEXT), "self.a == 'x'"), {})
+    assert said([issue]) == [("CEL", ("spec",))]
+    assert (issue.verdict, issue.severity) == (Verdict.VIOLATED, Severity.ERROR)
+    assert issue.message.startswith("spec: the rule self.a == 'x' fails (error: ")
 
 
 def test_rules_are_asked_only_when_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from schema_data import INT_OR_TEXT, TEXT, WHOLE, check, crd, custom, obj, published, said, thing, widget
 
+from tenantry.model.finding import Severity
 from tenantry.schema import ExtraKind, SchemaSet
 
 SPEC = ("spec",)
@@ -33,6 +34,8 @@ REFUSED: list[tuple[str, dict[str, Any], Any, list[tuple[str, tuple[str | int, .
     ),
     ("text for a number", obj(size=WHOLE), {"size": "8"}, [("TYPE", ("spec", "size"))]),
     ("fraction for a whole number", obj(size=WHOLE), {"size": 1.5}, [("TYPE", ("spec", "size"))]),
+    ("number that fits into no whole one", obj(size=WHOLE), {"size": 2**63}, [("RANGE", ("spec", "size"))]),
+    ("the same for int-or-string", obj(port=INT_OR_TEXT), {"port": 2**63}, [("RANGE", ("spec", "port"))]),
     ("boolean for text", obj(name=TEXT), {"name": True}, [("TYPE", ("spec", "name"))]),
     ("list for a map", obj(name=TEXT), [], [("TYPE", SPEC)]),
     ("boolean for int-or-string", obj(port=INT_OR_TEXT), {"port": False}, [("TYPE", ("spec", "port"))]),
@@ -146,8 +149,7 @@ def test_what_the_server_refuses_is_reported_where_it_stands(schema: Any, spec: 
 
 
 ACCEPTED: list[tuple[str, dict[str, Any], Any]] = [
-    ("null in a field is dropped", obj(name=TEXT, sub=obj(("x",), x=TEXT)), {"name": None, "sub": None}),
-    ("several nulls at different depths", obj(a=TEXT, sub=obj(b=TEXT)), {"a": None, "sub": {"b": None}}),
+    ("null in a field that has a default", obj(a={"type": "string", "default": "x"}), {"a": None}),
     ("null where the schema allows it", obj(("name",), name={"type": "string", "nullable": True}), {"name": None}),
     ("null with options", obj(("m",), m={"type": "string", "nullable": True, "enum": ["a"]}), {"m": None}),
     ("a whole number written with a point", obj(size=WHOLE), {"size": 8.0}),
@@ -176,6 +178,35 @@ ACCEPTED: list[tuple[str, dict[str, Any], Any]] = [
 @pytest.mark.parametrize(("schema", "spec"), [case[1:] for case in ACCEPTED], ids=[case[0] for case in ACCEPTED])
 def test_what_the_server_accepts_is_clean(schema: Any, spec: Any) -> None:
     assert check(custom(schema), widget(spec)) == []
+
+
+NULLS: list[tuple[str, dict[str, Any], Any, list[Any]]] = [
+    (
+        "fields",
+        obj(name=TEXT, sub=obj(("x",), x=TEXT)),
+        {"name": None, "sub": None},
+        [("spec", "name"), ("spec", "sub")],
+    ),
+    (
+        "at different depths",
+        obj(a=TEXT, sub=obj(b=TEXT)),
+        {"a": None, "sub": {"b": None}},
+        [("spec", "a"), ("spec", "sub", "b")],
+    ),
+    (
+        "in a map",
+        {"type": "object", "additionalProperties": TEXT},
+        {"a": "x", "b": None},
+        [("spec", "b")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "spec", "places"), [case[1:] for case in NULLS], ids=[case[0] for case in NULLS])
+def test_a_null_that_only_server_side_apply_refuses_is_a_warning(schema: Any, spec: Any, places: Any) -> None:
+    issues = check(custom(schema), widget(spec))
+    assert said(issues) == [("NULL", place) for place in places]
+    assert {issue.severity for issue in issues} == {Severity.WARNING}
 
 
 def test_an_unknown_field_names_the_nearest_and_the_consequence() -> None:

@@ -14,6 +14,7 @@ from tenantry.schema import SchemaSet
 from tenantry.schema.rules import RULES
 
 TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container()]}}
+ONCE = {"spec": {"containers": [container()], "restartPolicy": "Never"}}
 SELECTOR = {"matchLabels": {"app": "a"}}
 RULES_OF_ROLE = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 
@@ -59,11 +60,16 @@ GOOD = [
             "serviceName": "a",
             "template": TEMPLATE
             | {"spec": {"containers": [container(volumeMounts=[{"name": "d", "mountPath": "/d"}])]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "d"}, "spec": {"accessModes": ["ReadWriteOnce"]}}],
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": "d"},
+                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                }
+            ],
         },
     ),
     thing("batch/v1", "Job", spec={"template": {"spec": {"containers": [container()], "restartPolicy": "Never"}}}),
-    thing("batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": {"template": TEMPLATE}}}),
+    thing("batch/v1", "CronJob", spec={"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}}),
     thing("rbac.authorization.k8s.io/v1", "Role", "system:a", rules=RULES_OF_ROLE),
     thing("rbac.authorization.k8s.io/v1", "ClusterRole", "a:b", rules=RULES_OF_ROLE),
     thing(
@@ -314,7 +320,11 @@ BAD: list[tuple[str, Any, list[tuple[str, tuple[str | int, ...]]]]] = [
     ("no metadata", {"apiVersion": "v1", "kind": "ConfigMap"}, [("NAME", ("metadata", "name"))]),
     ("capitals in a name", thing("v1", "ConfigMap", "Team"), [("NAME", ("metadata", "name"))]),
     ("dot in a namespace's name", thing("v1", "Namespace", "a.b"), [("NAME", ("metadata", "name"))]),
-    ("service name that begins with a digit", thing("v1", "Service", "1a"), [("NAME", ("metadata", "name"))]),
+    (
+        "service name that begins with a digit",
+        thing("v1", "Service", "1a", spec={"ports": [{"port": 1}]}),
+        [("NAME", ("metadata", "name"))],
+    ),
     ("slash in a role's name", thing("rbac.authorization.k8s.io/v1", "Role", "a/b"), [("NAME", ("metadata", "name"))]),
     ("name of 254 characters", thing("v1", "ConfigMap", "a" * 254), [("NAME", ("metadata", "name"))]),
     ("namespace that cannot be", thing("v1", "ConfigMap", namespace="Team_A"), [("NAME", ("metadata", "namespace"))]),
@@ -333,7 +343,7 @@ BAD: list[tuple[str, Any, list[tuple[str, tuple[str | int, ...]]]]] = [
                 "group": "example.dev",
                 "scope": "Namespaced",
                 "names": {"kind": "Widget", "plural": "widgets"},
-                "versions": [],
+                "versions": [{"name": "v1", "served": True, "storage": True}],
             },
         ),
         [("NAME", ("metadata", "name"))],

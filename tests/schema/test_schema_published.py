@@ -15,8 +15,10 @@ from tenantry.schema import SchemaSet
 from tenantry.schema.close import KEYS, PRESERVE
 
 # Published with these defects; everything else in the samples is accepted.
+# clusterpolicy: a field whose value is commented out is null, which server-side apply refuses.
 # gpucluster: hostPaths.rootFS is not in the CRD; IB policy: the required nodeSelector is missing.
 KNOWN_DEFECTS = {
+    "gpu-operator/v1_clusterpolicy.yaml": [("NULL", ("spec", "validator", "plugin"))],
     "gpu-operator/nvidia_v1alpha1_gpucluster.yaml": [("UNKNOWN-FIELD", ("spec", "hostPaths", "rootFS"))],
     "network-operator/sriov-network/infiniband/sriov-network-node-policy.yaml": [
         ("REQUIRED", ("spec", "nodeSelector"))

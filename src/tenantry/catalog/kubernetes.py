@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from tenantry.catalog.files import read
+from tenantry.catalog.kubernetes_facts import add_facts
 from tenantry.errors import TenantryError
 
 Schema = dict[str, Any]
@@ -25,7 +26,6 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 # Groups that were Kubernetes' own and are gone; their kinds live on elsewhere.
 RETIRED_GROUPS = frozenset({"extensions"})
 
-_PREFIX = "io.k8s."
 _GVK = "x-kubernetes-group-version-kind"
 
 
@@ -36,7 +36,7 @@ class KubernetesSchemas:
     Attributes:
         minor: the minor these definitions belong to, for example ``1.32``.
         definitions: schema per definition name. ``$ref`` holds a bare definition name; objects are closed;
-            quantities have ``format: quantity``.
+            quantities have ``format: quantity``, other checked texts one that begins with ``kubernetes-``.
         kinds: definition name per (group, version, kind) of objects that a manifest can hold.
         cluster_scoped: (group, kind) of objects outside every namespace.
         names: how ``metadata.name`` is checked, per kind, where it is not a DNS subdomain: ``label``, ``service``,
@@ -99,7 +99,7 @@ def _load(minor: str) -> KubernetesSchemas:
     content = _bundle()
     definitions = {name: msgspec.json.decode(content.lines[line]) for name, line in content.minors[minor].items()}
     facts = read("kubernetes_api.toml")
-    _add_facts(definitions, facts)
+    add_facts(definitions, facts)
     return KubernetesSchemas(
         minor=minor,
         definitions=definitions,
@@ -128,18 +128,6 @@ def _bundle() -> _Bundle:
     head, *lines = lzma.decompress(content).splitlines()
     index = msgspec.json.decode(head)
     return _Bundle(index["source"], index["minors"], lines)
-
-
-def _add_facts(definitions: dict[str, Schema], facts: Schema) -> None:
-    for name, enums in facts["enums"].items():
-        properties = definitions.get(_PREFIX + name, {}).get("properties", {})
-        for field, values in enums.items():
-            schema = properties.get(field, {})
-            schema.get("items", schema)["enum"] = values
-    for name, bounds in facts["bounds"].items():
-        properties = definitions.get(_PREFIX + name, {}).get("properties", {})
-        for field, limits in bounds.items():
-            properties.get(field, {}).update(limits)
 
 
 def _kinds(definitions: Mapping[str, Schema]) -> dict[tuple[str, str, str], str]:

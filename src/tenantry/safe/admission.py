@@ -29,6 +29,26 @@ if TYPE_CHECKING:
 
 GROUP = "admissionregistration.k8s.io"
 
+UNGUARDED = frozenset(
+    {
+        *((GROUP, f"{kind}admissionpolicies") for kind in ("mutating", "validating")),
+        *((GROUP, f"{kind}admissionpolicybindings") for kind in ("mutating", "validating")),
+        *(("authentication.k8s.io", name) for name in ("selfsubjectreviews", "tokenreviews")),
+        *(
+            ("authorization.k8s.io", name)
+            for name in (
+                *("localsubjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+                "subjectaccessreviews",
+            )
+        ),
+    }
+)
+"""Kinds that no admission policy is asked about, so that none can lock everybody out.
+
+Source: Kubernetes, ``staging/src/k8s.io/apiserver/pkg/admission/plugin/policy/generic/plugin.go`` and
+``pkg/kubeapiserver/admission/exclusion/resources.go``.
+"""
+
 _PLURALS = {
     "Endpoints": "endpoints",
     "NetworkAttachmentDefinition": "network-attachment-definitions",
@@ -373,6 +393,8 @@ class GuardBook:
 
     def matching(self, request: Request, *, selecting: bool = False) -> tuple[Guard, ...]:
         """Return the guards that look at a request; with ``selecting`` whatever labels of the object they look for."""
+        if (request.group, request.resource) in UNGUARDED:
+            return ()
         return tuple(guard for guard in self.guards if guard.looks_at(request, selecting=selecting))
 
     def decide(self, request: Request, guards: Iterable[Guard] | None = None) -> Admission:

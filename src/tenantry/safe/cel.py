@@ -19,6 +19,11 @@ _GENUINE = (
     "out of range",
     "divide by zero",
     "modulus by zero",
+    # What is refused here as an address, quantity, number or place in a text is refused there too.
+    "does not appear to be an ip",
+    "is not a quantity",
+    "cannot convert string to int",
+    "<string>.",
 )
 
 

@@ -23,6 +23,7 @@ from tenantry.safe.rbac import (
     texts,
 )
 from tenantry.safe.reading import annotations_of, labels_of
+from tenantry.safe.received import received
 from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
@@ -384,7 +385,7 @@ class Envelope:
     def _filled(self, body: Body) -> Body:
         if not self.namespace or body.get("kind") == "Namespace":
             return body
-        return {**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}}
+        return received({**body, "metadata": {**mapping(body.get("metadata")), "namespace": self.namespace}})
 
     def usable_by(self, account: str) -> tuple[Manifest, ...]:
         """Return the SecurityContextConstraints a service account may use here; anybody logged in for no name."""
@@ -518,7 +519,7 @@ class Envelope:
         unknown: Admission | None = None
         pod = request.group == "" and request.resource == "pods" and request.subresource in {"", "ephemeralcontainers"}
         if pod and request.body is not None and request.operation in {"CREATE", "UPDATE"}:
-            told = self._pod_security(request.body) or self._constrained(request.body, request.user)
+            told = self._pod_security(request.body, request.old) or self._constrained(request.body, request.user)
             if told is not None and told.refused:
                 return told
             unknown = told
@@ -533,9 +534,9 @@ class Envelope:
             unknown = unknown or said
         return unknown or self._admitter.opaque.could_refuse(request) or ADMITTED
 
-    def _pod_security(self, pod: Body) -> Admission | None:
+    def _pod_security(self, pod: Body, old: Body | None) -> Admission | None:
         can_change = self.fixed(_LEVEL)
-        if can_change is Answer.ADMITTED:
+        if can_change is Answer.ADMITTED or (old is not None and not pod_security.looks_again(pod, old)):
             return None
         level = pod_security.enforced(self.labels)
         told = self._admitter.pod_security(level, pod)

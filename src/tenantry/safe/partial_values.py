@@ -267,10 +267,10 @@ def any_of(answers: Iterable[bool | None]) -> bool | None:
 
 def truth(answer: bool | None, *values: Any) -> Any:
     """Return a truth value; what is unknown may also be the error that one of the operands is."""
-    if answer is not None:
-        return answer
     broken = any(isinstance(value, Anything) and value.error for value in values)
-    return Anything(error=broken, other=False)
+    if answer is not None and not broken:
+        return answer
+    return Anything(answer is not False, answer is not True, error=broken, other=False)
 
 
 NOT_PLAIN: Any = object()

@@ -60,7 +60,8 @@ _SYSCTLS: tuple[tuple[Version, frozenset[str]], ...] = (
 )
 _VOLUMES = frozenset(
     {
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected"),
+        "secret",
     }
 )
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -91,6 +92,20 @@ def refusal(level: Level, pod: Body) -> str:
         if told:
             return told
     return ""
+
+
+def looks_again(pod: Body, old: Body) -> bool:
+    """Whether a change of a pod is looked at: only other images and further containers are.
+
+    Whatever else changes is let pass, also where the pod itself would be refused.
+    """
+    return any(_images(pod, name) != _images(old, name) for name in ("containers", "initContainers")) or not (
+        _images(pod, "ephemeralContainers").items() <= _images(old, "ephemeralContainers").items()
+    )
+
+
+def _images(pod: Body, name: str) -> dict[str, object]:
+    return {str(item.get("name")): item.get("image") for item in items(_spec(pod).get(name))}
 
 
 # What the checks of ``baseline`` look at. Most pods have nothing of it, which is seen at once.
@@ -137,7 +152,7 @@ def _windows(pod: Body, version: Version) -> bool:
 
 
 def _user_namespace(pod: Body, version: Version) -> bool:
-    return version >= (1, 34) and _spec(pod).get("hostUsers") is False
+    return version >= (1, 35) and _spec(pod).get("hostUsers") is False
 
 
 def _host_namespaces(pod: Body, version: Version) -> str:
@@ -195,8 +210,11 @@ def _selinux(pod: Body, version: Version) -> str:
 
 
 def _proc_mount(pod: Body, version: Version) -> str:
-    if _user_namespace(pod, version):
-        return ""
+    return "" if _user_namespace(pod, version) else _any_proc_mount(pod, version)
+
+
+def _any_proc_mount(pod: Body, version: Version) -> str:
+    del version
     mounts = {str(_context(item).get("procMount") or "Default") for _, item in containers_of(pod)}
     return "procMount" if mounts - {"Default"} else ""
 
@@ -314,6 +332,7 @@ _BASELINE = (
 )
 # Only the checks that `restricted` adds; where it overrides one of baseline it is the stricter.
 _RESTRICTED = (
+    _any_proc_mount,
     _privilege_escalation,
     _restricted_capabilities,
     _restricted_volumes,

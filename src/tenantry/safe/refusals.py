@@ -16,6 +16,7 @@ from tenantry.safe.answer import Admission, Answer
 from tenantry.safe.cel_tree import Call, Const, Node, tree_of, walk
 from tenantry.safe.partial import outcome, value_of
 from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Other, implies, lift
+from tenantry.safe.received import unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -207,6 +208,7 @@ def about_body(body: Body, *, exact: bool = False, named: bool = False) -> About
         exact: whether it means something by what its spec leaves out; then only metadata is left open.
         named: whether it means something by its name; then that is known, too.
     """
+    body = unsaid(body)
     metadata = Fields({key: opened(value) for key, value in mapping(body.get("metadata")).items() if key != "name"})
     if named:
         metadata = Fields({**metadata.known, "name": mapping(body.get("metadata")).get("name")})
@@ -224,7 +226,7 @@ def about_change(base: Body, body: Body, old: Body | None = None) -> About:
         body: the object with what was added.
         old: the object before, for an update of which everything is known.
     """
-    added = _added(base, body)
+    added = _added(base, unsaid(body))
     known = {"apiVersion": body.get("apiVersion"), "kind": body.get("kind")}
     before = lift(old) if old is not None else None
     return About(Fields({**known, **(added.known if isinstance(added, Fields) else {})}), before)

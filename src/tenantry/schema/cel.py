@@ -31,6 +31,9 @@ from tenantry.schema.issue import SchemaIssue
 
 RULES = "x-kubernetes-validations"
 
+_OVERLOAD = "No matching overloads"
+"""Said where times and durations stay text here; the server, which knows their types, has no such failure."""
+
 _OLD_SELF = re.compile(r"\boldSelf\b")
 _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _RESERVED = frozenset(
@@ -160,6 +163,14 @@ def _ask(rule: _Rule, bound: dict[str, Any], path: DocPath) -> SchemaIssue | Non
     if verdict is True:
         return None
     shown = " ".join(rule.text.split())
+    if isinstance(verdict, str) and _OVERLOAD not in verdict:
+        # A rule that fails on a value is a refusal too: the server asks no further.
+        return SchemaIssue(
+            rules.CEL,
+            (*path, *rule.field_path),
+            f"{dotted(path) or 'the object'}: the rule {shown} fails ({verdict}): the API server refuses the object",
+            expected=shown,
+        )
     if verdict is not False:
         return SchemaIssue(
             rules.CEL,

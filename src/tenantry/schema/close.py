@@ -21,6 +21,8 @@ RULE = "x-tenantry-rule"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 KEYS = "x-kubernetes-list-map-keys"
 KEY_DEFAULTS = "x-tenantry-key-defaults"
+DEFAULTED = "x-tenantry-defaulted"
+"""Keyword that says that the field has a default, which the server also puts in the place of a null."""
 
 _COPIED = (
     *("enum", "pattern", "minLength", "maxLength", "multipleOf"),
@@ -54,9 +56,19 @@ ANNOTATIONS: Schema = {
     "additionalProperties": {RULE: rules.LABEL, "type": "string"},
 }
 
-# Fields of Kubernetes' own definitions that hold labels.
-_LABEL_FIELDS = {
+_CONFIG_KEY: Schema = {"format": f"{formats.PREFIX}kubernetes-config-key", "minLength": 1}
+_TEXTS: Schema = {"type": "object", "propertyNames": _CONFIG_KEY, "additionalProperties": {"type": "string"}}
+_BYTES: Schema = {
+    **_TEXTS,
+    "additionalProperties": {"type": "string", "format": f"{formats.PREFIX}byte"},
+}
+
+# Fields of Kubernetes' own definitions that hold maps whose keys have a form.
+_MAP_FIELDS = {
     OBJECT_META: {"labels": LABELS, "annotations": ANNOTATIONS},
+    "io.k8s.api.core.v1.ConfigMap": {"data": _TEXTS, "binaryData": _BYTES},
+    "io.k8s.api.core.v1.Secret": {"data": _BYTES, "stringData": _TEXTS},
+    "io.k8s.api.core.v1.ServiceSpec": {"selector": LABELS},
     "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector": {"matchLabels": LABELS},
     "io.k8s.api.core.v1.PodSpec": {"nodeSelector": LABELS},
 }
@@ -108,6 +120,8 @@ class Closer:
     def _node(self, schema: Schema) -> Schema:
         out: Schema = {}
         self._values(schema, out)
+        if "default" in schema:
+            out[DEFAULTED] = True
         properties = schema.get("properties")
         if properties is not None:
             out["properties"] = {name: self._node(value) for name, value in properties.items()}
@@ -164,6 +178,8 @@ class Closer:
             defaults = {key: fields[key]["default"] for key in keys if "default" in fields.get(key, {})}
             if "$ref" in schema.get("items", {}):
                 defaults = {key: self._key_defaults[key] for key in keys if key in self._key_defaults}
+                if schema["items"]["$ref"].endswith(".LocalObjectReference"):
+                    defaults["name"] = ""
             out[KEY_DEFAULTS] = defaults
 
     def _close(self, schema: Schema, out: Schema) -> None:
@@ -223,7 +239,7 @@ class Closer:
         if "properties" not in definition and "additionalProperties" not in definition:
             definition = {**definition, PRESERVE: True}  # native objects are not pruned: these hold anything
         closed = self._node(definition)
-        for field, schema in _LABEL_FIELDS.get(name, {}).items():
+        for field, schema in _MAP_FIELDS.get(name, {}).items():
             if field in closed.get("properties", {}):
                 closed["properties"][field] = copy.deepcopy(schema)
         return closed
@@ -241,6 +257,11 @@ def _bounds(schema: Schema, out: Schema) -> None:
     form = schema.get("format")
     if form in formats.INTEGER_BOUNDS and schema.get("type", "integer") == "integer":
         low, high = formats.INTEGER_BOUNDS[form]
+        out["minimum"] = max(low, out.get("minimum", low))
+        out["maximum"] = min(high, out.get("maximum", high))
+    elif schema.get("type") == "integer" or schema.get("x-kubernetes-int-or-string"):
+        # What does not fit is read as a floating-point number, which is none of these.
+        low, high = formats.INTEGER_BOUNDS["int64"]
         out["minimum"] = max(low, out.get("minimum", low))
         out["maximum"] = min(high, out.get("maximum", high))
     elif form in formats.CHECKS:

@@ -12,7 +12,7 @@ from tenantry.model.manifest import Body
 from tenantry.model.problem import DocPath, dotted
 from tenantry.schema import formats, rules
 from tenantry.schema.close import Schema
-from tenantry.schema.explain import explain_all
+from tenantry.schema.explain import explain_all, is_kept_by_apply, null
 from tenantry.schema.issue import SchemaIssue
 from tenantry.schema.list_maps import BranchBuilder, duplicates
 
@@ -25,13 +25,15 @@ class CompiledSchema:
 
     Args:
         schema: result of :class:`~tenantry.schema.close.Closer`.
+        patch: the objects are patches, in which a null removes a field.
 
     Attributes:
         not_evaluated: what of the schema could not be compiled and is therefore not checked, in words.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, patch: bool = False) -> None:
         self._schema = schema
+        self._patch = patch
         self.not_evaluated: list[str] = []
         self._validator = self._compile()
         self._branch = BranchBuilder(schema).build()
@@ -46,19 +48,29 @@ class CompiledSchema:
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 return [unreadable(body, str(error))]
         if self._branch is not None:
-            found.extend(duplicates(self._branch, body))
+            found.extend(
+                issue for issue in duplicates(self._branch, body) if not (self._patch and issue.rule == rules.REQUIRED)
+            )
         return found
 
     def _explained(self, validator: jsonschema_rs.Draft202012Validator, body: Body) -> Iterator[SchemaIssue]:
-        """Explain the errors that remain when fields set to null are dropped, as the server drops them."""
+        """Explain the errors that remain when fields set to null are dropped, as the server does on create.
+
+        Server-side apply keeps the nulls of custom resources, except where the schema has a default, and refuses them.
+        """
         errors = list(validator.iter_errors(body))
+        kept: set[DocPath] = set()
         for _ in range(_MAX_NULL_ROUNDS):
-            nulls = [path for path in (tuple(error.instance_path) for error in errors) if _droppable(body, path)]
+            nulls = [error for error in errors if _droppable(body, tuple(error.instance_path))]
             if not nulls:
                 break
-            body = _without(body, nulls)
+            kept.update(tuple(error.instance_path) for error in nulls if is_kept_by_apply(error, self._schema))
+            body = _without(body, [tuple(error.instance_path) for error in nulls])
             errors = list(validator.iter_errors(body))
-        yield from explain_all(errors, self._schema)
+        issues = list(explain_all(errors, self._schema))
+        yield from issues
+        if not self._patch:
+            yield from (null(path) for path in kept - {issue.path for issue in issues})
 
     def _compile(self) -> jsonschema_rs.Draft202012Validator | None:
         try:
@@ -133,7 +145,8 @@ def _at(value: Any, path: DocPath) -> Any:
 def _without(body: Body, paths: list[DocPath]) -> Body:
     body = copy.deepcopy(body)
     for path in dict.fromkeys(paths):
-        del _at(body, path[:-1])[path[-1]]
+        # Objects built in memory may hold one map in two places, which then loses the field in both.
+        _at(body, path[:-1]).pop(path[-1], None)
     return body
 
 

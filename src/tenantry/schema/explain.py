@@ -9,9 +9,10 @@ from typing import Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from tenantry.model.finding import Severity
 from tenantry.model.problem import DocPath, dotted, nearest_name
 from tenantry.schema import formats, rules
-from tenantry.schema.close import RULE, Schema
+from tenantry.schema.close import DEFAULTED, RULE, Schema
 from tenantry.schema.issue import SchemaIssue
 
 PRUNED = "server-side apply refuses the object, other clients lose the field without a word"
@@ -91,6 +92,27 @@ def explain(error: ValidationError, schema: Schema) -> Iterator[SchemaIssue]:
         yield _single(error, schema, path)
 
 
+def is_kept_by_apply(error: ValidationError, schema: Schema) -> bool:
+    """Whether server-side apply keeps the null that an error is about: in custom resources, where nothing replaces it.
+
+    Kubernetes' own kinds are read into typed objects, in which a null is an absent value.
+    """
+    return "$defs" not in error.schema_path and DEFAULTED not in _parent(schema, error)
+
+
+def null(path: DocPath) -> SchemaIssue:
+    """Say that a field is null where server-side apply keeps that."""
+    return SchemaIssue(
+        rules.NULL,
+        path,
+        f"{_field(path)} is null: clients that create the object drop the field, server-side apply refuses the object",
+        Severity.WARNING,
+        expected="a value, or no field",
+        found="null",
+        fix=f"remove '{path[-1]}' or give it a value",
+    )
+
+
 def shown(value: object) -> str:
     """Write a value as JSON, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -99,7 +121,7 @@ def shown(value: object) -> str:
 
 def choices(values: list[Any]) -> str:
     """List values in the order given; the first dozen when there are many."""
-    texts = [str(value) if value != "" else '""' for value in values if value is not None]
+    texts = [str(value) for value in values if value not in {None, ""}]
     return ", ".join(texts) if len(texts) <= 12 else f"{', '.join(texts[:12])} and {len(texts) - 12} more"
 
 
@@ -124,6 +146,17 @@ def _unknown(error: ValidationError, schema: Schema, path: DocPath, names: list[
 
 def _key(error: ValidationError, path: DocPath, inner: ValidationError) -> SchemaIssue:
     key = inner.instance
+    if isinstance(inner.kind, Kind.Format) or not key:
+        form = inner.kind.format.removeprefix(formats.PREFIX) if isinstance(inner.kind, Kind.Format) else ""
+        meaning = formats.MEANING.get(form, "text that is not empty")
+        return SchemaIssue(
+            rules.PATTERN,
+            (*path, str(key)),
+            f"the key {shown(key)} must be {meaning}: the API server refuses the object",
+            expected=meaning,
+            found=str(key),
+            at_key=True,
+        )
     return SchemaIssue(
         rules.LABEL,
         (*path, str(key)),
@@ -153,7 +186,7 @@ def _alternatives(
     if len(types) == len([inner for branch in branches for inner in branch]):
         yield _wrong_type(path, error.instance, sorted(types))
         return
-    closest = min(branches, key=lambda branch: (_same_place(branch, path), len(branch)))
+    closest = min(branches, key=lambda branch: (_same_place(branch, path), _not_meant(branch), len(branch)))
     for inner in closest:
         yield from explain(inner, schema)
 
@@ -161,6 +194,11 @@ def _alternatives(
 def _same_place(branch: list[ValidationError], path: DocPath) -> bool:
     """Whether a branch fails on the type of the value itself, so that it was not the one meant."""
     return any(isinstance(inner.kind, Kind.Type) and tuple(inner.instance_path) == path for inner in branch)
+
+
+def _not_meant(branch: list[ValidationError]) -> int:
+    """Count the fields that say of a branch that another one was meant, as an operator does."""
+    return sum(isinstance(inner.kind, Kind.Enum | Kind.Not) for inner in branch)
 
 
 def _types(error: ValidationError, path: DocPath) -> list[str]:

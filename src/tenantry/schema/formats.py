@@ -62,7 +62,46 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda text: pattern.fullmatch(text) is not None
 
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+LABEL = re.compile(_LABEL, re.ASCII)
+SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
+SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_QUALIFIED = re.compile(rf"((?=[^/]{{1,253}}/){_LABEL}(\.{_LABEL})*/)?(?=[^/]{{1,63}}$){_WORD}", re.ASCII)
+_PORT = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_CONFIG_KEY = re.compile(r"(?!\.\.?$)(?!\.\.)[-._a-zA-Z0-9]{1,253}", re.ASCII)
+
+
+def _named(pattern: re.Pattern[str], longest: int) -> Callable[[str], bool]:
+    """Return the check of a name; an empty one is left to whoever asks for a name at all."""
+    return lambda text: not text or (len(text) <= longest and pattern.fullmatch(text) is not None)
+
+
+def _host(text: str) -> bool:
+    return _named(SUBDOMAIN, 253)(text.removeprefix("*."))
+
+
+NAMES: dict[str, Callable[[str], bool]] = {
+    "kubernetes-cidr": lambda text: not text or _parses(_cidr)(text),
+    "kubernetes-cluster-ip": lambda text: text in {"", "None"} or _parses(ipaddress.ip_address)(text),
+    "kubernetes-config-key": _named(_CONFIG_KEY, 253),
+    "kubernetes-env-name": _named(re.compile(r"[ -<>-~]+"), 1 << 20),
+    "kubernetes-host": _host,
+    "kubernetes-ip": lambda text: not text or _parses(ipaddress.ip_address)(text),
+    "kubernetes-label": _named(LABEL, 63),
+    "kubernetes-label-value": _named(re.compile(_WORD, re.ASCII), 63),
+    "kubernetes-port-name": _named(_PORT, 15),
+    "kubernetes-qualified": _named(_QUALIFIED, 317),
+    "kubernetes-service": _named(SERVICE, 63),
+    "kubernetes-subdomain": _named(SUBDOMAIN, 253),
+}
+"""Forms of texts in Kubernetes' own kinds, which no schema may name.
+
+Source: apimachinery, pkg/util/validation/validation.go.
+"""
+
 CHECKS: dict[str, Callable[[str], bool]] = {
+    **NAMES,
     "byte": _base64,
     "cidr": _parses(_cidr),
     "date": _matches(_DATE),
@@ -79,6 +118,8 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "uuid": _matches(_UUID),
 }
 
+_ENDS = "beginning and ending with a letter or digit"
+
 MEANING = {
     "byte": "base64 text",
     "cidr": "an address range such as 10.0.0.0/16",
@@ -90,6 +131,18 @@ MEANING = {
     "hostname": "a host name",
     "ipv4": "an IPv4 address",
     "ipv6": "an IPv6 address",
+    "kubernetes-cidr": "an address range such as 10.0.0.0/16",
+    "kubernetes-cluster-ip": "an IP address or None",
+    "kubernetes-config-key": "a key of a ConfigMap or Secret: at most 253 letters, digits, '-', '_' and '.'",
+    "kubernetes-env-name": "printable ASCII characters without '='",
+    "kubernetes-host": "a host name in lower case, or one that begins with '*.'",
+    "kubernetes-ip": "an IP address",
+    "kubernetes-label": f"at most 63 lower-case letters, digits and '-', {_ENDS}",
+    "kubernetes-label-value": f"at most 63 letters, digits, '-', '_' and '.', {_ENDS}",
+    "kubernetes-port-name": f"at most 15 lower-case letters, digits and '-', with a letter among them, {_ENDS}",
+    "kubernetes-qualified": f"an optional DNS name and '/', then at most 63 letters, digits, '-', '_', '.', {_ENDS}",
+    "kubernetes-service": "at most 63 lower-case letters, digits and '-', beginning with a letter",
+    "kubernetes-subdomain": f"at most 253 lower-case letters, digits, '-' and '.', each part {_ENDS}",
     "mac": "a MAC address",
     "quantity": "a quantity such as 500m, 4 or 1.5Gi",
     "uri": "a URI",

@@ -7,22 +7,18 @@ from collections.abc import Iterator
 
 from tenantry.model.finding import Severity
 from tenantry.model.manifest import Body
-from tenantry.schema import rules
+from tenantry.schema import formats, rules
 from tenantry.schema.issue import SchemaIssue
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
-_LABEL_ONLY = re.compile(_LABEL, re.ASCII)
-_SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _PATH = re.compile(r"(?!\.\.?$)[^/%]+")
 
 # Source: apimachinery, pkg/util/validation/validation.go; pkg/api/validation/path/name.go.
 _ENDS = "beginning and ending with a letter or digit"
 _FORMS = {
-    "": (_SUBDOMAIN, 253, f"at most 253 lower-case letters, digits, '-' and '.', each part {_ENDS}"),
-    "label": (_LABEL_ONLY, 63, f"at most 63 lower-case letters, digits and '-', {_ENDS}"),
-    "service": (_SERVICE, 63, "at most 63 lower-case letters, digits and '-', beginning with a letter"),
-    "path": (_PATH, 253, "at most 253 characters without '/' and '%'"),
+    "": (formats.SUBDOMAIN, 253, f"at most 253 lower-case letters, digits, '-' and '.', each part {_ENDS}"),
+    "label": (formats.LABEL, 63, f"at most 63 lower-case letters, digits and '-', {_ENDS}"),
+    "service": (formats.SERVICE, 63, "at most 63 lower-case letters, digits and '-', beginning with a letter"),
+    "path": (_PATH, 4096, "characters without '/' and '%'"),
 }
 
 
@@ -55,7 +51,10 @@ def identity_issues(body: Body, *, form: str, namespaced: bool | None) -> Iterat
 
 
 def _name(metadata: Body, form: str) -> Iterator[SchemaIssue]:
-    name = metadata.get("name")
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    # Five characters are put behind it, and what ends in a dash may do so.
+    if isinstance(prefix, str) and prefix and not _fits(f"{prefix[:-1]}a" if prefix.endswith("-") else prefix, form):
+        yield _bad_name(prefix, form, "generateName")
     if name is None or name == "":
         if not metadata.get("generateName"):
             yield SchemaIssue(

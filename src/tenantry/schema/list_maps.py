@@ -26,6 +26,7 @@ class Branch:
         items: branch of a list's items.
         keys: keys of the list here; empty if it is not a map.
         defaults: values of keys that an item may leave out.
+        asked: fields that the schema itself asks of an item.
     """
 
     fields: dict[str, Branch] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Branch:
     items: Branch | None = None
     keys: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
 
     @property
     def leads_nowhere(self) -> bool:
@@ -84,6 +86,10 @@ class BranchBuilder:
         branch.values = self._branch(schema.get("additionalProperties"))
         branch.items = self._branch(schema.get("items"))
         branch.keys = tuple(schema.get(KEYS, ()))
+        items = schema.get("items")
+        if isinstance(items, dict) and "$ref" in items:
+            items = self._definitions.get(items["$ref"].removeprefix("#/$defs/"))
+        branch.asked = frozenset(items.get("required", ()) if isinstance(items, dict) else ())
         branch.defaults = schema.get(KEY_DEFAULTS, {})
 
 
@@ -137,8 +143,12 @@ def duplicates(branch: Branch, value: object, path: DocPath = ()) -> Iterator[Sc
 def _repeated(branch: Branch, items: list[Any], path: DocPath) -> Iterator[SchemaIssue]:
     seen: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(items):
-        # An item without any of its keys lacks something required; that is said elsewhere.
-        if not isinstance(item, dict) or not any(key in item or key in branch.defaults for key in branch.keys):
+        if not isinstance(item, dict):
+            continue
+        if not any(key in item or key in branch.defaults for key in branch.keys):
+            # Where the schema asks for a key, its lack is said by that.
+            if not branch.asked.intersection(branch.keys):
+                yield _keyless(branch.keys, (*path, index))
             continue
         values = tuple(repr(item.get(key, branch.defaults.get(key))) for key in branch.keys)
         if values not in seen:
@@ -154,3 +164,14 @@ def _repeated(branch: Branch, items: list[Any], path: DocPath) -> Iterator[Schem
             found=shown,
             fix=f"remove one of the two items or change its {branch.keys[-1]}",
         )
+
+
+def _keyless(keys: tuple[str, ...], path: DocPath) -> SchemaIssue:
+    wanted = " or ".join(keys)
+    return SchemaIssue(
+        rules.REQUIRED,
+        path,
+        f"the item has no {wanted}, by which it is told from the others: server-side apply refuses the object",
+        expected=wanted,
+        fix=f"add '{keys[0]}'",
+    )

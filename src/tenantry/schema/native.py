@@ -6,14 +6,16 @@ pkg/apis/core/helper/helpers.go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tenantry.model.manifest import Body
-from tenantry.model.problem import DocPath
+from tenantry.model.problem import DocPath, nearest_name
 from tenantry.model.quantity import Quantity, parse_quantity
 from tenantry.schema import rules
 from tenantry.schema.issue import SchemaIssue
+from tenantry.schema.limit_ranges import limit_range_issues
 
 _POD_SPEC: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "Pod"): ("spec",),
@@ -46,6 +48,10 @@ _QUOTA_SUFFIXES = (
     ".volumeattributesclass.storage.k8s.io/persistentvolumeclaims",
     ".deviceclass.resource.k8s.io/devices",
 )
+_POD_SECURITY = "pod-security.kubernetes.io/"
+_MODES = ("audit", "enforce", "warn")
+_LEVELS = ("baseline", "privileged", "restricted")
+_POD_SECURITY_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)", re.ASCII)
 _HUGE_PAGES = ("hugepages-", "requests.hugepages-")
 
 
@@ -56,18 +62,28 @@ def native_issues(group: str, kind: str, body: Body) -> Iterator[SchemaIssue]:
         pod = _inside(body, path)
         if isinstance(pod, dict):
             claims = _inside(body, ("spec", "volumeClaimTemplates")) if kind == "StatefulSet" else None
-            volumes = {_inside(claim, ("metadata", "name")) for claim in _maps(claims)}
-            yield from _pod_issues(pod, volumes, path)
+            names = [_inside(claim, ("metadata", "name")) for claim in _maps(claims)]
+            names += [volume.get("name") for volume in _maps(pod.get("volumes"))]
+            yield from _pod_issues(pod, {name for name in names if isinstance(name, str)}, path)
         if group == "apps":
             yield from _selector_issues(body)
     elif (group, kind) == ("", "ResourceQuota"):
         yield from _quota_issues(body)
+    elif (group, kind) == ("", "LimitRange"):
+        yield from limit_range_issues(body)
+    elif (group, kind) in {("", "PersistentVolumeClaim"), ("", "PersistentVolume")}:
+        yield from _storage_issues(body)
+    elif (group, kind) == ("", "Namespace"):
+        yield from _pod_security_issues(body)
+    elif (group, kind) == ("", "Service"):
+        yield from _port_issues(body)
+    elif (group, kind) == ("", "Node"):
+        yield from _taint_issues(body)
     elif (group, kind) == ("apiextensions.k8s.io", "CustomResourceDefinition"):
         yield from _crd_name_issues(body)
 
 
-def _pod_issues(pod: Body, volumes: set[Any], path: DocPath) -> Iterator[SchemaIssue]:
-    volumes = volumes | {volume.get("name") for volume in _maps(pod.get("volumes"))}
+def _pod_issues(pod: Body, volumes: set[str], path: DocPath) -> Iterator[SchemaIssue]:
     for field in _CONTAINERS:
         containers = pod.get(field)
         for index, container in enumerate(containers if isinstance(containers, list) else ()):
@@ -77,7 +93,7 @@ def _pod_issues(pod: Body, volumes: set[Any], path: DocPath) -> Iterator[SchemaI
                 yield from _resource_issues(container.get("resources"), (*here, "resources"))
 
 
-def _mount_issues(container: Body, volumes: set[Any], path: DocPath) -> Iterator[SchemaIssue]:
+def _mount_issues(container: Body, volumes: set[str], path: DocPath) -> Iterator[SchemaIssue]:
     mounts = container.get("volumeMounts")
     for index, mount in enumerate(mounts if isinstance(mounts, list) else ()):
         name = mount.get("name") if isinstance(mount, dict) else None
@@ -151,6 +167,8 @@ def _quota_issues(body: Body) -> Iterator[SchemaIssue]:
         path = ("spec", "hard", name)
         if amount.nanos < 0:
             yield _quantity_issue(path, f"{name} is negative", str(amount), "write zero or more")
+        if _is_counted(name) and not amount.is_whole:
+            yield _quantity_issue(path, f"{name} is counted in whole objects, but is {amount}", str(amount), "")
         if _limits_something(name):
             continue
         bare = name.removeprefix("limits.").removeprefix("requests.")
@@ -172,6 +190,11 @@ def _quota_issues(body: Body) -> Iterator[SchemaIssue]:
         )
 
 
+def _is_counted(name: str) -> bool:
+    """Whether a quota takes whole numbers only. Source: pkg/apis/core/helper/helpers.go, IsIntegerResourceName."""
+    return name in _COUNTED or (_is_extended(name) and not name.startswith("requests."))
+
+
 def _limits_something(name: str) -> bool:
     return (
         name in _QUOTA_KEYS
@@ -179,6 +202,86 @@ def _limits_something(name: str) -> bool:
         or name.endswith(_QUOTA_SUFFIXES)
         or (name.startswith("requests.") and _is_extended(name.removeprefix("requests.")))
     )
+
+
+def _pod_security_issues(body: Body) -> Iterator[SchemaIssue]:
+    """Check the labels that Pod Security reads; its admission plugin refuses what it cannot read.
+
+    Source: k8s.io/pod-security-admission, api/helpers.go.
+    """
+    labels = _inside(body, ("metadata", "labels"))
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        mode = str(key).removeprefix(_POD_SECURITY)
+        if mode == key or not isinstance(value, str):
+            continue
+        if mode in _MODES and value not in _LEVELS:
+            expected = f"one of {', '.join(_LEVELS)}"
+        elif (
+            mode.removesuffix("-version") in _MODES
+            and mode not in _MODES
+            and not _POD_SECURITY_VERSION.fullmatch(value)
+        ):
+            expected = "'latest' or a version such as v1.34"
+        else:
+            continue
+        yield SchemaIssue(
+            rules.ENUM,
+            ("metadata", "labels", key),
+            f"'{value}' is no value of {key}, which must be {expected}: the API server refuses the object",
+            expected=expected,
+            found=value,
+            nearest=nearest_name(value, _LEVELS),
+        )
+
+
+def _storage_issues(body: Body) -> Iterator[SchemaIssue]:
+    for path in (("spec", "resources", "requests"), ("spec", "capacity")):
+        amount = _amounts(_inside(body, path)).get("storage")
+        if amount is not None and amount.nanos <= 0:
+            yield _quantity_issue((*path, "storage"), "there must be some storage", str(amount), "write more than zero")
+
+
+def _port_issues(body: Body) -> Iterator[SchemaIssue]:
+    spec = body.get("spec")
+    if not isinstance(spec, dict):
+        return
+    ports = spec.get("ports") or []
+    if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+        yield SchemaIssue(
+            rules.REQUIRED,
+            ("spec", "ports"),
+            "the service has no port although it has an address of its own: the API server refuses the object",
+            expected="a port, type ExternalName or clusterIP None",
+            fix="add a port",
+        )
+    for index, port in enumerate(ports if isinstance(ports, list) and len(ports) > 1 else ()):
+        if isinstance(port, dict) and not port.get("name"):
+            yield SchemaIssue(
+                rules.REQUIRED,
+                ("spec", "ports", index, "name"),
+                "a service with several ports needs a name for each: the API server refuses the object",
+                expected="name",
+                fix="add 'name'",
+            )
+
+
+def _taint_issues(body: Body) -> Iterator[SchemaIssue]:
+    """Find taints of one key and effect, which a node holds once; the list is no map for those who apply it."""
+    taints = _inside(body, ("spec", "taints"))
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(taints if isinstance(taints, list) else ()):
+        if isinstance(taint, dict):
+            key = str(taint.get("key")), str(taint.get("effect"))
+            if key in seen:
+                yield SchemaIssue(
+                    rules.DUPLICATE_KEY,
+                    ("spec", "taints", index),
+                    f"the node has the taint {key[0]} with effect {key[1]} twice: the API server refuses the object",
+                    expected="taints that differ in key or effect",
+                    found=f"{key[0]}:{key[1]}",
+                    fix="remove one of the two",
+                )
+            seen.add(key)
 
 
 def _crd_name_issues(body: Body) -> Iterator[SchemaIssue]:

@@ -19,6 +19,7 @@ QUANTITY = "LINT-SCHEMA-QUANTITY"
 QUOTA_KEY = "LINT-SCHEMA-QUOTA-KEY"
 REFERENCE = "LINT-SCHEMA-REFERENCE"
 CEL = "LINT-SCHEMA-CEL"
+NULL = "LINT-SCHEMA-NULL"
 UNREADABLE = "LINT-SCHEMA-UNREADABLE"
 
 RULES: dict[str, str] = {
@@ -39,5 +40,6 @@ RULES: dict[str, str] = {
     QUOTA_KEY: "A ResourceQuota names something in a way that limits nothing.",
     REFERENCE: "An object refers to a part of itself that it does not have.",
     CEL: "A validation rule of the kind (x-kubernetes-validations) does not hold.",
+    NULL: "A field is null: clients that create the object drop it, server-side apply refuses the object.",
     UNREADABLE: "The object cannot be checked because it is not what JSON can hold.",
 }

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import MissingExtra
-from tenantry.model.finding import Verdict
+from tenantry.model.finding import Severity, Verdict
 from tenantry.model.manifest import Body, Manifest
 from tenantry.schema import rules
 from tenantry.schema.close import Closer, Schema
@@ -69,7 +69,7 @@ class _Variant:
     def schema(self, *, partial: bool) -> CompiledSchema | None:
         if partial not in self.compiled:
             closed = self.close(partial)
-            self.compiled[partial] = None if closed is None else CompiledSchema(closed)
+            self.compiled[partial] = None if closed is None else CompiledSchema(closed, patch=partial)
         return self.compiled[partial]
 
 
@@ -169,10 +169,10 @@ class SchemaSet:
         for variant in variants:
             compiled = variant.schema(partial=partial)
             issues = compiled.issues(body) if compiled else []
-            rule_set = None if issues or partial else variant.rules()
+            rule_set = None if partial or not _is_accepted(issues) else variant.rules()
             if rule_set is not None:
-                issues = rule_set.issues(body)
-            if all(issue.verdict is Verdict.UNKNOWN for issue in issues):
+                issues = [*issues, *rule_set.issues(body)]
+            if _is_accepted(issues):
                 return issues
             if best is None or len(issues) < len(best):
                 best = issues
@@ -248,6 +248,11 @@ class SchemaSet:
         self._kinds.add(*gvk)
         self._variants.setdefault(gvk, []).append(_Variant(close, namespaced, rule_set))
         self._by_name.clear()
+
+
+def _is_accepted(issues: list[SchemaIssue]) -> bool:
+    """Whether a server takes the object, as far as could be evaluated."""
+    return all(issue.verdict is Verdict.UNKNOWN or issue.severity < Severity.ERROR for issue in issues)
 
 
 def _without_kind(body: Body) -> Iterator[SchemaIssue]:

@@ -24,7 +24,7 @@ from tenantry.model.job_table import JobTable
 if TYPE_CHECKING:
     from tenantry.fair.replay.setup import Setup
 
-CASES = [*((seed, 30) for seed in range(30)), (80, 60), (103, 60)]
+CASES = [*((seed, 30) for seed in range(30)), (6070, 60), (80, 60), (103, 60)]
 """Seeds and numbers of jobs; the last ones evict gangs that run with pods missing."""
 MORE_SEEDS = range(1000, 3000)
 

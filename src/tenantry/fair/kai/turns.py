@@ -150,13 +150,14 @@ class _Turns:
         """Take the next job out, with those of its queue behind it that nobody can come between.
 
         One who is not concerned and asks for the same as one before it in its queue, since anybody was given a place,
-        goes no later than that one: no other queue was before, so none is now.
+        goes no later than that one: no other queue was before, so none is now. That holds only where each queue above
+        was compared with that very job.
         """
         leaf = self.walk.descend()
         entries = leaf.entries
         job = entries[leaf.at][1]
         leaf.at += 1
-        if job.uid in self.concerned:
+        if job.uid in self.concerned or self.walk.stale:
             self.seen.clear()
         else:
             leaf.at = self._behind(job.queue, entries, leaf.at)

@@ -233,7 +233,9 @@ def asks_before(m: Ints, f: Floats, victim: int, count: int) -> bool:
             return False
         queue = m[queue + QUEUE_PARENT]
     mine, other = parting(m, own, leaf)
-    least = m[mine + QUEUE_BEFORE] - m[mine + QUEUE_GONE] + max(m[AHEAD], count * gpus)
+    # A queue above others may still compare with the next job of the one below it whose turn it was last (a quirk), and
+    # that job may ask for less.
+    least = m[mine + QUEUE_BEFORE] - m[mine + QUEUE_GONE] + (max(m[AHEAD], count * gpus) if mine == own else 0)
     if f[mine + QUEUE_QUOTA] == UNBOUNDED or least <= f[mine + QUEUE_QUOTA]:
         return False
     if f[mine + QUEUE_ABLE] == 0 or f[other + QUEUE_ABLE] == 0:

@@ -106,6 +106,7 @@ WALKS = 129  # scalars of the walks
 WALK = 8
 MAIN, INNER, VICTIMS = 0, WALK, 2 * WALK
 WALK_STAMP, ONLY_PREEMPTIBLE, SETTLE, RELEVANT_ONLY, WALK_FLAG = range(WALKS, WALKS + 5)
+SWITCHED = WALKS + 5  # whether a queue above the next job was compared with the job of another one below it
 
 SCALARS = WALKS + 3 * WALK
 

@@ -48,6 +48,7 @@ from tenantry.fair.replay.kernel.memory import (
     SCENARIO,
     SETTLE,
     STAMP,
+    SWITCHED,
     TOTAL,
     UNBOUNDED,
     VICTIMS,
@@ -166,6 +167,7 @@ def place_branches(m: Ints, f: Floats, walk: int) -> None:
 def first_leaf(m: Ints, f: Floats, walk: int) -> int:
     """The leaf whose job is next, -1 when none is left; queues that have changed are put in their place on the way."""
     parent = m[ROOT]
+    m[walk + SWITCHED] = 0
     if m[parent + walk + WALK_SIZE] == 0:
         return NONE
     while True:
@@ -174,6 +176,8 @@ def first_leaf(m: Ints, f: Floats, walk: int) -> int:
         if m[queue + walk + WALK_MOVED] == 1:
             if m[parent + walk + WALK_SIZE] > 1:
                 fall(m, f, walk, heap, m[parent + walk + WALK_SIZE])
+                if parent != m[ROOT] and m[heap] != queue:
+                    m[walk + SWITCHED] = 1
             m[queue + walk + WALK_MOVED] = 0
         elif m[queue + QUEUE_CHILD_COUNT] == 0:
             return queue
@@ -317,8 +321,13 @@ def is_given_out(m: Ints, walk: int, job: int) -> bool:
 
 
 def pass_on(m: Ints, walk: int, leaf: int) -> None:
-    """Pass the head of a leaf and all behind it up to one that is given out or asks for more than the leaf did."""
+    """Pass the head of a leaf and all behind it up to one that is given out or asks for more than the leaf did.
+
+    Only the head where its turn came by the job of another leaf: one that asks for as much may have to wait.
+    """
     job, most = m[leaf + walk + WALK_HEAD], m[leaf + walk + WALK_REQUEST]
+    if m[walk + SWITCHED] == 1:
+        most = NONE
     m[leaf + walk + WALK_PRIORITY], m[leaf + walk + WALK_CURSOR] = m[job + JOB_PRIORITY], job
     best, request, flagged = NONE, 0, m[walk + RELEVANT_ONLY] == 0
     kind = m[leaf + QUEUE_FIRST_CLASS]
