@@ -143,6 +143,24 @@ class Cluster:
                 ],
             )
 
+    def bind_volumes(self) -> None:
+        """Start what binds claims to volumes that are there; no volume is made."""
+        name = "volume-binder"
+        if name not in self.sandbox.pids():
+            user = self._authority.client("system:kube-controller-manager")
+            self.sandbox.start(
+                name,
+                [
+                    self._tools["kube-controller-manager"],
+                    f"--kubeconfig={self._kubeconfig('volumes', user)}",
+                    "--controllers=persistentvolume-binder-controller",
+                    f"--service-account-private-key-file={self._accounts.key}",
+                    "--use-service-account-credentials",
+                    "--leader-elect=false",
+                    "--secure-port=0",
+                ],
+            )
+
     def run_pods(self) -> None:
         """Start what plays the kubelets of the simulated nodes, so that pods with a node run, if it was built."""
         if self._tools.has("kwok") and "kwok" not in self.sandbox.pids():

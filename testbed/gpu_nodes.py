@@ -37,6 +37,8 @@ def register(cluster: Cluster, resolved: Resolved) -> list[str]:
         cluster.api.create({key: value for key, value in body.items() if key != "status"}).expect()
         # NodeRestriction and the registry drop the status of what is created: kubelets send it afterwards.
         cluster.api.patch(body, {"status": body["status"]}, sub="status").expect()
+        # No controller of nodes runs that would take off the taint of nodes that are new.
+        cluster.api.patch(body, {"spec": {"taints": body["spec"].get("taints")}}).expect()
         return str(body["metadata"]["name"])
 
     with ThreadPoolExecutor(8) as pool:

@@ -12,6 +12,7 @@ from tenantry.io.traces.kube_requests import request_of
 from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
 from tenantry.model.quantity import parse_quantity
+from testbed.control_plane import Cluster
 
 Body = dict[str, Any]
 
@@ -100,3 +101,26 @@ def named(pod: Body, name: str) -> Body:
     other = deepcopy(pod)
     other["metadata"]["name"] = name
     return other
+
+
+# --- what the server counts -------------------------------------------------------------------------------------------
+
+
+def used(cluster: Cluster, namespace: str, name: str = "all") -> dict[str, str]:
+    """Return what the server counts."""
+    return dict(status(cluster, namespace, name).get("used") or {})
+
+
+def status(cluster: Cluster, namespace: str, name: str) -> Body:
+    """Return what the server says of a quota."""
+    body = cluster.api.get("v1", "ResourceQuota", name, namespace)
+    assert body is not None
+    return dict(body.get("status") or {})
+
+
+def counts(cluster: Cluster, namespace: str, name: str = "all") -> dict[str, int]:
+    return {key: amount(key, text) for key, text in used(cluster, namespace, name).items()}
+
+
+def row_of(name: str) -> str:
+    return name if "/" not in name else f"{name.partition('/')[0]}/..."

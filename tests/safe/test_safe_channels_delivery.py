@@ -81,6 +81,8 @@ def test_a_project_that_names_the_namespace_of_another() -> None:
     assert claims["b"].witness is not None
     assert claims["b"].witness.steps[-1].pointer == ("spec", "destinations", 1, "namespace")
     assert resolve(seen, claims["b"])[-1] == "b"
+    manifest = dict(claims["b"].witness.details)["manifest"]
+    assert manifest["spec"]["destination"] == {"server": HERE, "namespace": "b"}
     assert decide(D1, seen, "b")[""].verdict is PROVED
 
 

@@ -94,3 +94,23 @@ def test_a_quota_limits_the_classes_its_scope_holds() -> None:
     others = QuotaBook(snapshot(scoped("x", ("PriorityClass", "NotIn", ["p"]))))
     assert others.limiting_class("a", "p") is None
     assert others.limiting_class("a", "q") is not None
+    # A pod without a class is in no scope that asks for one.
+    classed = QuotaBook(snapshot(scoped("x", ("PriorityClass", "Exists", []))))
+    assert classed.limiting_class("a", "p") is not None
+    assert classed.limiting_class("a", "") is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "every"),
+    [
+        pytest.param(("NotIn", ["p"]), ("NotIn", ["q"]), True, id="what one leaves out the other holds"),
+        pytest.param(("NotIn", ["p"]), ("NotIn", ["p", "q"]), False, id="both leave one out"),
+        pytest.param(("NotIn", ["p"]), ("Exists", []), True, id="whatever has a class, and what has none"),
+        pytest.param(("In", ["p"]), ("Exists", []), False, id="pods without a class"),
+    ],
+)
+def test_scopes_on_classes_hold_every_pod_together(
+    left: tuple[str, list[str]], right: tuple[str, list[str]], every: bool
+) -> None:
+    pair = (scoped("x", ("PriorityClass", *left)), scoped("y", ("PriorityClass", *right)))
+    assert (QuotaBook(snapshot(*pair)).bound("a", "pods") is not None) is every

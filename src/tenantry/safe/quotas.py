@@ -24,6 +24,9 @@ CLUSTER_QUOTA = "ClusterResourceQuota"
 # Pairs of scopes that together hold every pod.
 _COMPLEMENTS = {"Terminating": "NotTerminating", "BestEffort": "NotBestEffort"}
 
+# Not a name a priority class can have.
+_UNNAMED = "*"
+
 Scope = tuple[str, str, frozenset[str]]
 
 
@@ -124,16 +127,16 @@ def _scopes(spec: object) -> tuple[Scope, ...]:
 
 
 def _cover_all(left: Scope, right: Scope) -> bool:
-    """Whether two scopes together hold every pod, ``left`` being the first of the pair."""
+    """Whether two scopes together hold every pod; of a pair of opposites ``left`` is the first."""
     name, operator, values = left
     other, against, excluded = right
     if operator == against == "Exists" and _COMPLEMENTS.get(name) == other:
         return True
     if name != other or name != "PriorityClass":
         return False
-    if operator == "In" and against == "NotIn":
-        return excluded <= values
-    return operator == "Exists" and against == "DoesNotExist"
+    # One class of each kind there can be: those named, one that nobody names, and none.
+    classes = (*values, *excluded, _UNNAMED, "")
+    return all(_holds_class(left, item) or _holds_class(right, item) for item in classes)
 
 
 def _holds_class(scope: Scope, priority_class: str) -> bool:
@@ -142,7 +145,8 @@ def _holds_class(scope: Scope, priority_class: str) -> bool:
         return False
     if operator in {"In", "NotIn"}:
         return (priority_class in values) is (operator == "In")
-    return operator == "Exists"
+    # A pod that names no class has none here.
+    return bool(priority_class) is (operator == "Exists")
 
 
 def _selected(

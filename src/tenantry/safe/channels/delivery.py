@@ -223,16 +223,36 @@ def _reaches(
         target = owner if owner is not None and owner in view.tenancy.by_name else ""
         step = Step(f"it may deploy into {namespace}", key, ("spec", "destinations", entry.index, "namespace"))
         fix = f"name its own namespaces in spec.destinations[{entry.index}]"
-        yield target, _broken(tenant, project, (how, step), f"objects of namespace {namespace}", fix)
+        yield target, _broken(tenant, project, (how, step), f"objects of namespace {namespace}", fix, into=namespace)
     yield from (("", item) for item in _own_namespaces(view, delivery, tenant, use))
 
 
-def _broken(tenant: TenantIdentity, project: Project, steps: tuple[Step, ...], what: str, fix: str) -> Outcome:
+def _one(pattern: str, usual: str) -> str:
+    """Return something a pattern of a project takes in: itself, or what is usual where it holds a star."""
+    return usual if "*" in pattern or not pattern else pattern
+
+
+def _destination(project: Project, into: str) -> Body:
+    """Return where an Application deploys to: a namespace of the first cluster that a project names, or its first."""
+    place = next((item for item in project.destinations if not item.namespace.startswith("!")), None)
+    namespace = into or _one(place.namespace if place else "", "default")
+    if place is not None and place.name and not place.server:
+        return {"name": _one(place.name, "in-cluster"), "namespace": namespace}
+    return {"server": _one(place.server if place else "", "https://kubernetes.default.svc"), "namespace": namespace}
+
+
+def _broken(
+    tenant: TenantIdentity, project: Project, steps: tuple[Step, ...], what: str, fix: str, *, into: str = ""
+) -> Outcome:
     manifest = {
         "apiVersion": f"{GROUP}/v1alpha1",
         "kind": "Application",
         "metadata": {"name": "probe", "namespace": project.manifest.key.namespace},
-        "spec": {"project": project.name, "source": {"repoURL": project.sources[0], "path": "."}},
+        "spec": {
+            "project": project.name,
+            "source": {"repoURL": _one(project.sources[0], "https://git.example.com/probe.git"), "path": "."},
+            "destination": _destination(project, into),
+        },
     }
     summary = f"{tenant.name} may have Argo CD deploy {what} through project {project.name}"
     if project.manifest.location == BUILT_IN:
