@@ -199,6 +199,7 @@ class Rights:
         self._book = book
         self._by_namespace: dict[str, list[Held]] = {}
         self._cache: dict[tuple[str, ...], Right | None] = {}
+        self._roles: dict[str, frozenset[int]] = {}
         seen: set[tuple[object, ...]] = set()
         for held in (*self._held(), *extra):
             if held.grant.binding in without:
@@ -243,8 +244,10 @@ class Rights:
     def every(self, verb: str, group: str, resource: str, namespace: str, name: str = "") -> Iterator[Right]:
         """Yield every right of a kind, one per rule that gives it."""
         for scope in self._scopes(verb, group, resource, namespace, name):
+            if not self._book.any_allows(self._roles_in(scope), verb, group, resource):
+                continue
             for held in self.in_scope(scope):
-                for rule in held.grant.rules:
+                for rule in self._book.allowing(held.grant.rules, verb, group, resource):
                     asked = name
                     if (group, resource.partition("/")[0]) in NAMESPACE_NAMED:
                         if scope and verb in {"create", "list", "watch", "deletecollection"}:
@@ -255,6 +258,11 @@ class Rights:
                         steps = held.steps(rule)
                         who = held.identity.requester
                         yield Right(held.principal, verb, group, resource, scope, names, steps, who)
+
+    def _roles_in(self, scope: str) -> frozenset[int]:
+        if scope not in self._roles:
+            self._roles[scope] = self._book.known_as(held.grant.rules for held in self.in_scope(scope))
+        return self._roles[scope]
 
     def _scopes(self, verb: str, group: str, resource: str, namespace: str, name: str) -> tuple[str, ...]:
         """Return the scopes whose grants count: a right on cluster-scoped kinds is inert in a namespace.

@@ -6,6 +6,7 @@ Source: Kubernetes documentation, "Resource Quotas"; OpenShift, ``ClusterResourc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.model.selector import parse_selector
@@ -169,3 +170,9 @@ def _selected(
         if selector.matches(strings(home.body, "metadata", "labels"))
         and wanted.items() <= strings(home.body, "metadata", "annotations").items()
     ]
+
+
+@lru_cache(maxsize=2)
+def quotas_of(snapshot: Snapshot) -> QuotaBook:
+    """Return the quotas of a snapshot; channels share them."""
+    return QuotaBook(snapshot)

@@ -206,6 +206,30 @@ class RoleBook:
         self._bindings = snapshot.of(RBAC, "ClusterRoleBinding", "RoleBinding")
         self._own = {name: _rules(item) for name, item in self._cluster_roles.items()}
         self._selectors = {name: _aggregation(item.body) for name, item in self._cluster_roles.items()}
+        self._any_allows: dict[tuple[frozenset[int], str, str, str], bool] = {}
+        self._allowing: dict[int, tuple[tuple[Rule, ...], dict[tuple[str, str, str], tuple[Rule, ...]]]] = {}
+
+    def allowing(self, rules: tuple[Rule, ...], verb: str, group: str, resource: str) -> tuple[Rule, ...]:
+        """Return those of the rules of a role that allow a request about some object; asked once per role."""
+        _, known = self._allowing.setdefault(id(rules), (rules, {}))
+        key = (verb, group, resource)
+        if key not in known:
+            known[key] = tuple(rule for rule in rules if rule.allows(verb, group, resource))
+        return known[key]
+
+    def any_allows(self, roles: frozenset[int], verb: str, group: str, resource: str) -> bool:
+        """Whether one of some lists of rules allows a request about some object; they come from :meth:`known_as`."""
+        key = (roles, verb, group, resource)
+        if key not in self._any_allows:
+            lists = (self._allowing[role][0] for role in roles)
+            self._any_allows[key] = any(self.allowing(rules, verb, group, resource) for rules in lists)
+        return self._any_allows[key]
+
+    def known_as(self, lists: Iterable[tuple[Rule, ...]]) -> frozenset[int]:
+        """Return lists of rules in the form :meth:`any_allows` takes."""
+        for rules in (given := list(lists)):
+            self._allowing.setdefault(id(rules), (rules, {}))
+        return frozenset(map(id, given))
 
     @cached_property
     def cluster_roles(self) -> dict[str, tuple[Rule, ...]]:

@@ -73,6 +73,8 @@ def _at_least_as_deployed(channel: Channel, view: View) -> list[Claim]:
         return claims
     weaker = list(_decided(channel, view.at(Strength.DEPLOYED)))
     names = [tenant.name for tenant in view.tenants]
+    if len(names) > 1 and not any(claim.target for claim in (*claims, *weaker)):
+        return _worse_alike(claims, weaker)
     here, there = verdicts(claims, names), verdicts(weaker, names)
     # A pair that is not spoken of was spared as one that is proved.
     worse = [
@@ -90,6 +92,30 @@ def _at_least_as_deployed(channel: Channel, view: View) -> list[Claim]:
         if claim.verdict is not Verdict.PROVED or not refuted.issuperset(pairs_of(claim, names))
     ]
     return [*kept, *worse]
+
+
+def _worse_alike(claims: list[Claim], weaker: list[Claim]) -> list[Claim]:
+    """Join claims that concern every other tenant alike: what is worse of a source counts."""
+    here, there = (_worst_by_source(found) for found in (claims, weaker))
+    worse = [
+        claim
+        for claim in weaker
+        if there[claim.source] is claim.verdict and RANK[claim.verdict] < RANK[here.get(claim.source, Verdict.PROVED)]
+    ]
+    refuted = {claim.source for claim in worse}
+    return [
+        *(claim for claim in claims if claim.verdict is not Verdict.PROVED or claim.source not in refuted),
+        *worse,
+    ]
+
+
+def _worst_by_source(claims: list[Claim]) -> dict[str, Verdict]:
+    found: dict[str, Verdict] = {}
+    for claim in claims:
+        known = found.get(claim.source)
+        if known is None or RANK[claim.verdict] < RANK[known]:
+            found[claim.source] = claim.verdict
+    return found
 
 
 def pairs_of(claim: Claim, names: Iterable[str]) -> list[tuple[str, str]]:

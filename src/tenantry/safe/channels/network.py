@@ -59,17 +59,19 @@ def pod_network(view: View) -> Iterable[Claim]:
     """
     network = view.pod_network
     inert = PodNetwork(view, inert=True) if network.ground.inert else None
-    ways = (inert or network).ways
+    ways: dict[str, dict[str, Way]] = {}
+    for (source, target), way in (inert or network).ways.items():
+        ways.setdefault(source, {})[target] = way
     for tenant in view.tenants:
         found = {
-            target: _reached(inert or network, (source, target), way)
-            for (source, target), way in ways.items()
-            if source == tenant.name
+            target: _reached(inert or network, (tenant.name, target), way)
+            for target, way in ways.get(tenant.name, {}).items()
         }
         doubts = _doubts(view, network, tenant)
-        for other in view.tenants:
-            if doubts and other.name != tenant.name and other.name not in found:
-                found[other.name] = Outcome.open(*doubts)
+        doubtful = Outcome.open(*doubts)
+        for other in view.tenants if doubts else ():
+            if other.name != tenant.name and other.name not in found:
+                found[other.name] = doubtful
         if doubts and len({id(item) for item in found.values()}) == 0:
             found = {}
         yield from _together(N1, view, tenant, found, _proof(view, network, tenant))
@@ -80,9 +82,10 @@ def _together(
 ) -> Iterator[Claim]:
     """Yield one claim where all targets are alike, else one for each."""
     outcomes = list(found.values())
-    alike = len(outcomes) == len(view.tenants) - 1 and outcomes and all(item == outcomes[0] for item in outcomes)
-    if alike and outcomes[0].witness is None:
-        yield outcomes[0].claim(ruling, tenant.name)
+    first = outcomes[0] if outcomes else None
+    alike = len(outcomes) == len(view.tenants) - 1 and all(item is first or item == first for item in outcomes)
+    if first is not None and alike and first.witness is None:
+        yield first.claim(ruling, tenant.name)
     else:
         yield from pairwise(ruling, view, tenant.name, found, reason)
 

@@ -16,7 +16,7 @@ from tenantry.safe.devices.access import Access
 from tenantry.safe.devices.nodes import Node, read_nodes
 from tenantry.safe.devices.reading import containers
 from tenantry.safe.offers import SHARED_SUFFIX, read_offers
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import quotas_of
 from tenantry.safe.reading import at, items, mapping, number, positive, text
 from tenantry.safe.ruling import Outcome, Ruling, worst
 from tenantry.safe.shapes import representatives
@@ -67,7 +67,7 @@ class _NodeNoise:
         self.view = view
         self.attempts = Attempts(view)
         self.prober = Trials(view)
-        self.book = QuotaBook(view.snapshot)
+        self.book = quotas_of(view.snapshot)
         self.deployed = view.strength is Strength.DEPLOYED
         self.ranges: dict[str, list[Manifest]] = {}
         for manifest in view.snapshot.of("", "LimitRange"):
@@ -244,12 +244,17 @@ def device_noise(view: View) -> Iterable[Claim]:
     makers = {tenant.name for tenant in view.tenants if _runs_pods(view, attempts, tenant)}
     users = {name: makers & {who for who, use in access.users(name).items() if use.possible} for name in offers}
     taken = {name: who for name, who in users.items() if len(who) > 1 and not _one_tenant_per_node(view, name)}
+    known: dict[tuple[str, ...], Outcome] = {}
     for tenant in view.tenants:
         tally = Tally()
+        own = [name for name, who in taken.items() if tenant.name in who]
+        met = set[str]().union(*(taken[name] for name in own))
         for other in view.tenants:
-            shared = [name for name, who in taken.items() if {tenant.name, other.name} <= who]
+            shared = tuple(name for name in own if other.name in taken[name]) if other.name in met else ()
             if other.name != tenant.name and shared:
-                outcome = _shared(view, shared, gpus, whole=whole)
+                if shared not in known:
+                    known[shared] = _shared(view, shared, gpus, whole=whole)
+                outcome = known[shared]
                 if not outcome.reason:
                     tally.found[other.name] = outcome
         if tally.found and len(tally.found) == len(view.tenants) - 1:
@@ -273,7 +278,7 @@ def _one_tenant_per_node(view: View, name: str) -> bool:
     return bool(offering) and view.snapshot.live and all((node.offers or {}).get(name) == 1 for node in offering)
 
 
-def _shared(view: View, shared: list[str], gpus: tuple[str, ...], *, whole: bool) -> Outcome:
+def _shared(view: View, shared: tuple[str, ...], gpus: tuple[str, ...], *, whole: bool) -> Outcome:
     needed = []
     devices = [name for name in shared if name in gpus]
     ports = [name for name in shared if name not in gpus]

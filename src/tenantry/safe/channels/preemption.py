@@ -17,7 +17,7 @@ from tenantry.model.claim import Effect, Impact, Step, Witness
 from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import Attempts
 from tenantry.safe.queueing import UNLIMITED, Candidates, Queues, covered_resources
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import quotas_of
 from tenantry.safe.reading import amount, at, labels_of, mapping, number, strings, text
 from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
@@ -72,7 +72,7 @@ class _Priorities:
         self.view = view
         self.prober = Trials(view)
         self.attempts = Attempts(view)
-        self.book = QuotaBook(view.snapshot)
+        self.book = quotas_of(view.snapshot)
         self.classes = _classes(view)
         self.default = _default_value(view)
         self.limited = view.signed(LIMITED_FACT) is True

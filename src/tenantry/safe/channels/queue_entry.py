@@ -29,7 +29,7 @@ from tenantry.safe.queueing import (
     Queues,
     granted_owners,
 )
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import quotas_of
 from tenantry.safe.reading import amount, at, labels_of, text
 from tenantry.safe.ruling import Outcome, Ruling, pairwise, worst
 from tenantry.safe.shapes import representatives
@@ -314,7 +314,7 @@ class _Bypass:
         self.queues = Queues(view)
         self.attempts = Attempts(view)
         self.prober = Trials(view)
-        self.book = QuotaBook(view.snapshot)
+        self.book = quotas_of(view.snapshot)
         self.manager = kueue_manager(view)
         named = [name for name in read_offers(view).named if name.startswith(GPU_DOMAINS)]
         self.gpus = tuple(sorted(named)) or (GPU,)

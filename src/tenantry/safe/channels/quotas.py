@@ -17,7 +17,7 @@ from tenantry.safe.devices.probes import with_limit
 from tenantry.safe.devices.reading import requested
 from tenantry.safe.flood import Countable, countables, quota_keys
 from tenantry.safe.offers import read_offers
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import QuotaBook, quotas_of
 from tenantry.safe.reading import at, text
 from tenantry.safe.ruling import Outcome, Ruling, admission_missing, worst
 from tenantry.safe.trials import Trials
@@ -80,7 +80,7 @@ class _Gap:
 class _Quotas:
     def __init__(self, view: View) -> None:
         self.view = view
-        self.book = QuotaBook(view.snapshot)
+        self.book = quotas_of(view.snapshot)
         self.offers: Offers = read_offers(view)
         self.attempts = Attempts(view)
         self.prober = Trials(view)
@@ -283,7 +283,7 @@ def floods(view: View) -> Iterable[Claim]:
         for tenant in view.tenants:
             yield Q7.proved(tenant.name, "the objects that exist are finite; only new ones can flood the API server")
         return
-    book, attempts = QuotaBook(view.snapshot), Attempts(view)
+    book, attempts = quotas_of(view.snapshot), Attempts(view)
     kinds = countables(view.given)
     for tenant in view.tenants:
         yield _flood(view, book, attempts, kinds, tenant).claim(Q7, tenant.name)

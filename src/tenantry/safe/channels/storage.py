@@ -15,7 +15,7 @@ from tenantry.model.tenancy import Strength
 from tenantry.safe.attempts import PROBE, Attempts
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.channels.images import P4, cached_images
-from tenantry.safe.quotas import QuotaBook
+from tenantry.safe.quotas import QuotaBook, quotas_of
 from tenantry.safe.reading import annotations_of, at, items, labels_of, mapping, positive, text, texts
 from tenantry.safe.ruling import Outcome, Ruling
 from tenantry.safe.shapes import representatives
@@ -66,7 +66,7 @@ class _Classes:
     @cached_property
     def book(self) -> QuotaBook:
         """Quotas of all namespaces."""
-        return QuotaBook(self.view.snapshot)
+        return quotas_of(self.view.snapshot)
 
     @cached_property
     def granted(self) -> dict[str, set[str]]:

@@ -11,6 +11,7 @@ from tenantry.model.selector import parse_selector
 from tenantry.model.tenancy import Strength
 from tenantry.safe.devices.probes import Prober, together, with_limit, with_tolerations
 from tenantry.safe.devices.reading import requested, units
+from tenantry.safe.quotas import quotas_of
 from tenantry.safe.reading import at, mapping, strings, text
 from tenantry.safe.refusals import about_kind
 from tenantry.safe.ruling import lacking
@@ -122,9 +123,12 @@ class Access:
         if known is not None:
             return _refused(known, namespace)
         change = together(with_limit(resource), with_tolerations(taint.toleration() for taint in taints))
+        step = lacking(f"admission lets the pod into {namespace}", f"nothing keeps {tenant} from asking for it")
+        pod = self.prober.lets_in(namespace, change)
+        if pod is not None:
+            return Use(Answer.ADMITTED, pod, (step,))
         trial = self.prober.trial(namespace, [change], queued=True)
         if trial.answer is Answer.ADMITTED:
-            step = lacking(f"admission lets the pod into {namespace}", f"nothing keeps {tenant} from asking for it")
             return Use(Answer.ADMITTED, trial.pod, (step,))
         if trial.answer is Answer.REFUSED:
             if trial.admission.by is not None and trial.admission.by.kind == "ValidatingAdmissionPolicy":
@@ -194,29 +198,11 @@ def _by_namespace(view: View) -> Mapping[str, tuple[Manifest, ...]]:
         spec = mapping(quota.body, "spec")
         if not spec.get("scopes") and not spec.get("scopeSelector"):
             found.setdefault(quota.key.namespace, []).append(quota)
-    homes = view.snapshot.of("", "Namespace")
+    selected = quotas_of(view.snapshot).selected
     for quota in view.snapshot.of("quota.openshift.io", "ClusterResourceQuota"):
-        for name in _selected(quota, homes):
+        for name in selected[quota.key.name]:
             found.setdefault(name, []).append(quota)
     return {name: tuple(quotas) for name, quotas in found.items()}
-
-
-def _selected(quota: Manifest, homes: Iterable[Manifest]) -> list[str]:
-    """Return the namespaces a quota over several of them counts; none where its selector cannot be read."""
-    annotations = strings(quota.body, "spec", "selector", "annotations")
-    written = at(quota.body, "spec", "selector", "labels")
-    if written is None and not annotations:
-        return []
-    try:
-        selector = parse_selector(written or {})
-    except ValueError:
-        return []
-    return [
-        home.key.name
-        for home in homes
-        if selector.matches(strings(home.body, "metadata", "labels"))
-        and annotations.items() <= strings(home.body, "metadata", "annotations").items()
-    ]
 
 
 def _changeable(view: View, tenant: str, quota: Manifest) -> bool:

@@ -79,6 +79,8 @@ class Prober:
     _bases: dict[str, tuple[Body, Admission]] = field(default_factory=dict)
     _dresses: dict[str, list[Callable[[Body], None]]] = field(default_factory=dict)
     _never: dict[str, list[tuple[str, Fields]]] = field(default_factory=dict)
+    _undecided: set[tuple[str, str]] = field(default_factory=set)
+    _let_in: set[tuple[str, str]] = field(default_factory=set)
 
     def base(self, namespace: str) -> tuple[Body, Admission]:
         """Return the plainest pod that is let in, or the first one tried with what admission says to it."""
@@ -114,6 +116,20 @@ class Prober:
             self._dresses[namespace] = list(_dresses(self.view, namespace))
         return self._dresses[namespace]
 
+    def lets_in(self, namespace: str, change: Callable[[Body], None]) -> Body | None:
+        """Return a pod with a change, in some queue, if a namespace of the same shape let in the same; None else."""
+        base, _ = self.base(namespace)
+        for dress in self.dresses(namespace):
+            pod = deepcopy(base)
+            dress(pod)
+            change(pod)
+            alike = self._alike(namespace, base, pod)
+            if alike in self._let_in:
+                return pod
+            if alike not in self._undecided:
+                return None
+        return None
+
     def trial(self, namespace: str, changes: Iterable[Callable[[Body], None]], *, queued: bool = False) -> Trial:
         """Say what admission makes of the base pod of a namespace with one of several changes.
 
@@ -124,7 +140,7 @@ class Prober:
         """
         envelope = self.view.envelope(namespace)
         base, control = self.base(namespace)
-        undecided: Trial | None = None
+        undecided: tuple[Body, Admission | None] | None = None
         refused: Trial | None = None
         for change in changes:
             plain = deepcopy(base)
@@ -141,20 +157,33 @@ class Prober:
                 if settled and (said := envelope.first_said(pod)).refused:
                     refused = Trial(Answer.REFUSED, pod, said)
                     continue
-                # A pod without what the change is about would be another one.
-                admission = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
-                if admission.refused and not by_itself(admission):
-                    admission = self._later(namespace, base, pod, admission)
-                    settled = admission.refused and self._settled(namespace, known)
+                alike = self._alike(namespace, base, pod)
+                if alike in self._undecided:
+                    undecided = undecided or (pod, None)
+                    continue
+                admission = self._said(namespace, base, pod)
                 if admission.admitted:
+                    if admission.body is None or admission.body == pod:
+                        self._let_in.add(alike)
                     return Trial(Answer.ADMITTED, admission.body or pod, admission)
                 if admission.refused:
                     refused = refused or Trial(Answer.REFUSED, pod, admission)
+                    settled = self._settled(namespace, known)
                 else:
-                    missing = admission_missing(admission, namespace)
-                    undecided = undecided or Trial(Answer.UNKNOWN, pod, admission, missing)
-        if undecided:
-            return undecided
+                    undecided = undecided or (pod, admission)
+                    self._undecided.add(alike)
+        if undecided is not None:
+            pod, known_of_it = undecided
+            said = known_of_it or self._said(namespace, base, pod)
+            if said.admitted:
+                return Trial(Answer.ADMITTED, said.body or pod, said)
+            if not said.refused:
+                return Trial(Answer.UNKNOWN, pod, said, admission_missing(said, namespace))
+            refused = refused or Trial(Answer.REFUSED, pod, said)
+        return self._refusal(namespace, refused, control)
+
+    def _refusal(self, namespace: str, refused: Trial | None, control: Admission) -> Trial:
+        """Return a refusal for what it is worth, given what is said to the pod without the addition."""
         assert refused is not None, "a trial needs a change"
         if control.admitted:
             return refused
@@ -163,6 +192,18 @@ class Prober:
         asked = f"no pod was found that admission lets into {namespace}: {control.by or 'it'} says {control.reason}"
         missing = (Missing(f"a pod of namespace {namespace}", f"{asked}; add one that runs there to the objects"),)
         return Trial(Answer.UNKNOWN, refused.pod, control, missing)
+
+    def _alike(self, namespace: str, base: Body, pod: Body) -> tuple[str, str]:
+        """Return a value equal for pods in namespaces of one shape that are the same but for their names."""
+        owner = self.view.tenancy.owner(namespace) or ""
+        return shapes_of(self.view).of(namespace), neutral(repr((base, pod)), owner, namespace)
+
+    def _said(self, namespace: str, base: Body, pod: Body) -> Admission:
+        """Return what admission says to a pod, made so or changed to be so later."""
+        envelope = self.view.envelope(namespace)
+        # A pod without what the change is about would be another one.
+        said = envelope.admits(pod, keeping=partial(keeps, pod), about=partial(about_change, base, pod))
+        return self._later(namespace, base, pod, said) if said.refused and not by_itself(said) else said
 
     def _later(self, namespace: str, base: Body, pod: Body, refused: Admission) -> Admission:
         """Say whether a pod that may not be made comes about by a change of one that may."""

@@ -94,6 +94,7 @@ class Fabrics:
         self._modes: dict[ManifestKey, tuple[str, Step | None]] = {}
         self.distinct: dict[str, list[Attachment]] = {}
         self.apart: Outcome | None = None
+        self._first: dict[str, dict[str, Attachment]] = {}
         self._placed: dict[ManifestKey, tuple[Node, ...]] = {}
         self._users: dict[str, list[Mapping[str, Use]]] = {}
         self._possible: dict[str, list[tuple[Mapping[str, Use], tuple[str, ...]]]] = {}
@@ -106,9 +107,25 @@ class Fabrics:
         return read_attachments(self.view)
 
     @cached_property
+    def homes(self) -> tuple[tuple[Attachment, str | None], ...]:
+        """Every secondary network with the owner of its namespace."""
+        return tuple((item, self.view.tenancy.owner(item.namespace)) for item in self.attachments)
+
+    @cached_property
     def owned(self) -> Mapping[str, tuple[Attachment, ...]]:
         """Secondary networks per tenant."""
         return of_tenants(self.view, self.attachments)
+
+    def first_on(self, below: str) -> Mapping[str, Attachment]:
+        """Return per tenant its first network that something carries."""
+        if below not in self._first:
+            found: dict[str, Attachment] = {}
+            for tenant, attachments in self.owned.items():
+                for item in attachments:
+                    if item.below == below:
+                        found.setdefault(tenant, item)
+            self._first[below] = found
+        return self._first[below]
 
     @cached_property
     def adapters(self) -> Mapping[str, Adapter]:

@@ -171,14 +171,13 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
     setting = isolation(view)
     found: dict[str, list[Outcome]] = {}
     told_apart = _Words(view, tenant, _rules(view))
-    for attachment in fabrics.attachments:
-        owner = view.tenancy.owner(attachment.namespace)
+    for attachment, owner in fabrics.homes:
         if owner == tenant.name:
             continue
         if owner is not None and owner in view.tenancy.by_name:
             alike = fabrics.refused.setdefault((told_apart.home, told_apart.kind(attachment, owner)), [])
             outcome = alike[0] if len(alike) >= _ENOUGH else _foreign(fabrics, tenant, attachment, setting)
-            if outcome.reason:
+            if outcome.reason and len(alike) < _ENOUGH:
                 alike.append(outcome)
             found.setdefault(owner, []).append(outcome)
         elif owner in {PLATFORM, None}:
@@ -212,16 +211,19 @@ class _Words:
 
     def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
         """Return what networks that admission cannot tell apart have in common."""
-        names = (attachment.namespace, attachment.name)
-        shapes, marks = _told(self._view, names, owner)
-        return (*(name if name in self._words else shape for name, shape in zip(names, shapes, strict=True)), *marks)
+        namespace, name = attachment.namespace, attachment.name
+        kind = _kind(self._view, namespace, name, owner)
+        if namespace in self._words or name in self._words:
+            shapes = (namespace if namespace in self._words else kind[0], name if name in self._words else kind[1])
+            return (*shapes, *kind[2:])
+        return kind
 
 
 @lru_cache(maxsize=65536)
-def _told(view: View, names: tuple[str, str], owner: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _kind(view: View, namespace: str, name: str, owner: str) -> tuple[str, ...]:
     """Return what is left of the names of a network without what tells tenants apart, and how policies compare them."""
-    shapes = tuple(_shape(name, names[0], owner) for name in names)
-    return shapes, tuple(map(shapes_of(view).mark, (*names, "/".join(names))))
+    shapes = (_shape(item, namespace, owner) for item in (namespace, name))
+    return (*shapes, *map(shapes_of(view).mark, (namespace, name, f"{namespace}/{name}")))
 
 
 def _shape(name: str, namespace: str, owner: str) -> str:

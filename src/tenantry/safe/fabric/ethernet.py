@@ -234,20 +234,19 @@ def bandwidth_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
         if item.medium not in {Medium.VF, Medium.INFINIBAND}:
             continue
         adapter = fabrics.adapters.get(item.below)
-        together = fabrics.together(adapter, tenant.name) if adapter else {}
-        for target, attachments in fabrics.owned.items():
-            theirs = next((other for other in attachments if other.below == item.below), None)
-            if target == tenant.name or theirs is None or (adapter and target not in together):
+        closed = _unlimited(fabrics, item, adapter)
+        for target in fabrics.together(adapter, tenant.name) if adapter else fabrics.owned:
+            theirs = fabrics.first_on(item.below).get(target)
+            if target == tenant.name or theirs is None:
                 continue
-            found.setdefault(target, []).append(_bandwidth(fabrics, item, theirs, adapter))
+            found.setdefault(target, []).append(_bandwidth(item, theirs, closed))
     return {target: worst(values) for target, values in found.items()}
 
 
-def _bandwidth(fabrics: Fabrics, mine: Attachment, theirs: Attachment, adapter: Adapter | None) -> Outcome:
+def _unlimited(fabrics: Fabrics, mine: Attachment, adapter: Adapter | None) -> Outcome | None:
+    """Return what is known of VFs beside others that have no rate of their own; None where they fill the port."""
     view = fabrics.view
-    most, least = _rate(mine, "maxTxRate", "max_tx_rate"), _rate(theirs, "minTxRate", "min_tx_rate")
-    if least:
-        return Outcome.safe("VFs of the other tenant have a rate of their own")
+    most = _rate(mine, "maxTxRate", "max_tx_rate")
     if most and adapter is not None and _fits(fabrics, mine, most, adapter):
         return Outcome.safe("its VFs together cannot fill a port")
     if view.signed(WHOLE_SERVERS) is True:
@@ -255,8 +254,14 @@ def _bandwidth(fabrics: Fabrics, mine: Attachment, theirs: Attachment, adapter: 
     signed = view.signed(TRAFFIC)
     if signed is True:
         return Outcome.safe("a signed fact says that congestion of one tenant does not stop another's traffic")
-    if signed is None:
-        return Outcome.open(view.missing(TRAFFIC))
+    return Outcome.open(view.missing(TRAFFIC)) if signed is None else None
+
+
+def _bandwidth(mine: Attachment, theirs: Attachment, closed: Outcome | None) -> Outcome:
+    if _rate(theirs, "minTxRate", "min_tx_rate"):
+        return Outcome.safe("VFs of the other tenant have a rate of their own")
+    if closed is not None:
+        return closed
     steps = (
         Step("no limit of what VFs send", mine.key, ("spec",)),
         Step("no rate kept for the other tenant", theirs.key, ("spec",)),

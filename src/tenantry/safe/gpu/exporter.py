@@ -6,6 +6,7 @@ what it may deny does not count.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Step
@@ -54,7 +55,7 @@ def open_rule(
 
 def _ways(view: View, origin: str, namespace: str, selecting: list[Manifest], port: int) -> Iterator[tuple[Step, ...]]:
     home = _labels(view, origin)
-    decided = _admin(view, home, _labels(view, namespace), port)
+    decided = _admin(view, home, namespace)
     if decided is not None:
         allowed, step = decided
         if allowed:
@@ -124,40 +125,54 @@ def _matches(peer: object, origin: str, home: Mapping[str, str], namespace: str)
     return selector is None or selector.matches(home)
 
 
-def _admin(view: View, home: Mapping[str, str], target: Mapping[str, str], port: int) -> tuple[bool, Step] | None:
+def _admin(view: View, home: Mapping[str, str], namespace: str) -> tuple[bool, Step] | None:
     """Return what admin network policies decide, or None when they leave it to others.
 
     Only rules about whole namespaces count as denials: pods of a tenant choose their labels.
     """
+    for policy, index, rule in _admin_rules(view, namespace):
+        verdict = _admin_verdict(rule, home)
+        if verdict == "Pass":
+            return None
+        if verdict:
+            step = Step(f"{verdict} by an admin network policy", policy.key, ("spec", "ingress", index))
+            return verdict in {"Allow", "Accept"}, step
+    return None
+
+
+@lru_cache(maxsize=32)
+def _admin_rules(view: View, namespace: str) -> tuple[tuple[Manifest, int, object], ...]:
+    """Return the rules of admin network policies about what comes into a namespace, in the order they are asked."""
+    target = _labels(view, namespace)
     found: list[tuple[Any, Manifest]] = []
     for policy in view.snapshot.of(_ADMIN, "AdminNetworkPolicy", "ClusterNetworkPolicy"):
         tier = text(policy.body, "spec", "tier")
         if tier in {"", "Admin"}:
             found.append((at(policy.body, "spec", "priority") or 0, policy))
-    for _, policy in sorted(found, key=lambda item: (item[0], item[1].key)):
-        for index, rule in enumerate(items(policy.body, "spec", "ingress")):
-            verdict = _admin_rule(policy, rule, home, target, port)
-            if verdict == "Pass":
-                return None
-            if verdict:
-                step = Step(f"{verdict} by an admin network policy", policy.key, ("spec", "ingress", index))
-                return verdict in {"Allow", "Accept"}, step
-    return None
+    return tuple(
+        (policy, index, rule)
+        for _, policy in sorted(found, key=lambda item: (item[0], item[1].key))
+        for index, rule in enumerate(items(policy.body, "spec", "ingress"))
+        if _concerns(policy, rule, target)
+    )
 
 
-def _admin_rule(policy: Manifest, rule: object, home: Mapping[str, str], target: Mapping[str, str], port: int) -> str:
-    action = text(rule, "action")
+def _concerns(policy: Manifest, rule: object, target: Mapping[str, str]) -> bool:
     subject = mapping(policy.body, "spec", "subject")
-    sure = action == "Deny"
+    sure = text(rule, "action") == "Deny"
     chosen = _selector(subject["namespaces"]) if "namespaces" in subject else None
     if "pods" in subject:
         chosen = None if sure else _selector(at(subject, "pods", "namespaceSelector"))
         if sure:
-            return ""
+            return False
     if chosen is None or not chosen.matches(target):
-        return ""
-    if sure and (items(rule, "ports") or items(rule, "protocols")):
-        return ""
+        return False
+    return not (sure and (items(rule, "ports") or items(rule, "protocols")))
+
+
+def _admin_verdict(rule: object, home: Mapping[str, str]) -> str:
+    action = text(rule, "action")
+    sure = action == "Deny"
     for peer in items(rule, "from"):
         whole = at(peer, "namespaces")
         part = at(peer, "pods", "namespaceSelector")
