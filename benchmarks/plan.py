@@ -4,13 +4,15 @@
 
 The spec is that of the compile benchmark: 1,000 tenants in 2,000 namespaces on 20 pools of ten servers. Two changes are
 planned: the driver with the weight of every tenant, and the limit of one tenant. Beside them: loading and compiling one
-side, which a plan cannot do without. Seconds of CPU, by part.
+side, which a plan cannot do without. Seconds of CPU, by part; those of the processes in which sides are verified count
+too. ``two_cores_s`` is what elapses where each of these has a core of its own and nothing else runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -45,12 +47,19 @@ def edited(old: Path, new: Path, case: str) -> None:
             file.write_text(changed, "utf-8")
 
 
+def _cpu() -> float:
+    """Return the seconds of CPU of this process and those it waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def measure(old: Path, new: Path, *, verify: bool) -> dict[str, Any]:
     """Plan once, part by part."""
-    marks = [time.process_time()]
+    marks = [_cpu()]
+    helped = os.times().children_user + os.times().children_system
 
     def lap() -> float:
-        marks.append(time.process_time())
+        marks.append(_cpu())
         return round(marks[-1] - marks[-2], 2)
 
     was, now = load(old), load(new)
@@ -68,6 +77,8 @@ def measure(old: Path, new: Path, *, verify: bool) -> dict[str, Any]:
     made = plan(replace(sides[0]), replace(sides[1]))
     parts["plan_s"] = lap()
     parts["total_s"] = round(marks[-1] - marks[0], 2)
+    helped = os.times().children_user + os.times().children_system - helped
+    parts["two_cores_s"] = round(parts["total_s"] - helped / 2, 2)
     return {**parts, "effects": len(made.effects), "objects": len(made.objects), "summary": made.summary}
 
 
