@@ -197,7 +197,7 @@ def plan_one_sided(
     if question.verify:
         progress("verifying")
         asked = Question(fixes=False, today=question.today or date.today())
-        side = replace(side, claims=_claims(((_subject(side, there.spec),), asked), 0))
+        side = replace(side, claims=_claims(asked, _subject(side, there.spec)))
     else:
         said.append(NOT_VERIFIED)
     if question.fit:
@@ -234,18 +234,17 @@ def _verified(old: Side, new: Side, was: Spec, now: Spec, today: date) -> tuple[
     alike = all(
         getattr(subjects[0], name) == getattr(subjects[1], name) for name in ("tenancy", "contract", "facts", "waivers")
     ) and _same_objects(old, new)
-    common = (tuple(subjects), Question(fixes=False, today=today))
+    question = Question(fixes=False, today=today)
     if alike:
-        claims = _claims(common, 0)
+        claims = _claims(question, subjects[0])
         return replace(old, claims=claims), replace(new, claims=claims)
     # The sides know nothing of each other, so each has a process of its own where there are two cores.
-    left, right = spread(_claims, common, (0, 1), workers=cores())
+    left, right = spread(_claims, question, subjects, workers=cores())
     return replace(old, claims=left), replace(new, claims=right)
 
 
-def _claims(common: tuple[tuple[Subject, ...], Question], side: int) -> tuple[Claim, ...]:
-    subjects, asked = common
-    return open_claims_of(subjects[side], asked)
+def _claims(question: Question, subject: Subject) -> tuple[Claim, ...]:
+    return open_claims_of(subject, question)
 
 
 def _same_objects(old: Side, new: Side) -> bool:

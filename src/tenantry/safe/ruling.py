@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Claim, Effect, Impact, Missing, Step, Witness
@@ -41,9 +42,13 @@ class Ruling:
 
     def unknown(self, source: str, missing: Iterable[Missing], target: str = "") -> Claim:
         """Claim that facts are missing."""
-        return Claim(
-            self.id, source, target, Verdict.UNKNOWN, self.effect, self.impact, missing=tuple(dict.fromkeys(missing))
-        )
+        return Claim(self.id, source, target, Verdict.UNKNOWN, self.effect, self.impact, missing=_once(tuple(missing)))
+
+
+@lru_cache(maxsize=4096)
+def _once(missing: tuple[Missing, ...]) -> tuple[Missing, ...]:
+    """Return what is missing, each once; the same object for what is equal, as very many claims lack the same."""
+    return tuple(dict.fromkeys(missing))
 
 
 @dataclass(frozen=True, slots=True)
