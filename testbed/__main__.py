@@ -18,9 +18,10 @@ from tenantry.errors import SpecError, TenantryError
 from testbed import binaries, sandbox
 from testbed.control_plane import Cluster
 from testbed.definitions import definitions_in
-from testbed.delivery import settle, sync
+from testbed.delivery import sync
 from testbed.errors import TestbedError
 from testbed.gpu_nodes import register
+from testbed.policies import settle
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,11 +15,11 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from testbed.closing import Closing
 from testbed.errors import TestbedError
 
 if TYPE_CHECKING:
     import ssl
-    from types import TracebackType
 
 Body = dict[str, Any]
 
@@ -102,7 +102,7 @@ class Kind:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
 
-class Api:
+class Api(Closing):
     """A connection to one API server; threads may share it."""
 
     def __init__(self, url: str, trust: ssl.SSLContext, *, token: str = "") -> None:
@@ -110,14 +110,6 @@ class Api:
         self._client = httpx2.Client(base_url=url, verify=trust, headers=headers, timeout=60, trust_env=False)
         self._kinds: dict[tuple[str, str], Kind] = {}
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Api:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

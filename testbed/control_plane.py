@@ -15,6 +15,7 @@ import msgspec
 from testbed import binaries
 from testbed.api import Api
 from testbed.certificates import ADMINISTRATORS, Authority, Pair
+from testbed.closing import Closing
 from testbed.definitions import install, served
 from testbed.errors import TestbedError
 from testbed.sandbox import Sandbox
@@ -23,7 +24,6 @@ from testbed.templates import Body, template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 READY_S = 90
 """How long a machine under load may take."""
@@ -62,7 +62,7 @@ class _Ports:
     api: int
 
 
-class Cluster:
+class Cluster(Closing):
     """A running control plane.
 
     Attributes:
@@ -103,14 +103,6 @@ class Cluster:
             self._await("the namespace controllers", self._has_default_account)
             self._await("the definitions", partial(served, self, definitions))
             undo.pop_all()
-
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the servers and remove everything they wrote."""

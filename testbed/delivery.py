@@ -88,46 +88,6 @@ def sync(cluster: Cluster, tree: Path) -> Synced:
     return done
 
 
-def settle(cluster: Cluster) -> None:
-    """Wait until every admission policy that is written now is enforced.
-
-    The server takes policies up all together, about once a second; so a last one that refuses shows that all do.
-    """
-    name = "testbed-settled"
-    policy: Body = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [""],
-                        "apiVersions": ["v1"],
-                        "operations": ["CREATE"],
-                        "resources": ["configmaps"],
-                        "resourceNames": [name],
-                    }
-                ]
-            },
-            "validations": [{"expression": "false", "message": "settled"}],
-        },
-    }
-    binding: Body = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name},
-        "spec": {"policyName": name, "validationActions": ["Deny"]},
-    }
-    probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}}
-    for body in (policy, binding):
-        cluster.api.create(body).expect()
-    cluster.until("the admission policies", lambda: "settled" in cluster.api.create(probe, dry_run=True).message)
-    for body in (binding, policy):
-        cluster.api.delete(body).expect()
-
-
 # --- order ------------------------------------------------------------------------------------------------------------
 
 

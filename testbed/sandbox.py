@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.closing import Closing
 from testbed.errors import TestbedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 MARK = "TENANTRY_TESTBED"
 """Variable in the environment of every process of a testbed: its folder."""
@@ -44,7 +44,7 @@ if os.getppid() == int(sys.argv[1]):
 _ENDING_S = 5.0
 
 
-class Sandbox:
+class Sandbox(Closing):
     """A folder under the system's temporary one, and the processes started in it.
 
     Attributes:
@@ -67,14 +67,6 @@ class Sandbox:
         except OSError as error:
             raise TestbedError(f"cannot make a folder in {root}: {error.strerror}") from error
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
         """Start a process; what it says goes to ``NAME.log`` in the folder.

@@ -15,9 +15,10 @@ from tenantry.app.spec import load
 from testbed import binaries
 from testbed.control_plane import Cluster
 from testbed.definitions import definitions_in
-from testbed.delivery import settle, sync
+from testbed.delivery import sync
 from testbed.errors import MissingToolError
 from testbed.gpu_nodes import register
+from testbed.policies import settle
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -317,38 +316,6 @@ def resource_of(cluster: Cluster, attempt: Attempt) -> str:
     return kind.plural if kind else plural_of(attempt.body["kind"])
 
 
-def policy(
-    name: str,
-    expression: str,
-    *,
-    resources: list[str],
-    operations: list[str],
-    names: Sequence[str] = (),
-    groups: Sequence[str] = ("*",),
-    **spec: Any,
-) -> tuple[Body, Body]:
-    """Return an admission policy with a binding that denies."""
-    rule = {
-        "apiGroups": list(groups),
-        "apiVersions": ["*"],
-        "operations": operations,
-        "resources": resources,
-        **({"resourceNames": list(names)} if names else {}),
-    }
-    version, meta = "admissionregistration.k8s.io/v1", {"name": name}
-    body = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": [rule]},
-        "validations": [{"expression": expression, "message": name, "reason": "Forbidden"}],
-        **spec,
-    }
-    bound = {"policyName": name, "validationActions": ["Deny"]}
-    return (
-        {"apiVersion": version, "kind": "ValidatingAdmissionPolicy", "metadata": meta, "spec": body},
-        {"apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding", "metadata": meta, "spec": bound},
-    )
-
-
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 BEFORE_GUARDS = {"not valid", "limit"}
@@ -406,18 +373,9 @@ EXPLAINED = (
 def compare(platform: Platform, judge: Judge, attempts: list[Attempt], tally: Tally, *, telling: bool = True) -> None:
     """Hold predictions against answers; where guards do not tell of themselves, one of them is named."""
     answers = all_asked(platform.cluster, attempts)
-    predicted = [judge.predict(attempt, resource_of(platform.cluster, attempt)) for attempt in attempts]
-    for _ in range(3):
-        # A policy that was changed may be enforced as it was for some seconds more on a busy machine.
-        late = [at for at, theirs in enumerate(answers) if theirs.kind != predicted[at].kind]
-        if not late:
-            break
-        time.sleep(2)
-        for at, theirs in zip(late, all_asked(platform.cluster, [attempts[at] for at in late]), strict=True):
-            answers[at] = theirs
     wrong = []
-    for attempt, foreseen, theirs in zip(attempts, predicted, answers, strict=True):
-        ours = foreseen
+    for attempt, theirs in zip(attempts, answers, strict=True):
+        ours = judge.predict(attempt, resource_of(platform.cluster, attempt))
         if not telling and theirs.kind == ours.kind == "guard" and theirs.guards <= ours.guards:
             ours = replace(ours, guards=theirs.guards)
         if not counted(tally, attempt, ours, theirs):

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from cel_generator import Draw, thing
 from e2e_support import Tally
-from guards_support import policy
 
 from tenantry.safe.partial import evaluate, outcome
 from tenantry.safe.partial_values import Anything, Fields, Items, lift
 from testbed.control_plane import Cluster
 from testbed.definitions import install, stand_in
-from testbed.delivery import settle
+from testbed.policies import policy, settle
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +60,6 @@ def written(batch: int, expressions: Mapping[int, str]) -> tuple[Body, Body]:
     ]
     body, binding = policy(
         f"batch-{batch}",
-        "",
         resources=["things"],
         operations=["CREATE"],
         names=[f"batch-{batch}"],

@@ -13,14 +13,14 @@ from attempts_objects import object_deviations
 from attempts_pods import pod, pod_deviations
 from e2e_fixtures import PLATFORMS
 from e2e_support import Platform, Tally
-from guards_support import Attempt, Judge, all_asked, compare, policy, prepared
+from guards_support import Attempt, Judge, all_asked, compare, prepared
 
 from tenantry.model.cluster import Cluster as Resolved
 from tenantry.safe.partial_values import lift, says
 from tenantry.safe.refusals import about_change
 from tenantry.safe.samples import sample
 from testbed.api import User
-from testbed.delivery import settle
+from testbed.policies import policy, settle
 
 pytestmark = pytest.mark.e2e
 
@@ -113,7 +113,7 @@ def object_attempts(judge: Judge, resolved: Resolved) -> Iterator[Attempt]:
 
 def test_no_guard_is_asked_about_admission_itself(ready: tuple[Platform, Judge], tally: Tally) -> None:
     platform, judge = ready
-    refuses = policy("refuses-all", "false", resources=["*"], operations=["CREATE"], names=["probe"])
+    refuses = policy("refuses-all", resources=["*"], operations=["CREATE"], names=["probe"])
     for body in refuses:
         platform.cluster.api.create(body).expect()
     settle(platform.cluster)

@@ -35,7 +35,7 @@ from tenantry.model.cluster import TENANT_LABEL
 from tenantry.safe.pod_security import ENFORCE
 from testbed.api import User
 from testbed.control_plane import Cluster
-from testbed.delivery import settle
+from testbed.policies import settle
 
 pytestmark = pytest.mark.e2e
 

@@ -17,7 +17,7 @@ from tenantry.model.cluster import TENANT_LABEL
 from tenantry.model.snapshot import Snapshot
 from testbed.api import User
 from testbed.control_plane import Cluster
-from testbed.delivery import settle
+from testbed.policies import settle
 
 pytestmark = pytest.mark.e2e
 

@@ -12,6 +12,7 @@ from e2e_support import Tally, Transcript
 
 from tenantry.model.quantity import NANO, Quantity, is_quantity, parse_quantity
 from testbed.control_plane import Cluster
+from testbed.policies import policy
 
 pytestmark = pytest.mark.e2e
 
@@ -182,33 +183,11 @@ def compare(cluster: Cluster) -> None:
     pairs = (
         "object.data.pairs.split(';').map(p, string(quantity(p.split(' ')[0]).compareTo(quantity(p.split(' ')[1]))))"
     )
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": "compare"},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [""],
-                        "apiVersions": ["v1"],
-                        "operations": ["CREATE"],
-                        "resources": ["configmaps"],
-                        "resourceNames": ["compared"],
-                    }
-                ]
-            },
-            "validations": [{"expression": "false", "messageExpression": f"'compared:' + {pairs}.join(',')"}],
-        },
-    }
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": "compare"},
-        "spec": {"policyName": "compare", "validationActions": ["Deny"]},
-    }
-    for body in (policy, binding):
+    told = {"expression": "false", "messageExpression": f"'compared:' + {pairs}.join(',')"}
+    made = policy(
+        "compare", resources=["configmaps"], operations=["CREATE"], names=["compared"], groups=[""], validations=[told]
+    )
+    for body in made:
         cluster.api.create(body).expect()
     probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "compared", "namespace": "default"}}
     body = {**probe, "data": {"pairs": "1 2"}}

@@ -21,8 +21,9 @@ from tenantry.model.problem import Location
 from testbed import binaries
 from testbed.control_plane import Cluster
 from testbed.definitions import definitions_in
-from testbed.delivery import MANAGER, prepare, settle, sync
+from testbed.delivery import MANAGER, prepare, sync
 from testbed.gpu_nodes import register
+from testbed.policies import settle
 
 pytestmark = pytest.mark.e2e
 
