@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenantry.io.manifests import read_manifests
+from tenantry.safe.admission import plural_of
 from testbed.definitions import install, stand_in
 from testbed.errors import TestbedError
 
@@ -56,8 +57,6 @@ KIND_ORDER = (
     "CronJob",
     "Ingress",
 )
-
-PLURALS = {"y": "ies", "s": "ses", "x": "xes"}
 
 
 @dataclass
@@ -151,9 +150,7 @@ def _known(cluster: Cluster, item: Manifest) -> bool:
 def _made_up(item: Manifest) -> Body:
     group, _, version = item.key.api_version.rpartition("/")
     kind = item.key.kind
-    word = kind.lower()
-    plural = f"{word[:-1]}{PLURALS['y']}" if word.endswith("y") else f"{word}{PLURALS.get(word[-1], 's')}"
-    return stand_in(group, version, kind, plural, namespaced=bool(item.key.namespace))
+    return stand_in(group, version, kind, plural_of(kind), namespaced=bool(item.key.namespace))
 
 
 def _destinations(items: Iterable[Manifest]) -> Iterator[str]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Missing
 from tenantry.model.manifest import Body, Manifest, ManifestKey, key_of
-from tenantry.model.selector import Selector, parse_selector
 from tenantry.safe import cel
 from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.matching import MatchConstraints, selector_of
 from tenantry.safe.partial import evaluate
 from tenantry.safe.rbac import texts
 from tenantry.safe.reading import labels_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tenantry.model.problem import DocPath
+    from tenantry.model.selector import Selector
     from tenantry.model.snapshot import Snapshot
 
 GROUP = "admissionregistration.k8s.io"
@@ -155,81 +156,6 @@ class Request:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _RequestRule:
-    """One rule about requests, with its lists as sets."""
-
-    operations: frozenset[str]
-    groups: frozenset[str]
-    versions: frozenset[str]
-    names: frozenset[str]
-    resources: tuple[tuple[str, str], ...]
-    scope: str
-
-    @staticmethod
-    def of(body: Body) -> _RequestRule:
-        lists = (
-            frozenset(texts(body.get(name))) for name in ("operations", "apiGroups", "apiVersions", "resourceNames")
-        )
-        operations, groups, versions, names = lists
-        parts = (text.partition("/") for text in texts(body.get("resources")))
-        resources = tuple((resource, below) for resource, _, below in parts)
-        return _RequestRule(operations, groups, versions, names, resources, str(body.get("scope", "*")))
-
-    def matches(self, request: Request, *, exact: bool) -> bool:
-        """Whether a request is meant.
-
-        With ``matchPolicy: Equivalent`` a request in another version is converted to one the rule names.
-        """
-        if request.operation not in self.operations and "*" not in self.operations:
-            return False
-        if request.group not in self.groups and "*" not in self.groups:
-            return False
-        wanted = (
-            (resource in {"*", request.resource} and below in {"*", request.subresource})
-            for resource, below in self.resources
-        )
-        if not any(wanted):
-            return False
-        if exact and request.version not in self.versions and "*" not in self.versions:
-            return False
-        if self.names and request.name not in self.names:
-            return False
-        return self.scope == "*" or (self.scope == "Namespaced") is (request.namespace is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Constraints:
-    """Which requests a policy, a binding or a webhook looks at; a selector that cannot be read is None."""
-
-    namespaces: Selector | None
-    objects: Selector | None
-    rules: tuple[_RequestRule, ...]
-    excluded: tuple[_RequestRule, ...]
-    exact: bool
-
-    @staticmethod
-    def of(body: Body) -> _Constraints:
-        return _Constraints(
-            selector_of(body.get("namespaceSelector")),
-            selector_of(body.get("objectSelector")),
-            tuple(_RequestRule.of(rule) for rule in items(body.get("resourceRules"))),
-            tuple(_RequestRule.of(rule) for rule in items(body.get("excludeResourceRules"))),
-            body.get("matchPolicy") == "Exact",
-        )
-
-    def cover(self, request: Request, *, required: bool, selecting: bool = False) -> bool:
-        """Whether a request is meant; where rules are not required their absence means every request.
-
-        A selector that cannot be read matches nothing, as such an object is never stored.
-        """
-        if (self.rules or required) and not any(rule.matches(request, exact=self.exact) for rule in self.rules):
-            return False
-        if any(rule.matches(request, exact=self.exact) for rule in self.excluded):
-            return False
-        return _namespace_matches(self.namespaces, request) and (selecting or _object_matches(self.objects, request))
-
-
 @dataclass(frozen=True)
 class Guard:
     """One binding of one ValidatingAdmissionPolicy that denies.
@@ -293,10 +219,10 @@ class Guard:
         )
 
     @cached_property
-    def _constraints(self) -> tuple[_Constraints, ...]:
-        own = _Constraints.of(mapping(self.spec.get("matchConstraints")))
+    def _constraints(self) -> tuple[MatchConstraints, ...]:
+        own = MatchConstraints.of(mapping(self.spec.get("matchConstraints")))
         bound = mapping(self.binding.body.get("spec")).get("matchResources")
-        return (own, *((_Constraints.of(mapping(bound)),) if bound is not None else ()))
+        return (own, *((MatchConstraints.of(mapping(bound)),) if bound is not None else ()))
 
     def looks_at(self, request: Request, *, selecting: bool = False) -> bool:
         """Whether policy and binding match a request; match conditions are asked later.
@@ -323,35 +249,6 @@ def mapping(value: object) -> Body:
 def items(value: object) -> list[Body]:
     """Return the maps of a list; nothing of anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def selector_of(body: object) -> Selector | None:
-    """Return a selector, the one of everything where none is given; None when it cannot be read."""
-    try:
-        return parse_selector(body) if body is not None else Selector()
-    except (ValueError, TypeError, AttributeError):
-        return None
-
-
-def _namespace_matches(selector: Selector | None, request: Request) -> bool:
-    if selector is None:
-        return False
-    about_namespace = request.group == "" and request.resource == "namespaces"
-    if about_namespace and request.operation in {"CREATE", "UPDATE"} and not request.subresource:
-        return selector.matches(labels_of(request.body or {}))
-    if about_namespace:
-        return selector.matches(labels_of(request.old or request.body or {}))
-    if request.namespace is None:
-        return True
-    return selector.matches(labels_of(request.namespace))
-
-
-def _object_matches(selector: Selector | None, request: Request) -> bool:
-    if selector is None:
-        return False
-    if selector.everything:
-        return True
-    return any(body is not None and selector.matches(labels_of(body)) for body in (request.body, request.old))
 
 
 @dataclass

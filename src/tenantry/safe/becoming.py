@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantry.safe.partial_values import Fields, Unlike
-from tenantry.safe.refusals import About
+from tenantry.safe.refusals import About, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,11 +42,13 @@ class Whole:
         known: what is known of such an object.
         parts: its parts.
         added: those of them that a change can bring in.
+        proof: how it is known that no such object can be made.
     """
 
     known: Fields
     parts: tuple[Path, ...]
     added: tuple[Path, ...]
+    proof: Proof
 
 
 def whole(envelope: Envelope, body: Body, known: Fields) -> Whole:
@@ -57,18 +59,20 @@ def whole(envelope: Envelope, body: Body, known: Fields) -> Whole:
         body: the object, which is refused.
         known: what is known of all objects that are refused like it.
     """
+    proof = envelope.refuses_all(About(known), body)
     for path in list(_leaves(known)):
         less = _without(known, path)
-        if envelope.refuses_all(About(less), body):
-            known = less
+        proved = envelope.refuses_all(About(less), body)
+        if proved:
+            known, proof = less, proved
     parts = tuple(_leaves(known))
     fixed = FIXED.get(str(body.get("kind")))
     added = parts if fixed is None else tuple(path for path in parts if path[:2] in fixed)
-    return Whole(known, parts, added)
+    return Whole(known, parts, added, proof)
 
 
-def never_becomes(envelope: Envelope, body: Body, refused: Whole) -> bool:
-    """Whether admission refuses every change that completes what it does not let be made.
+def never_becomes(envelope: Envelope, body: Body, refused: Whole) -> Proof:
+    """Return how it is known that admission refuses every change that completes what it does not let be made.
 
     Where no part can be brought in, an object that has them all was made with them. Where nothing of a kind may be made
     at all, nothing is known of objects there are, and every change of one counts.
@@ -80,11 +84,13 @@ def never_becomes(envelope: Envelope, body: Body, refused: Whole) -> bool:
     for path in refused.added:
         kept = _without(kept, path)
     stays = kept if len(refused.added) < len(refused.parts) and body.get("kind") in FIXED else None
-    return all(
-        envelope.refuses_all(About(refused.known, old), body, operation="UPDATE")
-        for path in refused.added
-        for old in _lacking(refused.known, path, stays)
-    )
+    proof = Proof.PART
+    for path in refused.added:
+        for old in _lacking(refused.known, path, stays):
+            proof = min(proof, envelope.refuses_all(About(refused.known, old), body, operation="UPDATE"))
+            if not proof:
+                return proof
+    return proof
 
 
 def dropped(body: Body, path: Path) -> Body:

@@ -13,6 +13,7 @@ from tenantry.model.manifest import key_of
 from tenantry.safe import constraints, pod_security
 from tenantry.safe.admission import Guard, GuardBook, Request, mapping, plural_of
 from tenantry.safe.answer import Admission, Answer, Requester
+from tenantry.safe.constraint_uses import UsableConstraints
 from tenantry.safe.evasion import labelled, slipping, temptations
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.rbac import (
@@ -20,21 +21,18 @@ from tenantry.safe.rbac import (
     RoleBook,
     service_account_groups,
     service_account_user,
-    texts,
 )
 from tenantry.safe.reading import annotations_of, labels_of
 from tenantry.safe.received import received
-from tenantry.safe.refusals import About, by_its_namespace, by_itself, refuses, unless_more_is_said
+from tenantry.safe.refusals import About, Proof, by_its_namespace, by_itself, refuses, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from tenantry.model.manifest import Body, Manifest, ManifestKey
-    from tenantry.model.problem import DocPath
     from tenantry.model.snapshot import Snapshot
     from tenantry.safe.identity import Rights
-    from tenantry.safe.rbac import Rule
 
 # Controllers that make pods from templates, per kind a tenant may create; they act as service accounts of kube-system.
 CONTROLLERS: tuple[tuple[str, str, str], ...] = (
@@ -98,11 +96,9 @@ class Admitter:
         self.changes = changes
         self.annotates = annotates
         self.opaque = Opaque(snapshot)
-        self.constraints = snapshot.of(constraints.GROUP, constraints.KIND) if openshift else []
-        self._uses = _uses(book) if openshift else {}
+        self.usable = UsableConstraints(snapshot.of(constraints.GROUP, constraints.KIND) if openshift else [], book)
         self._envelopes: dict[str, Envelope] = {}
         self._levels: dict[tuple[pod_security.Level, bytes], str] = {}
-        self._usable: dict[tuple[Requester, str, str], tuple[Manifest, ...]] = {}
         self._answers: dict[tuple[Any, ...], Admission | None] = {}
         self.refused_last: ManifestKey | None = None
 
@@ -139,51 +135,6 @@ class Admitter:
         if key not in self._levels:
             self._levels[key] = pod_security.refusal(level, pod)
         return self._levels[key]
-
-    def usable_constraints(
-        self, user: Requester, account: str, namespace: str, *, account_counts: bool = True
-    ) -> tuple[Manifest, ...]:
-        """Return the SecurityContextConstraints a requester or a service account of a namespace may use, by name."""
-        key = (user, account, namespace)
-        if key not in self._usable:
-            who = [user]
-            if account_counts:
-                who.append(Requester(service_account_user(namespace, account), service_account_groups(namespace)))
-            self._usable[key] = tuple(
-                item for item in self.constraints if any(self._may_use(item, each, namespace) for each in who)
-            )
-        return self._usable[key]
-
-    def use_of(self, name: str, account: str, namespace: str) -> tuple[ManifestKey, DocPath] | None:
-        """Return the rule that lets a service account use constraints, or None when their own lists do."""
-        groups = service_account_groups(namespace)
-        subjects = (f"user:{service_account_user(namespace, account)}", *(f"group:{group}" for group in groups))
-        for subject in subjects:
-            for scope, rule in self._uses.get(subject, ()):
-                if scope in {"", namespace} and rule.allows("use", constraints.GROUP, constraints.RESOURCE, name):
-                    return rule.role, rule.pointer
-        return None
-
-    def _may_use(self, item: Manifest, user: Requester, namespace: str) -> bool:
-        if user.username in texts(item.body.get("users")) or set(user.groups) & set(texts(item.body.get("groups"))):
-            return True
-        subjects = (f"user:{user.username}", *(f"group:{group}" for group in user.groups))
-        return any(
-            scope in {"", namespace} and rule.allows("use", constraints.GROUP, constraints.RESOURCE, item.key.name)
-            for subject in subjects
-            for scope, rule in self._uses.get(subject, ())
-        )
-
-
-def _uses(book: RoleBook) -> dict[str, list[tuple[str, Rule]]]:
-    """Return per subject the rules that let it use SecurityContextConstraints, with their scope."""
-    found: dict[str, list[tuple[str, Rule]]] = {}
-    for subject, grants in book.grants.items():
-        for grant in grants:
-            for rule in grant.rules:
-                if rule.allows("use", constraints.GROUP, constraints.RESOURCE):
-                    found.setdefault(subject, []).append((grant.namespace, rule))
-    return found
 
 
 def _without_namespace(body: Body | None) -> Body | None:
@@ -223,8 +174,6 @@ class Envelope:
         self.namespace = namespace
         self._looking: dict[tuple[object, ...], tuple[Guard, ...]] = {}
         self._sight: dict[ManifestKey, Answer] = {}
-        self.looked_at_the_whole = False
-        """Whether, since it was set back, more than what is known of an object was needed to prove a refusal."""
 
     @cached_property
     def manifest(self) -> Manifest | None:
@@ -303,19 +252,18 @@ class Envelope:
         if operation == "UPDATE" and old is None:
             old = body
         said = self._best(((body, old),), form)
-        proved, settled = True, None
+        proof, settled = Proof.PART, None
         if said.refused and about is not None and not by_itself(said):
             asked = about() if callable(about) else about
-            self.looked_at_the_whole = False
-            proved = self._always(asked, (body, old), form)
-            settled = asked if proved and old is None and not self.looked_at_the_whole else None
+            proof = self._always(asked, (body, old), form)
+            settled = asked if proof is Proof.PART and old is None else None
         free = body.get("kind") != "Namespace" and operation != "DELETE" and (old is None or old is body)
         if not said.admitted and free:
             # What is known to be refused is not tried again in another dress.
             said = self._evaded(
                 said, body, old, form, lambda item: keeping(item) and (settled is None or not settled.holds_of(item))
             )
-        return said if proved or not said.refused else unless_more_is_said(said)
+        return said if proof or not said.refused else unless_more_is_said(said)
 
     def first_said(self, body: Body) -> Admission:
         """Return what is said to this one object being made, whoever of the tenant's asks."""
@@ -391,8 +339,8 @@ class Envelope:
         """Return the SecurityContextConstraints a service account may use here; anybody logged in for no name."""
         nobody = Requester("", (AUTHENTICATED,))
         if not account:
-            return self._admitter.usable_constraints(nobody, "", self.namespace, account_counts=False)
-        return self._admitter.usable_constraints(nobody, account, self.namespace)
+            return self._admitter.usable.by(nobody, "", self.namespace, account_counts=False)
+        return self._admitter.usable.by(nobody, account, self.namespace)
 
     def _who(self, body: Body, old: Body | None, form: _Form) -> Iterator[Requester]:
         """Yield who is tried: one where nothing depends on it."""
@@ -446,21 +394,22 @@ class Envelope:
         request = self._request(plain_pod(self.namespace), None, Requester(""), _Form("CREATE", "", "", None))
         return self._guards(request, selecting=True)
 
-    def refuses_every(self, about: About, subresource: str = "") -> bool:
-        """Whether every pod of which something is known is refused, whoever of the tenant's asks."""
+    def refuses_every(self, about: About, subresource: str = "") -> Proof:
+        """Return how it is known that every pod of which something is known is refused, whoever asks."""
         plain = plain_pod(self.namespace)
         old = None if about.old is None else plain
         return self._always(
             about, (plain, old), _Form("CREATE" if old is None else "UPDATE", subresource, "pods", None)
         )
 
-    def refuses_all(self, about: About, body: Body, *, operation: str = "CREATE") -> bool:
-        """Whether every object of which something is known is refused, whoever asks; ``body`` is one of them."""
+    def refuses_all(self, about: About, body: Body, *, operation: str = "CREATE") -> Proof:
+        """Return how it is known that every object like ``body`` in something is refused, whoever asks."""
         return self._always(about, (body, body if operation == "UPDATE" else None), _Form(operation, "", "", None))
 
-    def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> bool:
-        """Whether all objects of which something is known are refused; ``shown`` is one of them, with the old one."""
+    def _always(self, about: About, shown: tuple[Body, Body | None], form: _Form) -> Proof:
+        """Return how all objects are refused of which something is known; ``shown`` is one, with the old one."""
         body, old = shown
+        proof = Proof.PART
         # What a guard says that does not look at who asks holds for everybody.
         said: dict[ManifestKey, bool] = {}
         for user in (form.user,) if form.user is not None else self._requesters(body):
@@ -468,13 +417,14 @@ class Envelope:
             guards = self._guards(request, selecting=True)
             by = self._refusing(guards, request, about, said)
             if by is None and not by_itself(self._decide(request)):
-                return False
-            self.looked_at_the_whole |= by is None
+                return Proof.NONE
+            if by is None:
+                proof = Proof.SHOWN
             constrained = request.resource == "pods" and self._admitter.openshift
             if (by is not None and not by.uses_user) or not (constrained or any(item.uses_user for item in guards)):
                 # Who asks makes no difference.
                 break
-        return True
+        return proof
 
     def _refusing(
         self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
@@ -501,7 +451,7 @@ class Envelope:
         usable: set[frozenset[str]] = set()
         if self._admitter.openshift:
             for user in self._requesters(pod.body or {}):
-                found = self._admitter.usable_constraints(user, account or "default", self.namespace)
+                found = self._admitter.usable.by(user, account or "default", self.namespace)
                 usable.add(frozenset(item.key.name for item in found))
         return (self.level, self._open, guards, frozenset(usable), self.labels.get(constraints.RUN_LEVEL))
 
@@ -553,7 +503,7 @@ class Envelope:
         if self.fixed((constraints.RUN_LEVEL,)) is not Answer.REFUSED:
             return None
         account = str(mapping(pod.get("spec")).get("serviceAccountName") or "default")
-        usable = self._admitter.usable_constraints(user, account, self.namespace)
+        usable = self._admitter.usable.by(user, account, self.namespace)
         told = []
         for item in usable:
             reason = constraints.refusal(item.body, pod, self.annotations)

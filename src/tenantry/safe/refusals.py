@@ -7,6 +7,7 @@ refuses without. Here the guards are evaluated on what an object has for certain
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,16 @@ class About:
         metadata = self.known.known.get("metadata")
         labels = metadata.known.get("labels") if isinstance(metadata, Fields) else None
         return labels.known if isinstance(labels, Fields) else {}
+
+
+class Proof(IntEnum):
+    """How it is known that all objects with some part are refused; none at all is false."""
+
+    NONE = 0
+    SHOWN = 1
+    """Of some who ask, by what is said to one such object."""
+    PART = 2
+    """By the part alone, whatever else an object says and whoever asks."""
 
 
 def refuses(book: GuardBook, guard: Guard, request: Request, about: About, namespace_open: bool) -> bool:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from tenantry.model.claim import Effect, Impact, Missing, Step, Witness
 from tenantry.safe.admission import GROUP as ADMISSION
-from tenantry.safe.admission import items, mapping, selector_of
+from tenantry.safe.admission import items, mapping
 from tenantry.safe.channels.host import runs_pods
+from tenantry.safe.matching import selector_of
 from tenantry.safe.powers import MAKE, RBAC
 from tenantry.safe.ruling import Ruling
 

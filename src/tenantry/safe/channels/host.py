@@ -295,7 +295,7 @@ def _through(view: View, envelope: Envelope, account: tuple[str, Manifest], item
     name, constraints = account
     namespace = envelope.namespace
     owner = view.tenancy.owner(namespace)
-    use = view.admitter.use_of(constraints.key.name, name, namespace)
+    use = view.admitter.usable.use_of(constraints.key.name, name, namespace)
     used = Step(f"service account {name} may use {constraints.key.name}", *(use or (constraints.key, ("users",))))
     steps = (*right.steps, Step(f"the pod runs as service account {name}"), used)
     summary = f"{owner} may run a pod with {item.primitive} in {namespace} as service account {name}"

@@ -17,7 +17,7 @@ from tenantry.safe.partial_values import Fields, implies
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, strings, text
-from tenantry.safe.refusals import about_change, by_itself, unless_more_is_said
+from tenantry.safe.refusals import Proof, about_change, by_itself, unless_more_is_said
 from tenantry.safe.ruling import admission_missing
 from tenantry.safe.shapes import neutral, shapes_of
 from tenantry.safe.view import Admission, Answer
@@ -211,10 +211,10 @@ class Prober:
         if not any(self.view.may(owner, verb, "", "pods", namespace) for verb in CHANGE):
             return refused
         envelope = self.view.envelope(namespace)
-        envelope.looked_at_the_whole = False
         never = whole(envelope, pod, about_change(base, pod).known)
-        if never_becomes(envelope, pod, never):
-            if not envelope.looked_at_the_whole:
+        proof = never_becomes(envelope, pod, never)
+        if proof:
+            if never.proof is proof is Proof.PART:
                 written = neutral(repr(never.known), owner, namespace)
                 self._never.setdefault(shapes_of(self.view).of(namespace), []).append((written, never.known))
             return refused
