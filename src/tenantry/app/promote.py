@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenantry.app.compile import CompiledTree, differences, keep_apart, render, write
+from tenantry.app.compile import differences, keep_apart, tree_of, write
 from tenantry.app.plan import PlanQuestion, plan_one_sided, plan_specs
 from tenantry.app.plan_places import Place, read_place
-from tenantry.compile.compiler import compile_cluster
 from tenantry.errors import InputError
 from tenantry.git import Repository
 from tenantry.git.commits import branch_of, changed, commit, ready, restore, trailers
@@ -108,8 +107,7 @@ def prepare_promotion(
     place = Place(str(chosen), source.root / source.path_of(spec), source, chosen)
     now = _required(read_place(place, environment, required=True))
     was, origin, notes = _origin(place, environment, since, (target, path))
-    made = CompiledTree(compile_cluster(now.cluster), {})
-    made = CompiledTree(made.compilation, render(made.compilation))
+    made = tree_of(now.cluster)
     if was is None:
         plan = plan_one_sided(now, (origin, place.label), question, came=True, notes=notes)
     else:
@@ -185,8 +183,7 @@ def _required(checked: CheckedSpec | None) -> CheckedSpec:
 
 def _drifted(was: CheckedSpec, tree: Path) -> Sequence[str]:
     """Say when a tree is not what its spec compiles to: another version wrote it, or a person."""
-    before = CompiledTree(compile_cluster(was.cluster), {})
-    found = differences(CompiledTree(before.compilation, render(before.compilation)), tree)
+    found = differences(tree_of(was.cluster), tree)
     if not found:
         return ()
     return (
@@ -234,8 +231,7 @@ def prepare_rollback(
     # What the way here destroyed is told by the plan of the way here; isolation does not matter for that.
     way_here = plan_specs(back, now, places[1].label, places[0].label, PlanQuestion(verify=False, fit=False))
     lost = tuple(effect for effect in way_here.effects if effect.way_back is Return.LOST)
-    compilation = compile_cluster(back.cluster)
-    made = CompiledTree(compilation, render(compilation))
+    made = tree_of(back.cluster)
 
     def fill(root: Path) -> None:
         restore(root, then, path)

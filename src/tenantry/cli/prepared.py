@@ -53,15 +53,21 @@ def settle(prepared: Prepared, outputs: Sequence[Output], *, dry_run: bool) -> i
 
 def body(prepared: Prepared) -> str:
     """Return the plan as the body of the commit message."""
-    from tenantry.cli.render.layout import columns, paragraph
-    from tenantry.cli.render.plan import text
+    from tenantry.cli.render.layout import columns
 
     with columns(MESSAGE_COLUMNS):
-        lines = [text(prepared.plan)]
-        if prepared.not_restored:
-            lines += ["", "not brought back by this commit:"]
-        for effect in prepared.not_restored:
-            lines += paragraph(f"! {effect.subject}: {effect.message}", indent="  ", hang="  ")
+        return _in_words(prepared)
+
+
+def _in_words(prepared: Prepared) -> str:
+    from tenantry.cli.render.layout import paragraph
+    from tenantry.cli.render.plan import text
+
+    lines = [text(prepared.plan)]
+    if prepared.not_restored:
+        lines += ["", "not brought back by this commit:"]
+    for effect in prepared.not_restored:
+        lines += paragraph(f"! {effect.subject}: {effect.message}", indent="  ", hang="  ")
     return "\n".join(lines)
 
 
@@ -83,15 +89,7 @@ def _render(form: str, prepared: Prepared, made: Commit | None) -> str:
         from tenantry.cli.render.plan_markdown import markdown
 
         return markdown(prepared.plan)
-    from tenantry.cli.render.layout import paragraph
-    from tenantry.cli.render.plan import text
-
-    lines = [text(prepared.plan)]
-    if prepared.not_restored:
-        lines += ["", "not brought back:"]
-    for effect in prepared.not_restored:
-        lines += paragraph(f"! {effect.subject}: {effect.message}", indent="  ", hang="  ")
-    return "\n".join(lines)
+    return _in_words(prepared)
 
 
 __all__ = ["body", "prepared_options", "settle"]
