@@ -101,6 +101,7 @@ class Cluster(Closing):
             self._await("the API server", self.api.ready)
             self._start_controllers()
             self._await("the namespace controllers", self._has_default_account)
+            self._await("the aggregated roles", self._has_aggregated_roles)
             self._await("the definitions", partial(served, self, definitions))
             undo.pop_all()
 
@@ -276,6 +277,18 @@ class Cluster(Closing):
     def _has_default_account(self) -> bool:
         return self.api.get("v1", "ServiceAccount", "default", "default") is not None
 
+    def _has_aggregated_roles(self) -> bool:
+        """Whether ``admin``, ``edit``, ``view`` and the like hold the rules of all roles they are put together from."""
+        roles = self.api.list("rbac.authorization.k8s.io/v1", "ClusterRole")
+        return all(
+            rule in (role.get("rules") or ())
+            for role in roles
+            for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
+            for source in roles
+            if _selects(selector, source["metadata"].get("labels") or {})
+            for rule in source.get("rules") or ()
+        )
+
     def _await(self, what: str, done: Callable[[], bool], *, seconds: float = READY_S) -> None:
         for _ in _polls(seconds):
             self.sandbox.check()
@@ -292,6 +305,11 @@ def _fill(definitions: Sequence[Body], folder: Path) -> None:
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             cluster.sandbox.stop(name)
         shutil.copytree(cluster.sandbox.folder / "etcd", folder, dirs_exist_ok=True)
+
+
+def _selects(selector: Body, labels: Body) -> bool:
+    """Whether a selector by labels alone, as the roles every cluster has use it, takes an object."""
+    return all(labels.get(key) == value for key, value in selector["matchLabels"].items())
 
 
 def _polls(seconds: float) -> Iterator[None]:
