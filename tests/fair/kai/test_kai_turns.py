@@ -110,9 +110,9 @@ def test_shares_that_order_no_three_queues_in_a_line_take_the_long_way() -> None
 
 def test_the_line_follows_pods_that_come_and_go() -> None:
     session = Session(cluster([node("n1")], [queue("a")], [job("x", "a"), job("y", "a", on="n1")]), QUIET)
-    assert [item.uid for _, item in session.line.of("a")] == ["x"]
+    assert [item.uid for item in session.line.jobs_of("a")] == ["x"]
     running = session.jobs["y"]
     running.set_status(running.tasks["y-0"], 1)
-    assert [item.uid for _, item in session.line.of("a")] == ["x", "y"]
+    assert [item.uid for item in session.line.jobs_of("a")] == ["x", "y"]
     running.set_status(running.tasks["y-0"], 64)
-    assert [item.uid for _, item in session.line.of("a")] == ["x"]
+    assert [item.uid for item in session.line.jobs_of("a")] == ["x"]

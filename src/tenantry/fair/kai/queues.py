@@ -262,11 +262,9 @@ class QueueOrder:
 
     def before(self, left: Queue, key: OrderKey, right: Queue, other: OrderKey) -> bool:
         """Whether a queue goes before another one, given the keys of both."""
-        if self.by_age:
-            return (left.model.created, left.name) < (right.model.created, right.name)
-        if key != other:
+        if key != other and not self.by_age:
             return key < other
-        return self._smaller_share(left, right)
+        return self.before_alike(left, right)
 
     def kept_key(self, queue: Queue, job: Amounts) -> OrderKey:
         """Key of a queue with its next job, remembered: a search comes to the same few states again and again."""
@@ -313,7 +311,10 @@ class QueueOrder:
             low <= high for one, two in pairwise(rooms) for low, high in zip(one, two, strict=True)
         )
 
-    def _smaller_share(self, left: Queue, right: Queue) -> bool:
+    def before_alike(self, left: Queue, right: Queue) -> bool:
+        """Whether a queue goes before another one of the same key."""
+        if self.by_age:
+            return (left.model.created, left.name) < (right.model.created, right.name)
         mine, other = left.rooms, right.rooms
         above = any(exceeds(a, b) for a, b in zip(mine, other, strict=True))
         below = any(exceeds(b, a) for a, b in zip(mine, other, strict=True))

@@ -2,91 +2,247 @@
 
 In the original all waiting jobs stand in line and those that are not concerned are passed over, which takes most of the
 time of a cycle. Who goes first of those concerned can be told without most of the line: top queues nobody concerned is
-below do not matter, and once all who are left are in one queue, they follow its order.
+below do not matter, once all who are left are in one queue they follow its order, and a job that asks for no more than
+one before it in its queue comes right after it.
 
 Source: pkg/scheduler/actions/common/action.go and actions/utils/job_order_by_queue.go.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING
+from bisect import bisect_left, bisect_right
+from functools import cmp_to_key
+from heapq import heapify, heappop, heapreplace
+from operator import attrgetter, le
+from typing import TYPE_CHECKING, NamedTuple
 
-from tenantry.fair.kai.walk import Inner, Leaf, Walk, job_key_of
+from tenantry.fair.kai.queues import MOST_KEYS, NOTHING_TAKEN, Contender
+from tenantry.fair.kai.walk import Walk
+from tenantry.model.queue import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.fair.kai.queues import Queue
     from tenantry.fair.kai.session import Session
     from tenantry.fair.kai.state import Amounts, Job
-    from tenantry.fair.kai.walk import Branch, JobKey
+    from tenantry.fair.kai.walk import JobKey
 
-    Entry = tuple[JobKey, Job]
-
+    Keyed = tuple[tuple[object, ...], "Branch"]
 
 NOT_ASKED = -1
 """Stands for what a job asks for until somebody looks."""
-CONCERNED = -2
-"""Stands for what a job asks for that is concerned itself."""
+NEVER = -1
+"""Stands for the time of a front that does not hold any more."""
+
+
+class Turn(NamedTuple):
+    """One who is concerned: the job's name, its queue, its key among those of its queue, and what it asks for."""
+
+    uid: str
+    queue: str
+    key: JobKey
+    asked: Amounts
+
+
+class Queued:
+    """Jobs of one leaf queue that wait, in order, with numbers of what they ask for.
+
+    ``behind`` keeps, by position and front, where the next job is that asks for more than those of the front.
+    """
+
+    __slots__ = ("asks", "behind", "jobs", "keys")
+
+    def __init__(self) -> None:
+        self.keys: list[JobKey] = []
+        self.jobs: list[Job] = []
+        self.asks: list[int] = []
+        self.behind: dict[tuple[int, int], int] = {}
+
+
+class Branch:
+    """A queue in the walk over those that decide.
+
+    Attributes:
+        queue: the queue.
+        parent: the queue above.
+        children: the queues below.
+        rank: where it stands among its siblings when nothing else decides.
+        bounded: whether nothing it may hold is negative, so that asking for more never makes it go sooner.
+        walk: number of the walk that uses it.
+        below: jobs concerned below it that are left.
+        heap: queues below that have jobs left, each with its key.
+        ask: number of what it was last compared with.
+        head: the queue right below the root of the walk that it belongs to.
+        turned: turns below it so far, for a head: each may change what the queues below hold.
+        turns: jobs concerned, in order, for a leaf; ``places`` is where they stand in line, ``next`` the next of them.
+        taken: positions in line of jobs that stand for themselves already, or in part.
+        at: position in line.
+        front: number of the largest asks since what the queues above hold has changed, as of ``since``.
+    """
+
+    __slots__ = (
+        "_known", "_states", "_version", "at", "below", "bounded", "children", "front", "head", "heap", "ask", "next",
+        "parent", "places", "queue", "queued", "rank", "regular", "since", "taken", "turned", "turns", "walk",
+    )  # fmt: skip
+
+    def __init__(self, queue: Queue, parent: Branch | None, rank: int, line: Line) -> None:
+        self.queue, self.parent, self.rank = queue, parent, rank
+        rooms = [total if room == UNLIMITED else room for room, total in zip(queue.rooms, line.totals, strict=True)]
+        self.bounded = all(room >= 0 for room in rooms)
+        self.queued = Queued()
+        self.walk = self.below = self.ask = self.turned = self.next = self.at = self.front = self.since = 0
+        self.regular = False
+        self.heap: list[Keyed] = []
+        self.head = self
+        self.turns: list[Turn] = []
+        self.places: list[int] = []
+        self.taken: set[int] = set()
+        self._version = -1
+        self._known: dict[int, tuple[object, ...]] = {}
+        self._states: dict[Amounts, dict[int, tuple[object, ...]]] = {}
+        self.children: list[Branch] = line.branch_out(queue.children, self)
+
+    def key(self, ask: int, line: Line) -> tuple[object, ...]:
+        """Key among its siblings when its next job asks for so much; no two are the same."""
+        queue = self.queue
+        if self._version != queue.version:
+            self._version = queue.version
+            cpu, memory, gpu = queue.shares
+            state = (cpu.allocated, memory.allocated, gpu.allocated)
+            known = self._states.get(state)
+            if known is None:
+                if len(self._states) > MOST_KEYS:
+                    self._states.clear()
+                known = self._states[state] = {}
+            self._known = known
+        key = self._known.get(ask)
+        if key is None:
+            order = line.session.queue_order
+            made = () if order.by_age else order.key(Contender(queue, line.amounts[ask], NOTHING_TAKEN))
+            key = self._known[ask] = (*made, self.rank)
+        return key
 
 
 class Line:
     """All jobs with pods that wait, in order within each queue, kept up to date while pods come and go."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
-        self.entries: dict[str, list[Entry]] = {}
-        self.known: dict[str, Entry] = {}
-        self.asks: dict[str, list[int]] = {}
+        self.session, self.totals = session, session.totals
+        self.walks = 0
+        self.known: dict[str, tuple[JobKey, Queued]] = {}
+        self.amounts: list[Amounts] = []
         self.numbers: dict[Amounts, int] = {}
+        self.fronts: list[tuple[int, ...]] = [()]
+        self._fronts: dict[tuple[int, ...], int] = {(): 0}
+        self._grown: dict[tuple[int, int], int] = {}
+        self._within: dict[tuple[int, int], bool] = {}
         self.touched = set(session.jobs)
         for job in session.jobs.values():
             job.touched = self.touched
         order = session.queue_order
-        levels = [[queue for queue in session.queues.values() if queue.parent is None]]
+        levels: list[Sequence[Queue]] = [[queue for queue in session.queues.values() if queue.parent is None]]
         levels += [queue.children for queue in session.queues.values()]
         self.decided = all(order.decides(level) for level in levels) and not session.settings.order_seed
         """Whether the order of two queues never depends on a third."""
+        self.leaves: dict[str, Branch] = {}
+        self.tops = self.branch_out(levels[0], None)
 
-    def of(self, queue: str) -> list[Entry]:
+    def branch_out(self, queues: Sequence[Queue], parent: Branch | None) -> list[Branch]:
+        """Return the branches of sibling queues, in the order in which they go when nothing else decides."""
+        before = self.session.queue_order.before_alike
+        ordered = sorted(queues, key=cmp_to_key(lambda one, other: -1 if before(one, other) else 1))
+        branches = [Branch(queue, parent, rank, self) for rank, queue in enumerate(ordered)]
+        self.leaves.update((branch.queue.name, branch) for branch in branches if branch.queue.leaf)
+        return branches
+
+    def jobs_of(self, queue: str) -> list[Job]:
         """Jobs of a leaf queue, in order."""
+        self.renew()
+        return self.leaves[queue].queued.jobs
+
+    def renew(self) -> None:
+        """Take note of jobs with pods that came or went."""
         for uid in self.touched:
             self._renew(self.session.jobs[uid])
         self.touched.clear()
-        return self.entries.setdefault(queue, [])
 
-    def asks_of(self, queue: str) -> list[int]:
-        """Numbers of what the jobs of a leaf queue ask for, in their order; :data:`NOT_ASKED` until somebody looks."""
-        entries = self.of(queue)
-        known = self.asks.get(queue)
+    def number(self, asked: Amounts) -> int:
+        """Number of what a job asks for."""
+        number = self.numbers.get(asked)
+        if number is None:
+            number = self.numbers[asked] = len(self.amounts)
+            self.amounts.append(asked)
+        return number
+
+    def ask(self, queued: Queued, position: int) -> int:
+        """Number of what the job at a position asks for."""
+        asked = queued.asks[position]
+        if asked == NOT_ASKED:
+            asked = queued.asks[position] = self.number(queued.jobs[position].asked(self.session.smallest_gpu))
+        return asked
+
+    def grown(self, front: int, ask: int) -> int:
+        """Number of a front with one more ask: the largest of all, none within another."""
+        known = self._grown.get((front, ask))
         if known is None:
-            known = self.asks[queue] = [NOT_ASKED] * len(entries)
+            asks = self.fronts[front]
+            if not self._is_within(ask, front):
+                room = self.amounts[ask]
+                asks = (*(old for old in asks if not all(map(le, self.amounts[old], room))), ask)
+            known = self._fronts.setdefault(asks, len(self.fronts))
+            if known == len(self.fronts):
+                self.fronts.append(asks)
+            self._grown[front, ask] = known
         return known
 
-    def number(self, job: Job) -> int:
-        """Number of what a job asks for."""
-        return self.numbers.setdefault(job.asked(self.session.smallest_gpu), len(self.numbers))
+    def behind(self, queued: Queued, at: int, front: int) -> int:
+        """Position of the first job from one on that asks for more of something than each of a front."""
+        place = queued.behind.get((at, front))
+        if place is None:
+            place, size = at, len(queued.keys)
+            while place < size and self._is_within(self.ask(queued, place), front):
+                place += 1
+            queued.behind[at, front] = place
+        return place
 
-    def take_out(self, entries: list[Entry], job: Job) -> int | None:
-        """Take a job, which may be part of one, out of a list of all that wait in its queue; return where it was."""
-        known = self.known.get(job.uid)
+    def _is_within(self, ask: int, front: int) -> bool:
+        known = self._within.get((ask, front))
         if known is None:
-            return None
-        position = bisect_left(entries, known[0], key=job_key_of)
-        del entries[position]
-        return position
+            amounts = self.amounts[ask]
+            known = any(all(map(le, amounts, self.amounts[room])) for room in self.fronts[front])
+            self._within[ask, front] = known
+        return known
 
     def _renew(self, job: Job) -> None:
-        if not job.pending and job.uid not in self.known:
+        known = self.known.get(job.uid)
+        if known is None and not job.pending:
             return
-        members = self.entries.setdefault(job.queue, [])
-        self.take_out(members, job)
-        self.known.pop(job.uid, None)
-        self.asks.pop(job.queue, None)
-        if job.pending:
-            entry = self.known[job.uid] = (self.session.job_key(job), job)
-            insort(members, entry, key=job_key_of)
+        key = self.session.job_key(job)
+        if known is not None:
+            position = bisect_left(known[1].keys, known[0])
+            if job.pending and key == known[0]:
+                asked = known[1].asks[position]
+                if asked != NOT_ASKED and self.number(job.asked(self.session.smallest_gpu)) != asked:
+                    known[1].asks[position] = NOT_ASKED
+                    known[1].behind.clear()
+                return
+            del known[1].keys[position], known[1].jobs[position], known[1].asks[position], self.known[job.uid]
+            known[1].behind.clear()
+        branch = self.leaves.get(job.queue)
+        if job.pending and branch is not None:
+            queued = branch.queued
+            position = bisect_left(queued.keys, key)
+            queued.keys.insert(position, key)
+            queued.jobs.insert(position, job)
+            queued.asks.insert(position, NOT_ASKED)
+            queued.behind.clear()
+            self.known[job.uid] = (key, queued)
+
+
+def turn_of(session: Session, job: Job) -> Turn:
+    """Turn of a job, or of a part of one."""
+    return Turn(job.uid, job.queue, session.job_key(job), job.asked(session.smallest_gpu))
 
 
 def turns(session: Session, concerned: Mapping[str, Job]) -> Iterator[Job]:
@@ -98,7 +254,8 @@ def turns(session: Session, concerned: Mapping[str, Job]) -> Iterator[Job]:
             turn.
     """
     if session.line.decided:
-        yield from _Turns(session, concerned)
+        for turn in in_turn(session, [turn_of(session, job) for job in concerned.values()]):
+            yield concerned[turn.uid]
         return
     waiting = {job.uid: job for job in session.jobs.values() if job.pending or job.uid in concerned}
     waiting.update(concerned)
@@ -111,122 +268,204 @@ def turns(session: Session, concerned: Mapping[str, Job]) -> Iterator[Job]:
             return
 
 
+def in_turn(session: Session, asking: Iterable[Turn]) -> Iterator[Turn]:
+    """Yield turns in their order, while queues are charged for those before; only where that order is decided."""
+    return iter(_Turns(session.line, asking))
+
+
 class _Turns:
-    """A walk over as few queues as decide."""
+    """A walk over as few queues as decide. Only one at a time: the branches of the line hold where it is."""
 
-    def __init__(self, session: Session, concerned: Mapping[str, Job]) -> None:
-        self.session, self.concerned = session, concerned
-        self.walk = Walk(session)
-        self.left: dict[str, list[Entry]] = {}
-        self.below: dict[str, int] = {}
-        self.seen: dict[str, set[int]] = {}
-        self.asks: dict[str, list[int]] = {}
-        for job in concerned.values():
-            queue = session.queues.get(job.queue)
-            if queue is not None and queue.leaf:
-                self.left.setdefault(job.queue, []).append((session.job_key(job), job))
-                for above in queue.up():
-                    self.below[above.name] = self.below.get(above.name, 0) + 1
-        for entries in self.left.values():
-            entries.sort(key=job_key_of)
+    __slots__ = ("heap", "last", "left", "line", "walk")
 
-    def __iter__(self) -> Iterator[Job]:
-        if len(self.left) > 1:
-            self._build([queue for queue in self.session.queues.values() if queue.parent is None])
-        while len(self.left) > 1:
-            top = self.walk.top.items[0]
-            if len(self.walk.top.items) == 1 and isinstance(top, Inner):
-                self._descend(top)
+    def __init__(self, line: Line, asking: Iterable[Turn]) -> None:
+        line.renew()
+        line.walks += 1
+        self.line, self.walk = line, line.walks
+        self.heap: list[Keyed] = []
+        self.last: Branch | None = None
+        self.left: list[Branch] = []
+        for turn in asking:
+            branch = line.leaves.get(turn.queue)
+            if branch is None:
                 continue
-            job = self._pop()
-            if job.uid in self.concerned:
-                self._passed(job)
-                yield job
-        for entries in self.left.values():
-            for _, job in entries:
-                yield job
+            above: Branch | None = branch
+            while above is not None:
+                if above.walk != self.walk:
+                    above.walk, above.below = self.walk, 0
+                    above.turns = []
+                    if above is branch:
+                        self.left.append(branch)
+                above.below += 1
+                above = above.parent
+            branch.turns.append(turn)
+        for branch in self.left:
+            branch.turns.sort(key=attrgetter("key"))
+            branch.next = 0
 
-    def _pop(self) -> Job:
-        """Take the next job out, with those of its queue behind it that nobody can come between.
+    def __iter__(self) -> Iterator[Turn]:
+        if len(self.left) > 1:
+            self._build()
+        while len(self.left) > 1:
+            turn = self._pop()
+            if turn is not None:
+                yield turn
+        for branch in self.left:
+            yield from branch.turns[branch.next :]
 
-        One who is not concerned and asks for the same as one before it in its queue, since anybody was given a place,
-        goes no later than that one: no other queue was before, so none is now. That holds only where each queue above
-        was compared with that very job.
-        """
-        leaf = self.walk.descend()
-        entries = leaf.entries
-        job = entries[leaf.at][1]
-        leaf.at += 1
-        if job.uid in self.concerned or self.walk.stale:
-            self.seen.clear()
-        else:
-            leaf.at = self._behind(job.queue, entries, leaf.at)
-        self.walk.after_pop(leaf)
-        return job
+    # --- building -----------------------------------------------------------------------------------------------------
 
-    def _behind(self, queue: str, entries: list[Entry], at: int) -> int:
-        """Position of the first job from one on that is concerned, or asks for what was not asked for yet."""
-        asks, seen = self.asks[queue], self.seen.setdefault(queue, set())
-        for position in range(at, len(entries)):
-            asked = asks[position]
-            if asked == CONCERNED:
-                return position
-            if asked == NOT_ASKED:
-                asked = asks[position] = self.session.line.number(entries[position][1])
-            if asked not in seen:
-                seen.add(asked)
-                return position
-        return len(entries)
-
-    def _build(self, siblings: list[Queue]) -> None:
+    def _build(self) -> None:
         """Place queues with somebody concerned below, each complete with all that is below it."""
-        while len(kept := [queue for queue in siblings if queue.name in self.below]) == 1:
-            siblings = kept[0].children
-        for queue in kept:
-            self._fill(queue)
-        self.walk.place(kept, None)
+        kept = [branch for branch in self.line.tops if branch.walk == self.walk]
+        while len(kept) == 1:
+            kept = [branch for branch in kept[0].children if branch.walk == self.walk]
+        for branch in kept:
+            branch.turned = 0
+            self._fill(branch, branch, regular=True)
+        self.heap = [(branch.key(branch.ask, self.line), branch) for branch in kept]
+        heapify(self.heap)
 
-    def _fill(self, queue: Queue) -> None:
-        if not queue.leaf:
-            for child in queue.children:
-                self._fill(child)
+    def _fill(self, branch: Branch, head: Branch, *, regular: bool) -> bool:
+        """Put a queue at its start; return whether there is anybody."""
+        branch.head = head
+        cpu, memory, gpu = branch.queue.shares
+        held = cpu.allocated >= 0 and memory.allocated >= 0 and gpu.allocated >= 0
+        branch.regular = regular = regular and branch.bounded and held
+        if not branch.children:
+            branch.at = branch.front = branch.since = 0
+            self._line_up(branch)
+            return self._find_next(branch)
+        line = self.line
+        heap = branch.heap = [
+            (child.key(child.ask, line), child)
+            for child in branch.children
+            if self._fill(child, head, regular=regular)
+        ]
+        heapify(heap)
+        if heap:
+            branch.ask = heap[0][1].ask
+        return bool(heap)
+
+    def _line_up(self, branch: Branch) -> None:
+        """Find where in line those concerned stand."""
+        if branch.walk != self.walk:
+            branch.turns, branch.places, branch.next = [], [], 0
+            branch.taken = set()
             return
-        line = self.session.line
-        entries = line.of(queue.name)
-        asks = line.asks_of(queue.name)
-        if queue.name in self.left:
-            entries, asks = list(entries), list(asks)
-            for key, job in self.left[queue.name]:
-                waiting = line.take_out(entries, job)
-                if waiting is not None:
-                    del asks[waiting]
-                position = bisect_right(entries, key, key=job_key_of)
-                entries.insert(position, (key, job))
-                asks.insert(position, CONCERNED)
-        self.asks[queue.name] = asks
-        if entries:
-            leaf = Leaf(queue)
-            leaf.entries = entries
-            self.walk.branches[queue.name] = leaf
+        keys, known = branch.queued.keys, self.line.known
+        branch.places = [bisect_right(keys, turn.key) for turn in branch.turns]
+        branch.taken = {bisect_left(keys, known[turn.uid][0]) for turn in branch.turns if turn.uid in known}
 
-    def _passed(self, job: Job) -> None:
-        """Note that a job had its turn; its top queue does not matter any more once nobody below it is left."""
-        entries = self.left[job.queue]
-        del entries[0]
-        if not entries:
-            del self.left[job.queue]
-        path = self.session.queues[job.queue].path()
-        for queue in path:
-            self.below[queue.name] -= 1
-        top = self.walk.top
-        for queue in path:
-            if not self.below[queue.name] and top.items and top.items[0].queue is queue:
-                top.pop()
+    # --- walking ------------------------------------------------------------------------------------------------------
+
+    def _pop(self) -> Turn | None:
+        """Take the next job out, with those of its queue behind it that nobody can come between; return its turn.
+
+        One that asks for no more than one before it in its queue goes no later than that one: no other queue was before
+        it, so none is now, as long as the queues of that job hold what they held. That is so only where each queue
+        above was compared with that very job, or with one that asks for as much.
+        """
+        if self.last is not None:
+            self._replace(self.last)
+        heap = self.heap
+        while len(heap) == 1 and heap[0][1].children:
+            heap = self._descend(heap[0][1])
+        branch = heap[0][1]
+        while branch.children:
+            branch = branch.heap[0][1]
+        self.last = branch
+        place, head = branch.next, branch.head
+        if place < len(branch.turns) and branch.places[place] <= branch.at:
+            head.turned += 1
+            branch.next += 1
+            above: Branch | None = branch
+            while above is not None:
+                above.below -= 1
+                above = above.parent
+            if branch.next == len(branch.turns):
+                self.left.remove(branch)
+            return branch.turns[place]
+        if branch.since != head.turned:
+            branch.since, branch.front = head.turned, 0
+        if branch.regular and self._was_compared(branch):
+            branch.front = self.line.grown(branch.front, branch.ask)
+        branch.at += 1
+        return None
+
+    @staticmethod
+    def _was_compared(branch: Branch) -> bool:
+        """Whether each queue above was compared with what the next job asks for."""
+        ask, head = branch.ask, branch.head
+        while branch is not head and branch.parent is not None:
+            branch = branch.parent
+            if branch.ask != ask:
+                return False
+        return True
+
+    def _find_next(self, branch: Branch) -> bool:
+        """Find the next job of a leaf queue; return whether there is one."""
+        line, queued, taken = self.line, branch.queued, branch.taken
+        front = branch.front if branch.since == branch.head.turned else 0
+        size = stop = len(queued.keys)
+        if branch.next < len(branch.turns):
+            stop = branch.places[branch.next]
+        at = branch.at
+        while at < stop:
+            if at in taken:
+                at += 1
+            elif front and (behind := line.behind(queued, at, front)) > at:
+                at = min(behind, stop)
+            else:
+                branch.at, branch.ask = at, line.ask(queued, at)
+                return True
+        branch.at = at
+        if branch.next < len(branch.turns):
+            branch.ask = line.number(branch.turns[branch.next].asked)
+            return True
+        return at < size
+
+    def _replace(self, branch: Branch) -> None:
+        """Put a leaf queue whose first job was taken out where it belongs now, and those above it.
+
+        A queue above is compared with the next job of that leaf, whether or not that is the next one below it (a quirk).
+        Only once the leaf is empty is it compared with the next one below it.
+        """
+        line, head = self.line, branch.head
+        if not head.below:
+            heappop(self.heap)
+            return
+        if self._find_next(branch):
+            ask = branch.ask
+        else:
+            while True:
+                if branch is head or branch.parent is None:
+                    heappop(self.heap)
+                    return
+                branch = branch.parent
+                heappop(branch.heap)
+                if branch.heap:
+                    ask = branch.heap[0][1].ask
+                    break
+        while True:
+            branch.ask = ask
+            keyed = (branch.key(ask, line), branch)
+            if branch is head or branch.parent is None:
+                heapreplace(self.heap, keyed)
                 return
+            branch = branch.parent
+            heapreplace(branch.heap, keyed)
 
-    def _descend(self, top: Branch) -> None:
+    def _descend(self, top: Branch) -> list[Keyed]:
         """Go on with the queues below the only one that is left."""
-        if isinstance(top, Inner):
-            self.walk.top = top.heap
-            for branch in top.heap.items:
-                branch.parent = None
+        self.heap = [keyed for keyed in top.heap if keyed[1].walk == self.walk and keyed[1].below]
+        heapify(self.heap)
+        for _, branch in self.heap:
+            self._put_under(branch, branch)
+        return self.heap
+
+    def _put_under(self, branch: Branch, head: Branch) -> None:
+        branch.head = head
+        branch.since = NEVER
+        for child in branch.children:
+            self._put_under(child, head)

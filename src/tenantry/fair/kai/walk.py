@@ -149,8 +149,6 @@ class Walk:
         self.top: Heap[Branch] = Heap(self._before)
         self.branches: dict[str, Branch] = {}
         self.taken: dict[str, Taken] = {}
-        self.stale = False
-        """Whether the next job's turn came while a queue above it was compared with the job of another one below it."""
 
     def __bool__(self) -> bool:
         return bool(self.top.items)
@@ -252,14 +250,12 @@ class Walk:
 
     def descend(self) -> Leaf:
         """Return the leaf queue the next job is in."""
-        heap, self.stale = self.top, False
+        heap = self.top
         while True:
             branch = heap.items[0]
             if branch.moved:
                 heap.sift_first()
                 branch.moved = False
-                if branch.parent is not None and heap.items[0] is not branch:
-                    self.stale = True
                 above = branch.parent
                 while above is not None:
                     above.version = NEVER
