@@ -12,9 +12,10 @@ from kai_build import NOW, QUIET, cluster, job, node, play, queue
 from kai_moments import Seeded, make
 
 from tenantry.fair.kai import session as sessions
+from tenantry.fair.kai.line import Line
 from tenantry.fair.kai.rules import DEFAULTS
 from tenantry.fair.kai.session import Session
-from tenantry.fair.kai.turns import Line, turns
+from tenantry.fair.kai.turns import turns
 from tenantry.fair.kai.walk import Walk
 from tenantry.model.queue import FREE, Entitled
 

@@ -9,12 +9,12 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tenantry.fair.kai.asks import DEFAULT_GPU_MEMORY, GPU, Axes
+from tenantry.fair.kai.line import Line
 from tenantry.fair.kai.node import Node
 from tenantry.fair.kai.queues import QueueOrder, build_tree, share_out
 from tenantry.fair.kai.record import Recorder
 from tenantry.fair.kai.state import IS_ALLOCATED, IS_USED, PENDING, RELEASING, Job, Task, build_job
 from tenantry.fair.kai.topology import Tree
-from tenantry.fair.kai.turns import Line
 from tenantry.model.job import PodStatus
 
 if TYPE_CHECKING:
