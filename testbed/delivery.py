@@ -77,14 +77,24 @@ class Synced:
 
 
 def sync(cluster: Cluster, tree: Path) -> Synced:
-    """Apply a whole tree; refusals are collected, not raised.
+    """Apply a whole tree and wait until its quotas count; refusals are collected, not raised.
 
     Raises:
-        TestbedError: if the tree has no root application, or one of them names a folder that is not there.
+        TestbedError: if the tree has no root application, or one of them names a folder that is not there, or a quota
+            is not counted.
     """
     done = prepare(cluster, _read(tree))
     _follow(cluster, tree, _in_order(_read(tree / "bootstrap")), done)
+    # Admission lets everything pass a quota that was never counted.
+    cluster.until("the count of every quota", lambda: _counted(cluster), seconds=90)
     return done
+
+
+def _counted(cluster: Cluster) -> bool:
+    return all(
+        (body.get("status") or {}).get("hard", {}).keys() == body["spec"].get("hard", {}).keys()
+        for body in cluster.api.list("v1", "ResourceQuota")
+    )
 
 
 # --- order ------------------------------------------------------------------------------------------------------------

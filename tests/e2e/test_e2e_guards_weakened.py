@@ -15,7 +15,7 @@ from guards_support import Attempt, Judge, compare, prepared, resource_of
 
 from tenantry.model.cluster import TENANT_LABEL
 from tenantry.model.snapshot import Snapshot
-from testbed.api import User
+from testbed.api import JSON_PATCH, User
 from testbed.control_plane import Cluster
 from testbed.policies import settle
 
@@ -201,5 +201,7 @@ def change(cluster: Cluster, bodies: list[Body], gone: list[Body]) -> None:
         if there is None:
             cluster.api.create(body).expect()
         else:
-            cluster.api.update({**there, "spec": body["spec"]}).expect()
+            # A patch, since a controller writes the status of policies meanwhile.
+            whole = [{"op": "replace", "path": "/spec", "value": body["spec"]}]
+            cluster.api.patch(body, whole, content_type=JSON_PATCH).expect()
     settle(cluster)
