@@ -76,7 +76,7 @@ class Node:
     """
 
     __slots__ = (
-        "_sums",
+        "_fixed", "_sums",
         "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
         "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
@@ -105,6 +105,8 @@ class Node:
             self.mig = any(offered[position] > 0 for name, position in axes.index.items() if "nvidia.com/mig-" in name)
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
         self.legacy: set[str] = set()
+        fixed = (tuple(offered), self.gpu_count, self.gpu_memory, self.mig)
+        self._fixed = axes.models.setdefault(fixed, len(axes.models))
         self.version = 0
         self.kind = UNKNOWN
         self._sums = (-1, False, 0.0)
@@ -156,10 +158,9 @@ class Node:
             return
         # A pod of whole GPUs takes the same whatever its status is. It goes to the end, as one that comes anew does.
         del self.held[task.uid]
-        self._book(held, -1.0)
-        held.status, held.groups = task.status, task.groups
+        self._book_anew(held, task.status)
+        held.groups = task.groups
         self.held[task.uid] = held
-        self._book(held, 1.0)
         self.version += 1
         self.kind = UNKNOWN
 
@@ -201,6 +202,27 @@ class Node:
                 releasing[position] -= amount
             else:
                 idle[position] -= amount
+
+    def _book_anew(self, held: Held, status: int) -> None:
+        """Book a pod out and in again with another status, in the same order of sums as one after the other."""
+        used, idle, releasing, before = self.used, self.idle, self.releasing, held.status
+        for position, amount in held.booked:
+            used[position] = used[position] - amount + amount
+            if before == RELEASING:
+                releasing[position] -= amount
+                idle[position] += amount
+            elif before == PIPELINED:
+                releasing[position] += amount
+            else:
+                idle[position] += amount
+            if status == RELEASING:
+                releasing[position] += amount
+                idle[position] -= amount
+            elif status == PIPELINED:
+                releasing[position] -= amount
+            else:
+                idle[position] -= amount
+        held.status = status
 
     def _take_part(self, held: Held, group: str) -> None:
         memory = self.part_memory(held.ask)
@@ -350,10 +372,12 @@ class Node:
     def find_kind(self) -> int:
         """Number that nodes have in common on which the same pods fit, as little or as much of them being free."""
         leaving, holding = self.leaving, self.holding
-        parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
-        rooms = (tuple(self.idle), tuple(self.releasing), tuple(self.offered), tuple(parts))
+        parts: list[tuple[int, int, int]] = []
+        if self.shared:
+            parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
         kinds = self.axes.kinds
-        self.kind = kinds.setdefault((*rooms, self.gpu_count, self.gpu_memory, self.mig), len(kinds))
+        key = (tuple(self.idle), tuple(self.releasing), tuple(parts), self._fixed)
+        self.kind = kinds.setdefault(key, len(kinds))
         return self.kind
 
     @property

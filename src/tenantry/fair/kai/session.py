@@ -54,6 +54,7 @@ class Session:
     def __init__(self, moment: Moment, settings: Settings) -> None:
         self.now, self.settings, self.moment = moment.now, settings, moment
         self.plugins = settings.plugins
+        self._keyed = ("priority" in self.plugins, "elastic" in self.plugins)
         self.record = Recorder()
         self.axes = Axes(_extended(moment))
         nodes = moment.nodes
@@ -103,10 +104,9 @@ class Session:
         return self.arranged(items, name) if self.settings.order_seed else list(items)
 
     def job_key(self, job: Job) -> tuple[int, int, int, str]:
-        """Key of a job among those of its queue (framework/session_plugins.go)."""
-        priority, state, created, uid = job.order
-        plugins = self.plugins
-        return (priority if "priority" in plugins else 0, state if "elastic" in plugins else 0, created, uid)
+        """Key of a job among those of its queue: priority, elastic state, age, name (framework/session_plugins.go)."""
+        by_priority, by_state = self._keyed
+        return (-job.priority if by_priority else 0, job.elastic_state if by_state else 0, job.created, job.uid)
 
     # --- the start of a cycle ----------------------------------------------------------------------------------------
 
@@ -192,14 +192,17 @@ class Session:
         job = self.jobs[task.job]
         leaf = self.queues.get(job.queue)
         if leaf is not None:
-            self._charge(leaf, self.axes.quantities(task.accepted), lasting=not job.preemptible)
+            ask, accepted = task.ask, task.accepted
+            amounts = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
+            self._charge(leaf, amounts, lasting=not job.preemptible)
 
     def discharge(self, task: Task) -> None:
         """Take that charge back."""
         job = self.jobs[task.job]
         leaf = self.queues.get(job.queue)
         if leaf is not None:
-            cpu, memory, gpu = self.axes.quantities(task.accepted)
+            ask, accepted = task.ask, task.accepted
+            cpu, memory, gpu = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
             self._charge(leaf, (-cpu, -memory, -gpu), lasting=not job.preemptible)
 
     def tree(self, name: str) -> Tree | None:
