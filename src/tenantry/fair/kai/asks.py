@@ -110,8 +110,8 @@ class Ask:
     """
 
     __slots__ = (
-        "amounts", "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared",
-        "vector", "wants_gpu",
+        "amounts", "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular",
+        "shared", "vector", "wants_gpu",
     )  # fmt: skip
 
     def __init__(self, pod: Pod, axes: Axes) -> None:

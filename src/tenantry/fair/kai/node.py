@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PIPELINED = int(PodStatus.PIPELINED)
 UNKNOWN = -1
 """Kind of a node that was not looked at since a pod came or went."""
+NOWHERE = -1
+"""Stands for a position that does not exist."""
 WHOLE = ""
 """Stands for a GPU nobody shares yet, among the GPUs a part may be taken of."""
 
@@ -38,15 +40,10 @@ class Held:
 
     __slots__ = ("accepted", "ask", "booked", "groups", "shares_gpu", "status", "task")
 
-    def __init__(self, task: Task, offered: Sequence[float]) -> None:
+    def __init__(self, task: Task, booked: Sequence[tuple[int, float]]) -> None:
         self.task, self.ask, self.accepted = task, task.ask, task.accepted
         self.status, self.groups, self.shares_gpu = task.status, task.groups, task.shares_gpu
-        shared = GPU if task.shares_gpu else -1
-        self.booked = [
-            (position, amount)
-            for position, amount in enumerate(self.accepted)
-            if amount and offered[position] and position != shared
-        ]
+        self.booked = booked
 
 
 class Node:
@@ -76,7 +73,7 @@ class Node:
     """
 
     __slots__ = (
-        "_fixed", "_sums",
+        "_booked", "_fixed", "_sums",
         "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
         "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
@@ -105,6 +102,7 @@ class Node:
             self.mig = any(offered[position] > 0 for name, position in axes.index.items() if "nvidia.com/mig-" in name)
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
         self.legacy: set[str] = set()
+        self._booked: dict[tuple[float, ...], list[tuple[int, float]]] = {}
         fixed = (tuple(offered), self.gpu_count, self.gpu_memory, self.mig)
         self._fixed = axes.models.setdefault(fixed, len(axes.models))
         self.version = 0
@@ -116,7 +114,18 @@ class Node:
     def add(self, task: Task) -> None:
         """Take a pod in, as its status says."""
         self._charge(task)
-        held = Held(task, self.offered)
+        accepted = task.accepted
+        booked = self._booked.get(accepted) if not task.shares_gpu else None
+        if booked is None:
+            shared, offered = GPU if task.shares_gpu else NOWHERE, self.offered
+            booked = [
+                (position, amount)
+                for position, amount in enumerate(accepted)
+                if amount and offered[position] and position != shared
+            ]
+            if not task.shares_gpu:
+                self._booked[accepted] = booked
+        held = Held(task, booked)
         self.held[task.uid] = held
         if task.ask.legacy:
             self.legacy.add(task.uid)
