@@ -165,7 +165,7 @@ def test_tenants_that_something_tells_apart_are_no_twins_and_all_are_decided_as_
     view = viewed(bodies, built[1])
     assert classes(view) == wanted
     at_once = open_claims(view)
-    monkeypatch.setattr(twins, "_odd", lambda view: {tenant.name for tenant in view.tenants})
+    monkeypatch.setattr(twins, "_odd", lambda view, **options: {tenant.name for tenant in view.tenants})
     alone = viewed(bodies, built[1])
     assert classes(alone) == ["a", "b", "c", "d"]
     assert open_claims(alone) == at_once
@@ -251,6 +251,41 @@ def test_an_object_about_several_tenants_keeps_twins_apart_unless_it_holds_them_
     assert plain(*three, more=(project(description="a before b and c"),)) == [["a"], ["b"], ["c"]]
     nested = [{"namespace": "a", "peers": ["b"]}, {"namespace": "b", "peers": ["c"]}, {"namespace": "c", "peers": "a"}]
     assert plain(*three, more=(project(destinations=nested),)) == [["a"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        ("*", [["vision", "speech", "audio"]]),
+        ("v*", [["vision"], ["speech", "audio"]]),
+        ("*ion", [["vision"], ["speech", "audio"]]),
+        ("?????", [["vision", "speech"], ["audio"]]),
+        ("^(vis|spee).*", [["vision", "speech"], ["audio"]]),
+        ("[a-s].*", [["vision"], ["speech", "audio"]]),
+        ("speak*", [["vision", "speech", "audio"]]),
+    ],
+)
+def test_names_that_a_pattern_tells_apart_make_no_twins(pattern: str, wanted: list[list[str]]) -> None:
+    spec = {"destinations": [{"namespace": pattern, "server": "*"}]}
+    meta = {"name": "shared", "namespace": "argocd"}
+    project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": meta, "spec": spec}
+    assert plain(tenant("vision"), tenant("speech"), tenant("audio"), more=(project,)) == wanted
+
+
+def test_a_pattern_made_of_a_group_makes_groups_that_are_parts_of_others_count() -> None:
+    tenants = (
+        tenant("a", "x", groups=("ops-1",)),
+        tenant("b", "y", groups=("ops-12",)),
+        tenant("c", "z", groups=("ops-3",)),
+    )
+    assert plain(*tenants) == [["a", "b", "c"]]
+    script = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "x", "namespace": "x"},
+        "data": {"a": "ops-1*"},
+    }
+    assert plain(*tenants, more=(script,)) == [["a"], ["b"], ["c"]]
 
 
 def test_a_name_is_found_behind_an_escape() -> None:

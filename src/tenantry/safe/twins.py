@@ -14,10 +14,11 @@ import re
 from collections import defaultdict
 from hashlib import blake2b
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
+from tenantry.safe.patterns import Patterns, patterns_in
 from tenantry.safe.shapes import policy_bodies, relation, shapes_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ _VLAN = re.compile(r"\b(vlan)(\W{1,8})([1-9]\d*)\b")
 _UID = re.compile(r"\b(uid)(\W{1,8})([A-Za-z0-9-]+)")
 _ANY_VLAN = re.compile(r"(?:vlan\D{1,40}|\btag\W{1,8})(\d+)", re.IGNORECASE)
 
+# A name of a tenant in a text without names.
+_PLACE = re.compile("\1([0-9]+)\1")
+
 # Names that the API or a distribution treats in a way of its own.
 _KEPT = (KEPT, "kube-", "openshift-", "default")
 
@@ -59,17 +63,18 @@ class Twins:
     def __init__(self, view: View) -> None:
         self._words = _Words(view.tenants)
         contents = _Contents(view, self._words)
-        single = {*_odd(view), *contents.spoiled, *self._words.owners(repr(view.declared))}
+        odd = _odd(view, all_names=contents.patterns_of_people or work_out_askers(policy_bodies(view)))
+        single = {*odd, *contents.spoiled, *self._words.owners(repr(view.declared))}
         found: dict[object, list[TenantIdentity]] = defaultdict(list)
         for tenant in view.tenants:
             found[tenant.name if tenant.name in single else contents.digest(tenant)].append(tenant)
         # How names compare is asked of those only whose objects are alike.
-        shapes = shapes_of(view)
-        sized = measure_texts(policy_bodies(view))
+        words = {word for made in self._words.made_of.values() for word in made}
+        compare = _Compared(shapes_of(view), Patterns(contents.patterns, words), measure_texts(policy_bodies(view)))
         classes: dict[object, list[TenantIdentity]] = defaultdict(list)
         for key, members in found.items():
             for tenant in members:
-                told = self._told(tenant, shapes, sized=sized) if len(members) > 1 else ""
+                told = self._told(tenant, compare) if len(members) > 1 else ""
                 classes[key, told].append(tenant)
         self.classes = tuple(map(tuple, classes.values()))
         self.first = {tenant.name: members[0].name for members in self.classes for tenant in members}
@@ -78,13 +83,24 @@ class Twins:
         """Whether something that is written mentions any tenant by one of its names."""
         return bool(self._words.owners(repr(thing)))
 
-    def _told(self, tenant: TenantIdentity, shapes: Shapes, *, sized: bool) -> str:
-        """Return how the names of a tenant, and words made of them, compare with each other and with policies."""
+    def _told(self, tenant: TenantIdentity, compare: _Compared) -> str:
+        """Return how the names of a tenant, and words made of them, compare with each other and with other texts."""
         names = _names(tenant)
         own = [relation(one, other) for one, other in permutations(names, 2)]
         words = {*names, *self._words.made_of[tenant.name]}
-        marks = sorted((self._words.token(word), shapes.mark(word), len(word) if sized else 0) for word in words)
+        marks = sorted((self._words.token(word), *compare.marks(word)) for word in words)
         return _digest((repr(own), repr(marks)))
+
+
+class _Compared(NamedTuple):
+    """What names are compared with: texts of policies, patterns in objects, and whether a policy measures them."""
+
+    shapes: Shapes
+    patterns: Patterns
+    measured: bool
+
+    def marks(self, word: str) -> tuple[str, str, int]:
+        return self.shapes.mark(word), self.patterns.mark(word), len(word) if self.measured else 0
 
 
 _KNOWN: WeakKeyDictionary[object, Twins] = WeakKeyDictionary()
@@ -178,11 +194,16 @@ class _Contents:
 
     Attributes:
         spoiled: tenants that objects set in relation to others in a way that may not be even.
+        patterns: what may be patterns, without those made of names of tenants.
+        patterns_of_people: whether a pattern is made of the name of a group or user.
     """
 
     def __init__(self, view: View, words: _Words) -> None:
         self._words = words
         self.spoiled: set[str] = set()
+        self.patterns: set[str] = set()
+        self.patterns_of_people = False
+        self._spaces = min((len(tenant.namespaces) for tenant in view.tenants), default=0)
         self._said: dict[str, list[str]] = defaultdict(list)
         self._vlans: dict[str, set[str]] = defaultdict(set)
         self._uids: dict[str, set[str]] = defaultdict(set)
@@ -190,6 +211,9 @@ class _Contents:
         for manifest in view.given:
             said, owners = words.anonymous(repr(manifest.body))
             self._note_identifiers(said, owners)
+            # Texts of policies are compared with names as they are.
+            if manifest.key.group != "admissionregistration.k8s.io":
+                self._note_patterns(said)
             if len(owners) == 1:
                 self._said[next(iter(owners))].append(said)
             elif owners:
@@ -211,6 +235,14 @@ class _Contents:
         if "uid" in said:
             for match in _UID.finditer(said):
                 self._uids[match[3]] |= holders
+
+    def _note_patterns(self, said: str) -> None:
+        for pattern in patterns_in(said):
+            places = [int(place) for place in _PLACE.findall(pattern)]
+            if not places:
+                self.patterns.add(pattern)
+            elif max(places) > self._spaces:
+                self.patterns_of_people = True
 
     def _without_identifiers(self, said: str, owner: str, numbers: dict[str, str]) -> str:
         """Return a text with a number in place of each identifier that only one tenant's objects hold."""
@@ -253,14 +285,14 @@ class _Contents:
 # --- names that count -------------------------------------------------------------------------------------------------
 
 
-def _odd(view: View) -> set[str]:
+def _odd(view: View, *, all_names: bool) -> set[str]:
     """Return tenants whose names mean more than who they are."""
     kept = {
         tenant.name
         for tenant in view.tenants
         if any(name.startswith(_KEPT) or not _WORD.fullmatch(name) for name in _names(tenant))
     }
-    return kept | _nested(view.tenants, all_names=work_out_askers(policy_bodies(view)))
+    return kept | _nested(view.tenants, all_names=all_names)
 
 
 def _nested(tenants: Sequence[TenantIdentity], *, all_names: bool) -> set[str]:
