@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from types import MappingProxyType
 
 import pytest
 
 from tenantry.errors import TenantryError
-from tenantry.exec.pool import cores, spread
+from tenantry.exec.pool import beside, cores, keeping_all, spread
 
 
 def times(factor: int, number: int) -> tuple[int, int]:
@@ -18,6 +20,10 @@ def refuse(reason: str, number: int) -> int:
     if number == 2:
         raise TenantryError(reason)
     return number
+
+
+def sum_of(more: int, numbers: MappingProxyType[str, int]) -> tuple[int, int]:
+    return more + sum(numbers.values()), os.getpid()
 
 
 def vanish(code: int, number: int) -> int:
@@ -47,6 +53,47 @@ def test_what_goes_wrong_in_a_process_goes_wrong_here(workers: int) -> None:
 def test_a_process_that_ends_early_is_named() -> None:
     with pytest.raises(TenantryError, match="one of 2 worker processes ended before its work did"):
         spread(vanish, 1, [1, 2], workers=2)
+
+
+def test_work_beside_gives_its_result_when_it_is_waited_for() -> None:
+    with beside(sum_of, 3, MappingProxyType({"a": 1, "b": 2}), workers=2) as result:
+        assert result is not None
+        value, process = result()
+    assert value == 6
+    assert process != os.getpid()
+
+
+def test_on_one_core_nothing_is_done_beside() -> None:
+    with beside(times, 3, 5, workers=1) as result:
+        assert result is None
+
+
+def test_what_goes_wrong_beside_goes_wrong_where_it_is_waited_for() -> None:
+    with beside(refuse, "no twos", 2, workers=2) as result:
+        assert result is not None
+        with pytest.raises(TenantryError, match=r"^no twos$"):
+            result()
+
+
+def test_a_process_beside_that_ends_early_is_told() -> None:
+    with beside(vanish, 1, 2, workers=2) as result:
+        assert result is not None
+        with pytest.raises(TenantryError, match="ended before its work did"):
+            result()
+
+
+def test_work_beside_ends_with_what_it_is_beside() -> None:
+    with pytest.raises(ValueError, match="here"), beside(times, 3, 5, workers=2):
+        raise ValueError("here")
+
+
+def test_garbage_is_collected_again_afterwards() -> None:
+    with keeping_all():
+        assert not gc.isenabled()
+        with keeping_all():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_there_is_at_least_one_core() -> None:

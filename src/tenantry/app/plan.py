@@ -19,7 +19,7 @@ from tenantry.catalog.changes import step_minutes
 from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
 from tenantry.errors import InputError
-from tenantry.exec.pool import cores, spread
+from tenantry.exec.pool import beside, cores, keeping_all
 from tenantry.io.digest import digest
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tenantry.app.plan_places import Compared
     from tenantry.app.spec import CheckedSpec
     from tenantry.compile.compiler import Compilation
-    from tenantry.model.claim import Claim
+    from tenantry.model.claim import Alike
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
@@ -143,6 +143,7 @@ def _inputs(sides: Compared, specs: tuple[CheckedSpec | None, CheckedSpec | None
     )
 
 
+@keeping_all()
 def plan_specs(
     old: CheckedSpec,
     new: CheckedSpec,
@@ -154,23 +155,27 @@ def plan_specs(
     progress: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Say what going from one spec to another does; ``before`` and ``after`` are the names of the sides."""
-    progress("compiling both sides")
-    was = compile_cluster(old.cluster)
-    now = was if old.spec == new.spec else compile_cluster(new.cluster)
-    left, right = _side(old, was, before), _side(new, now, after)
+    same = old.spec == new.spec
+    asked = Question(fixes=False, today=question.today or date.today())
+    verifying = question.verify and not same
     said = list(notes)
-    if question.verify and old.spec == new.spec:
+    progress("compiling both sides")
+    # The sides know nothing of each other, so each has a process of its own where there are two cores.
+    with beside(_open_claims, asked, (old.cluster, old.spec), workers=cores() if verifying else 1) as of_old:
+        was = compile_cluster(old.cluster)
+        now = was if same else compile_cluster(new.cluster)
+        left, right = _side(old, was, before), _side(new, now, after)
+        if verifying:
+            progress("verifying both sides")
+            left, right = _verified(left, right, (old.spec, new.spec), asked, of_old)
+    if question.verify and same:
         # Equal specs have equal claims, so nothing about them can change.
         left, right = replace(left, claims=()), replace(right, claims=())
-    elif question.verify:
-        progress("verifying both sides")
-        left, right = _verified(left, right, old.spec, new.spec, question.today or date.today())
-    else:
+    elif not question.verify:
         said.append(NOT_VERIFIED)
     if question.fit:
         progress("deciding what fits on both sides")
         left = _fitted(left, old.cluster)
-        same = old.spec == new.spec
         right = replace(right, work=left.work, held=left.held) if same else _fitted(right, new.cluster)
     if question.trace is not None:
         from tenantry.app.plan_trace import both_waits
@@ -197,7 +202,7 @@ def plan_one_sided(
     if question.verify:
         progress("verifying")
         asked = Question(fixes=False, today=question.today or date.today())
-        side = replace(side, claims=_claims(asked, _subject(side, there.spec)))
+        side = replace(side, claims=open_claims_of(_subject(side, there.spec), asked))
     else:
         said.append(NOT_VERIFIED)
     if question.fit:
@@ -228,23 +233,29 @@ def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:
     return Side(label, made.cluster, made.components, made.pieces, made.charts, locate=checked.loaded.locate)
 
 
-def _verified(old: Side, new: Side, was: Spec, now: Spec, today: date) -> tuple[Side, Side]:
+def _verified(
+    old: Side,
+    new: Side,
+    specs: tuple[Spec, Spec],
+    question: Question,
+    of_old: Callable[[], tuple[Alike, ...]] | None,
+) -> tuple[Side, Side]:
     """Verify both sides; once when nothing that verification reads differs."""
-    subjects = [_subject(side, spec) for side, spec in ((old, was), (new, now))]
+    subjects = [_subject(side, spec) for side, spec in zip((old, new), specs, strict=True)]
     alike = all(
         getattr(subjects[0], name) == getattr(subjects[1], name) for name in ("tenancy", "contract", "facts", "waivers")
     ) and _same_objects(old, new)
-    question = Question(fixes=False, today=today)
-    if alike:
-        claims = _claims(question, subjects[0])
-        return replace(old, claims=claims), replace(new, claims=claims)
-    # The sides know nothing of each other, so each has a process of its own where there are two cores.
-    left, right = spread(_claims, question, subjects, workers=cores())
-    return replace(old, claims=left), replace(new, claims=right)
+    right = None if alike else open_claims_of(subjects[1], question)
+    left = of_old() if of_old is not None else open_claims_of(subjects[0], question)
+    return replace(old, claims=left), replace(new, claims=left if right is None else right)
 
 
-def _claims(question: Question, subject: Subject) -> tuple[Claim, ...]:
-    return open_claims_of(subject, question)
+def _open_claims(question: Question, side: tuple[Cluster, Spec]) -> tuple[Alike, ...]:
+    """Compile a side again and verify it: in another process, where that takes less than sending all its objects."""
+    cluster, spec = side
+    made = compile_cluster(cluster)
+    whole = Side(spec.platform.name, made.cluster, made.components, made.pieces, made.charts)
+    return open_claims_of(_subject(whole, spec), question)
 
 
 def _same_objects(old: Side, new: Side) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tenantry import catalog
@@ -16,7 +15,6 @@ from tenantry.io.manifests import locate
 from tenantry.io.yaml_write import dump
 from tenantry.model.finding import Verdict
 from tenantry.safe.benchmark18 import benchmark
-from tenantry.safe.channels import CHANNELS
 from tenantry.safe.fixes.search import Fixer
 
 if TYPE_CHECKING:
@@ -124,21 +122,6 @@ def _findings(
             item.id,
         ),
     )
-
-
-def in_order_of_findings(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-    """Return claims of all channels in the order of the findings made of them."""
-    position = {channel.id: index for index, channel in enumerate(CHANNELS)}
-
-    def place(claim: Claim) -> tuple[object, ...]:
-        return WORST.index(claim.verdict), claim.impact, position[claim.channel], claim.source, claim.target
-
-    found: list[Claim] = []
-    used: set[str] = set()
-    for _, alike in groupby(sorted(claims, key=place), key=place):
-        several = list(alike)
-        found += several if len(several) == 1 else sorted(several, key=lambda claim: _name(claim, used))
-    return tuple(found)
 
 
 def _name(claim: Claim, used: set[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry import catalog
 from tenantry.app.compile import compile_spec
-from tenantry.app.safe_report import build_report, in_order_of_findings
+from tenantry.app.safe_report import build_report
 from tenantry.app.tenancy import found_tenancy, spec_tenancy, stated_tenancy
 from tenantry.catalog.kubernetes import kubernetes_schemas
 from tenantry.errors import InputError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.app.verification import VerifyReport
-    from tenantry.model.claim import Claim
+    from tenantry.model.claim import Alike
     from tenantry.model.tenancy import Tenancy
     from tenantry.safe.channels.channel import Channel
 
@@ -209,8 +209,8 @@ def verify_subject(
     return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)
 
 
-def open_claims_of(subject: Subject, question: Question) -> tuple[Claim, ...]:
-    """Return what is not proved about a subject, in the order of the findings of :func:`verify_subject`.
+def open_claims_of(subject: Subject, question: Question) -> tuple[Alike, ...]:
+    """Return what is not proved about a subject, by channel.
 
     Args:
         subject: what is verified.
@@ -220,8 +220,7 @@ def open_claims_of(subject: Subject, question: Question) -> tuple[Claim, ...]:
         InputError: if the contract names a tenant that does not exist, or a fact is stated that no rule knows.
     """
     declared = declare(subject, question.today or date.today())
-    view = View(subject.snapshot, subject.tenancy, declared, question.strength)
-    return in_order_of_findings(open_claims(view))
+    return open_claims(View(subject.snapshot, subject.tenancy, declared, question.strength))
 
 
 def declare(subject: Subject, today: date) -> Declared:

@@ -95,40 +95,52 @@ class Compilation:
 
 def compile_cluster(cluster: Cluster) -> Compilation:
     """Run all passes over a cluster that has no problems."""
-    draft = _collect(cluster, [output for step in PASSES for output in step(cluster)])
-    for step in FINISHING:
-        draft = _collect(cluster, [*draft.pieces, *draft.charts, *draft.notes, *draft.texts, *step(draft)])
-    return draft
+    made = _Made(cluster)
+    for step in PASSES:
+        made.add(step(cluster))
+    for finish in FINISHING:
+        made.add(finish(made.compilation()))
+    return made.compilation()
 
 
-def _collect(cluster: Cluster, outputs: Iterable[Output]) -> Compilation:
-    pieces: list[Piece] = []
-    charts: list[Chart] = []
-    notes: set[Note] = set()
-    texts: list[Text] = []
-    for output in outputs:
-        if isinstance(output, Piece):
-            pieces.append(_labelled(output))
-        elif isinstance(output, Chart):
-            charts.append(output)
-        elif isinstance(output, Note):
-            notes.add(output)
-        else:
-            texts.append(output)
-    used = {piece.component for piece in pieces} | {chart.component for chart in charts}
-    known = [*COMPONENTS, *argocd.COMPONENTS, *(tenant_component(tenant.name) for tenant in cluster.tenants)]
-    components = tuple(component for component in known if component.name in used)
-    missing = used - {component.name for component in components}
-    if missing:
-        raise ValueError(f"passes used components that are not declared: {', '.join(sorted(missing))}")
-    return Compilation(
-        cluster,
-        tuple(sorted(components, key=lambda component: (component.wave, component.name))),
-        tuple(pieces),
-        tuple(sorted(charts, key=lambda chart: (chart.component, chart.release))),
-        tuple(sorted(notes)),
-        tuple(sorted(texts, key=lambda text: text.path)),
-    )
+class _Made:
+    """What passes have made so far."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._pieces: list[Piece] = []
+        self._charts: list[Chart] = []
+        self._notes: set[Note] = set()
+        self._texts: list[Text] = []
+
+    def add(self, outputs: Iterable[Output]) -> None:
+        """Take up what a pass yields."""
+        for output in outputs:
+            if isinstance(output, Piece):
+                self._pieces.append(_labelled(output))
+            elif isinstance(output, Chart):
+                self._charts.append(output)
+            elif isinstance(output, Note):
+                self._notes.add(output)
+            else:
+                self._texts.append(output)
+
+    def compilation(self) -> Compilation:
+        """Return it in order, with the components it belongs to."""
+        used = {piece.component for piece in self._pieces} | {chart.component for chart in self._charts}
+        tenants = (tenant_component(tenant.name) for tenant in self._cluster.tenants)
+        components = tuple(item for item in (*COMPONENTS, *argocd.COMPONENTS, *tenants) if item.name in used)
+        missing = used - {component.name for component in components}
+        if missing:
+            raise ValueError(f"passes used components that are not declared: {', '.join(sorted(missing))}")
+        return Compilation(
+            self._cluster,
+            tuple(sorted(components, key=lambda component: (component.wave, component.name))),
+            tuple(self._pieces),
+            tuple(sorted(self._charts, key=lambda chart: (chart.component, chart.release))),
+            tuple(sorted(self._notes)),
+            tuple(sorted(self._texts, key=lambda text: text.path)),
+        )
 
 
 def _labelled(piece: Piece) -> Piece:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import copyreg
+import gc
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenantry.errors import TenantryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
 
 Common = TypeVar("Common")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _common: Any = None
+
+
+def _view_of(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+# Views of mappings, which nobody may change, go to other processes as what they are.
+copyreg.pickle(MappingProxyType, lambda view: (_view_of, (dict(view),)))
 
 
 def cores() -> int:
@@ -74,6 +87,75 @@ def spread(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def beside(
+    function: Callable[[Common, Task], Result], common: Common, task: Task, *, workers: int
+) -> Iterator[Callable[[], Result] | None]:
+    """Call a function once, in a process of its own, while this one goes on; it ends with the context at the latest.
+
+    Args:
+        function: what to call; found by its module and name in the process.
+        common: its first argument.
+        task: its second argument.
+        workers: how many processes may work, this one included.
+
+    Yields:
+        What waits for the result; None where there is one core only, and nothing is called.
+
+    Raises:
+        TenantryError: on waiting, if the process ended before its work did.
+    """
+    if workers <= 1:
+        yield None
+        return
+    context = get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(there, function, common, task), daemon=True)
+    process.start()
+    there.close()
+
+    def wait() -> Result:
+        try:
+            done, found = here.recv()
+        except EOFError as error:
+            raise TenantryError("a worker process ended before its work did; memory may have run out") from error
+        if not done:
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    try:
+        yield wait
+    finally:
+        process.terminate()
+        process.join()
+        here.close()
+
+
+def _answer(there: Connection, function: Callable[[Any, Any], Any], common: Any, task: Any) -> None:
+    """Do the work of a process and send what came of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # the process ends with its work
+    try:
+        there.send((True, function(common, task)))
+    except Exception as error:
+        there.send((False, error))
+
+
+@contextmanager
+def keeping_all() -> Iterator[None]:
+    """Leave garbage where it is meanwhile: for work that makes very many objects and drops few that form cycles.
+
+    Looking for cycles among them would take a sixth of the time and find next to nothing.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _begin(common: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -104,3 +105,37 @@ class Claim:
     missing: tuple[Missing, ...] = ()
     reason: str = ""
     fix: str = ""
+
+    @property
+    def ground(self) -> Claim:
+        """What it says, without the tenants it says it of."""
+        return Claim(
+            self.channel,
+            "",
+            "",
+            self.verdict,
+            self.effect,
+            self.impact,
+            self.witness,
+            self.missing,
+            self.reason,
+            self.fix,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Claims that say the same of many pairs of tenants.
+
+    Attributes:
+        ground: what they say; its source and target are empty.
+        pairs: source and target of each; an empty target means every other tenant.
+    """
+
+    ground: Claim
+    pairs: frozenset[tuple[str, str]]
+
+    def __iter__(self) -> Iterator[Claim]:
+        """Yield each claim, by source and target."""
+        for source, target in sorted(self.pairs):
+            yield replace(self.ground, source=source, target=target)

@@ -12,7 +12,7 @@ from tenantry.model.problem import Location
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tenantry.model.claim import Claim
+    from tenantry.model.claim import Alike
     from tenantry.model.cluster import Cluster
     from tenantry.model.finding import Verdict
     from tenantry.model.manifest import Body
@@ -71,7 +71,7 @@ class Side:
         components: Applications, in the order of their waves.
         pieces: objects of the tree.
         charts: Helm charts.
-        claims: what verification claims and does not prove; None when it did not run.
+        claims: what verification claims and does not prove, by channel; None when it did not run.
         work: classes of work by (workload, tenant, pool, extended resource); None when fit did not run.
         held: whether all guarantees of a pool are held, by (pool, extended resource); None when fit did not run.
         waits: what a replay gave by (tenant, pool); None without a trace.
@@ -84,7 +84,7 @@ class Side:
     components: tuple[Component, ...]
     pieces: tuple[Piece, ...]
     charts: tuple[Chart, ...] = ()
-    claims: tuple[Claim, ...] | None = None
+    claims: tuple[Alike, ...] | None = None
     work: Mapping[tuple[str, str, str, str], Work] | None = None
     held: Mapping[tuple[str, str], Verdict] | None = None
     waits: Mapping[tuple[str, str], Waits] | None = None

@@ -78,6 +78,16 @@ class Destination:
             return glob(IN_CLUSTER[0], self.server.removeprefix("!"))
         return not self.name or glob(IN_CLUSTER[1], self.name.removeprefix("!"))
 
+    @property
+    def denied(self) -> bool:
+        """Whether it says where it may not deploy to."""
+        return any(item.startswith("!") for item in (self.namespace, self.server, self.name))
+
+    @property
+    def place(self) -> str:
+        """The namespaces it is about, as a pattern."""
+        return self.namespace.removeprefix("!")
+
 
 @dataclass(frozen=True)
 class Project:
@@ -117,24 +127,29 @@ class Project:
 
     def admits(self, namespace: str) -> Destination | None:
         """Return the destination that lets it deploy into a namespace of this cluster, or None; denials win."""
-        found = None
+        plain, patterns = self._places
+        fitting = [*plain.get(namespace, ()), *(item for item in patterns if glob(namespace, item.place))]
+        if any(entry.denied for entry in fitting):
+            return None
+        return min(fitting, key=lambda entry: entry.index, default=None)
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, list[Destination]], list[Destination]]:
+        """Destinations in this cluster: by namespace where that is plain, and those with patterns."""
+        plain: dict[str, list[Destination]] = {}
+        patterns: list[Destination] = []
         for entry in self.destinations:
-            if not entry.here:
-                continue
-            denied = entry.namespace.startswith("!") or entry.server.startswith("!") or entry.name.startswith("!")
-            if glob(namespace, entry.namespace.removeprefix("!")):
-                if denied:
-                    return None
-                found = found or entry
-        return found
+            if entry.here and any(sign in entry.place for sign in "*?"):
+                patterns.append(entry)
+            elif entry.here:
+                plain.setdefault(entry.place, []).append(entry)
+        return plain, patterns
 
     def reached(self, namespaces: Iterable[str]) -> frozenset[str]:
         """Return those of some namespaces that it may deploy into."""
-        names = frozenset(namespaces)
-        patterns = [entry.namespace for entry in self.destinations if entry.here]
-        if not any(sign in pattern for pattern in patterns for sign in "*?[!"):
-            # Plain names: nothing else can match.
-            names &= frozenset(patterns)
+        plain, patterns = self._places
+        # Without patterns nothing but the names written can match.
+        names = namespaces if patterns else plain.keys() & frozenset(namespaces)
         return frozenset(name for name in names if self.admits(name) is not None)
 
     def cluster_kinds(self) -> Iterator[tuple[int, str, str]]:

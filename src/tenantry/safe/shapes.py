@@ -58,11 +58,12 @@ class Shapes:
     """
 
     def __init__(self, view: View) -> None:
-        bodies = list(_policy_bodies(view))
+        bodies = list(policy_bodies(view))
         self._words = "\n".join(map(repr, bodies))
         self._comparison = _Comparison(sorted(_literals(bodies)))
         self._special = _special_names(view)
         self._marks: dict[str, str] = {}
+        self._keys: dict[str, bool] = {}
         self._of: dict[str, str] = {}
         holders = _holders(view)
         for tenant in view.tenants:
@@ -100,10 +101,16 @@ class Shapes:
     def _told(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return labels or annotations without words for people; policies that read one of them make it count."""
         return sorted(
-            (key, self.mark(value) if key in _FOR_ACCOUNTS and key not in self._words else value)
+            (key, self.mark(value) if key in _FOR_ACCOUNTS and not self._read(key) else value)
             for key, value in entries.items()
-            if key in self._words or not key.startswith(_DESCRIPTIVE)
+            if not key.startswith(_DESCRIPTIVE) or self._read(key)
         )
+
+    def _read(self, key: str) -> bool:
+        """Whether a policy may read a label or annotation."""
+        if key not in self._keys:
+            self._keys[key] = key in self._words
+        return self._keys[key]
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -174,11 +181,12 @@ def _anonymous(written: str, members: Mapping[str, str], names: tuple[str, ...])
         found = _without_word(written, name, f"\2{place}\2") if name and name in written else written
         if found != written:
             written = found
-            told.append((place, members[name], [_relation(name, other) for other in names]))
+            told.append((place, members[name], [relation(name, other) for other in names]))
     return f"{written}{told}"
 
 
-def _relation(one: str, other: str) -> str:
+def relation(one: str, other: str) -> str:
+    """Return a sign for what one name has to do with another: the same, a part of it, or made of it."""
     if one in other:
         return "=" if one == other else "<" if other.startswith(one) else ">" if other.endswith(one) else "~"
     return "." if other not in one else "(" if one.startswith(other) else ")" if one.endswith(other) else "-"
@@ -186,10 +194,11 @@ def _relation(one: str, other: str) -> str:
 
 def policy_text(view: View) -> str:
     """Return the words of all admission policies, of webhooks, and of the objects policies take as parameters."""
-    return "\n".join(map(repr, _policy_bodies(view)))
+    return "\n".join(map(repr, policy_bodies(view)))
 
 
-def _policy_bodies(view: View) -> Iterator[Any]:
+def policy_bodies(view: View) -> Iterator[Any]:
+    """Yield all admission policies and webhooks, and the objects that policies take as parameters."""
     for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
         yield {key: value for key, value in manifest.body.items() if key not in {"metadata", "kind", "apiVersion"}}
     for group, kind in sorted(set(_parameter_kinds(view))):
@@ -215,14 +224,19 @@ def _literals(bodies: Iterable[Any]) -> set[str]:
     return found - {""}
 
 
+_START = 3
+"""Letters by which texts are looked up that a name may hold."""
+
+
 class _Comparison:
     """Compares names with many texts, with a letter for each."""
 
     def __init__(self, literals: list[str]) -> None:
         self._literals = literals
-        self._places = {literal: place for place, literal in enumerate(literals)}
         self._joined = "\n".join(literals)
-        self._longest = max(map(len, literals), default=0)
+        self._starting: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for place, literal in enumerate(literals):
+            self._starting[literal[:_START]].append((place, literal))
         compiled = ((place, _pattern(literal)) for place, literal in enumerate(literals))
         self._patterns = [(place, pattern) for place, pattern in compiled if pattern is not None]
 
@@ -237,13 +251,17 @@ class _Comparison:
                 if name in literal:
                     # Lists joined in one text, such as parameters, name it among others.
                     found[place] = "@" if name in re.split(r"[^A-Za-z0-9.-]+", literal) else "."
-        most = min(len(name), self._longest)
-        parts = {
-            name[start:end] for start in range(len(name)) for end in range(start + 1, min(len(name), start + most) + 1)
+        inside = {
+            place
+            for start in range(len(name))
+            for length in range(1, _START + 1)
+            for place, literal in self._starting.get(name[start : start + length], ())
+            if name.startswith(literal, start)
         }
-        for part in parts & self._places.keys():
+        for place in inside:
+            part = self._literals[place]
             sign = "<" if name.startswith(part) else ">" if name.endswith(part) else "~"
-            found[self._places[part]] = "=" if part == name else sign
+            found[place] = "=" if part == name else sign
         return "".join(found)
 
 

@@ -8,18 +8,21 @@ holds whatever a weaker one does: what is found with the objects as they are is 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tenantry.model.claim import Claim, Missing
+from tenantry.model.claim import Alike, Claim, Missing
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS, WHATEVER_THE_RIGHTS
 from tenantry.safe.channels.extensions import unknown_makers
+from tenantry.safe.twins import twins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tenantry.safe.channels.channel import Channel
+    from tenantry.safe.twins import Twins
     from tenantry.safe.view import View
 
 RANK = {Verdict.VIOLATED: 0, Verdict.UNKNOWN: 1, Verdict.PROVED: 2}
@@ -42,17 +45,82 @@ def verify(
     return _verified(view, CHANNELS if channels is None else channels, progress)
 
 
-def open_claims(view: View) -> tuple[Claim, ...]:
-    """Return what every channel claims and does not prove, in the order of :func:`verify`.
+def open_claims(view: View) -> tuple[Alike, ...]:
+    """Return what every channel claims and does not prove, in the order of channels.
 
     Of many tenants nearly every pair is proved, so a channel that speaks of pairs makes no claim of each that is; that
-    it spoke of all of them is written down. Where rights of a tenant are not known, proofs are looked at, too.
+    it spoke of all of them is written down. Of tenants that could change places one is decided for all. Where rights of
+    a tenant are not known, proofs are looked at, too, and every tenant is decided.
     """
-    view.spared = None if view.strength is Strength.CARELESS or _unknown_rights(view) else set()
+    if view.strength is Strength.CARELESS or _unknown_rights(view):
+        return tuple(found for channel in CHANNELS for found in _Gathered(_not_proved(channel, view)).alike())
+    twins = twins_of(view)
+    view.spared = set()
     try:
-        return tuple(item for item in _verified(view, CHANNELS) if item.verdict is not Verdict.PROVED)
+        return tuple(found for channel in CHANNELS for found in _of_all(channel, view, twins).alike())
     finally:
         view.spared = None
+        view.sources = view.tenants
+
+
+def _of_all(channel: Channel, view: View, twins: Twins) -> _Gathered:
+    """Return what one channel does not prove, of each tenant."""
+    others = {first.name: [twin.name for twin in rest] for first, *rest in twins.classes}
+    view.sources = tuple(tenant for tenant in view.tenants if tenant.name in others)
+    found = _Gathered(_not_proved(channel, view))
+    anew: set[str] = set()
+    for source in tuple(found.sources):
+        # The objects of twins are the same, but which of several is shown may hang on their order.
+        if any(map(twins.named_in, found.grounds(source))):
+            anew.update(others[source])
+        else:
+            found.repeat(source, others[source])
+    if anew:
+        view.sources = tuple(tenant for tenant in view.tenants if tenant.name in anew)
+        found.add(_not_proved(channel, view))
+    return found
+
+
+class _Gathered:
+    """Claims of one channel, by what they say."""
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        self._places: dict[tuple[object, ...], int] = {}
+        self._alike: list[tuple[Claim, set[tuple[str, str]]]] = []
+        self.sources: dict[str, dict[int, list[str]]] = {}
+        """Targets by source and the place of what is said."""
+        self.add(claims)
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        """Take up claims."""
+        for claim in claims:
+            witness = repr(claim.witness) if claim.witness else ""
+            said = (claim.verdict, claim.effect, claim.impact, claim.missing, claim.reason, claim.fix, witness)
+            place = self._places.setdefault(said, len(self._alike))
+            if place == len(self._alike):
+                self._alike.append((claim.ground, set()))
+            self._alike[place][1].add((claim.source, claim.target))
+            self.sources.setdefault(claim.source, {}).setdefault(place, []).append(claim.target)
+
+    def grounds(self, source: str) -> Iterator[Claim]:
+        """Yield what is said of a source."""
+        return (self._alike[place][0] for place in self.sources[source])
+
+    def repeat(self, source: str, twins: Iterable[str]) -> None:
+        """Say of twins of a source what it says after the two have changed places."""
+        for place, targets in self.sources[source].items():
+            pairs = self._alike[place][1]
+            for twin in twins:
+                pairs.update((twin, source if target == twin else target) for target in targets)
+
+    def alike(self) -> Iterator[Alike]:
+        """Yield all claims, what they say in a fixed order."""
+        for ground, pairs in sorted(self._alike, key=lambda item: _order(item[0])):
+            yield Alike(ground, frozenset(pairs))
+
+
+def _not_proved(channel: Channel, view: View) -> Iterator[Claim]:
+    return (claim for claim in _at_least_as_deployed(channel, view) if claim.verdict is not Verdict.PROVED)
 
 
 def _verified(
@@ -61,9 +129,14 @@ def _verified(
     claims: list[Claim] = []
     for channel in channels:
         progress(channel.title)
-        ordered = sorted(_at_least_as_deployed(channel, view), key=_order)
-        claims.extend(claim for index, claim in enumerate(ordered) if not index or claim != ordered[index - 1])
+        claims.extend(_in_order(_at_least_as_deployed(channel, view)))
     return tuple(claims)
+
+
+def _in_order(claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Yield the claims of one channel in order, each once."""
+    ordered = sorted(claims, key=_order)
+    return (claim for index, claim in enumerate(ordered) if not index or claim != ordered[index - 1])
 
 
 def _at_least_as_deployed(channel: Channel, view: View) -> list[Claim]:
@@ -143,10 +216,11 @@ def _decided(channel: Channel, view: View) -> Iterator[Claim]:
     # Rules meet objects nobody foresaw. One rule that fails must not hide what the others found, nor count as a proof.
     except Exception as error:
         how = f"this is a bug in Tenantry: rule {channel.id} failed on these objects: {type(error).__name__}: {error}"
-        yield from (_unknown(channel, name, "", how) for name in names)
+        yield from (_unknown(channel, tenant.name, "", how) for tenant in view.sources)
         return
     spared = view.spared or ()
-    claims.extend(_silent(channel, [name for name in names if (channel.id, name) not in spared], claims, names))
+    asked = [tenant.name for tenant in view.sources if (channel.id, tenant.name) not in spared]
+    claims.extend(_silent(channel, asked, claims, names))
     yield from claims if channel.id in WHATEVER_THE_RIGHTS else _as_far_as_rights_are_known(view, claims)
 
 
@@ -167,6 +241,7 @@ def _as_far_as_rights_are_known(view: View, claims: Iterable[Claim]) -> Iterator
             yield claim
 
 
+@lru_cache(maxsize=4)
 def _unknown_rights(view: View) -> dict[str, tuple[Missing, ...]]:
     """Return what is missing to know the rights of tenants, for those of which something is."""
     if view.strength is Strength.DEPLOYED:

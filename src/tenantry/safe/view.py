@@ -60,6 +60,7 @@ class View:
         self.declared = declared
         self.strength = strength
         self.spared: set[tuple[str, str]] | None = None
+        self.sources = tenancy.tenants
         self._base: dict[str, Rights] = {}
         self._reach: dict[str, Reach] = {}
         self._strengths: dict[Strength, View] = {strength: self}
@@ -75,6 +76,7 @@ class View:
             other.__dict__.pop("pod_network", None)
             self._strengths[strength] = other
         self._strengths[strength].spared = self.spared
+        self._strengths[strength].sources = self.sources
         return self._strengths[strength]
 
     @property

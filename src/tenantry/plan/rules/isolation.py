@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.model.finding import Verdict
+from tenantry.plan.claims import OpenPairs
 from tenantry.plan.effect import Area, Effect, Level, Mark
 from tenantry.plan.rule import Comparison
 
@@ -23,30 +24,22 @@ class _Place(NamedTuple):
     target: str
 
 
-def _worst(claims: tuple[Claim, ...]) -> dict[_Place, Claim]:
-    found: dict[_Place, Claim] = {}
-    for claim in claims:
-        place = _Place(claim.channel, claim.source, claim.target)
-        there = found.get(place)
-        if there is None or _ORDER.index(claim.verdict) > _ORDER.index(there.verdict):
-            found[place] = claim
-    return found
-
-
 def _verdicts(context: Context, rule: Comparison) -> Iterator[Effect]:
     if context.old.claims is None or context.new.claims is None:
         return
-    before, after = _worst(context.old.claims), _worst(context.new.claims)
+    before, after = (OpenPairs.by_channel(claims) for claims in (context.old.claims, context.new.claims))
     both = context.old.tenant_names & context.new.tenant_names
-    for place in sorted({*before, *after}):
-        was, now = before.get(place), after.get(place)
-        old = was.verdict if was else Verdict.PROVED
-        new = now.verdict if now else Verdict.PROVED
-        named = {place.source, place.target} - {""}
-        # A tenant that comes or goes brings and takes its open questions; only a hole is news.
-        if old is new or (not named <= both and Verdict.VIOLATED not in {old, new}):
-            continue
-        yield _changed(context, rule, place, (was, now), (old, new))
+    nothing = OpenPairs()
+    for channel in sorted({*before, *after}):
+        was, now = before.get(channel, nothing), after.get(channel, nothing)
+        for source, target in sorted((was.unknown ^ now.unknown) | (was.violated.keys() ^ now.violated.keys())):
+            left, right = was.worst(source, target), now.worst(source, target)
+            old = left.verdict if left else Verdict.PROVED
+            new = right.verdict if right else Verdict.PROVED
+            named = {source, target} - {""}
+            # A tenant that comes or goes brings and takes its open questions; only a hole is news.
+            if old is not new and (named <= both or Verdict.VIOLATED in {old, new}):
+                yield _changed(context, rule, _Place(channel, source, target), (left, right), (old, new))
 
 
 def _changed(

@@ -91,8 +91,9 @@ def _destinations(tenant: Tenant) -> set[str]:
 
 def _hosts(context: Context, rule: Comparison) -> Iterator[Effect]:
     """Host names under which tenants may publish."""
-    for name in sorted(context.old.tenant_names & context.new.tenant_names):
-        was, now = _published(context.old, name), _published(context.new, name)
+    before, after = _published(context.old), _published(context.new)
+    for name in sorted(before.keys() & after.keys()):
+        was, now = before[name], after[name]
         gained, lost = sorted(now - was), sorted(was - now)
         if not gained and not lost:
             continue
@@ -112,10 +113,13 @@ def _hosts(context: Context, rule: Comparison) -> Iterator[Effect]:
         )
 
 
-def _published(side: Side, tenant: str) -> set[str]:
-    spec = next(item.spec for item in side.cluster.tenants if item.name == tenant)
+def _published(side: Side) -> dict[str, set[str]]:
+    """Return the host names under which each tenant may publish."""
     domain = side.cluster.spec.platform.spec.ingress_domain
-    return {*spec.spec.network.hosts, *([f"{tenant}.{domain}"] if domain else [])}
+    return {
+        tenant.name: {*tenant.spec.spec.network.hosts, *([f"{tenant.name}.{domain}"] if domain else [])}
+        for tenant in side.cluster.tenants
+    }
 
 
 def _administrators(context: Context, rule: Comparison) -> Iterator[Effect]:

@@ -29,7 +29,7 @@ A4 = Ruling("A4", "writes outside namespaces", Effect.EXEC, Impact.S0)
 
 
 def _rights_that_lead_out(ruling: Ruling, view: View) -> Iterator[Claim]:
-    for tenant in view.tenants:
+    for tenant in view.sources:
         crossings = view.reach(tenant.name).by_channel(ruling.id)
         unknown_roles = view.unknown_roles(tenant.name)
         found = _by_target(ruling, view, tenant.name, crossings)

@@ -55,7 +55,7 @@ def proxies(view: View) -> Iterable[Claim]:
     """Decide C2: no annotation of a tenant's ingress reaches into the proxy or a secret of another namespace."""
     attempts = Attempts(view)
     proxy = _Proxy(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         tally = Tally()
         if view.strength is Strength.DEPLOYED:
             _annotated(view, proxy, tenant, tally)
@@ -209,7 +209,7 @@ def logs(view: View) -> Iterable[Claim]:
     """Decide C4: the log store shows a tenant its own namespaces only."""
     attempts = Attempts(view)
     stacks = view.snapshot.of(LOKI, "LokiStack")
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield worst(_logs(view, attempts, stacks, tenant)).claim(C4, tenant.name)
 
 

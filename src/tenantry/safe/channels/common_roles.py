@@ -45,7 +45,7 @@ _DANGEROUS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 def aggregation(view: View) -> Iterator[Claim]:
     """Let aggregation add no dangerous right to a role that tenants hold, and no tenant write aggregated roles."""
     known = {str(mapping(item.get("metadata")).get("name")) for item in default_objects(openshift=True)}
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield _aggregated(view, tenant.name, known).claim(A6, tenant.name)
 
 
@@ -145,7 +145,7 @@ def _said(subject: str) -> str:
 def everybody(view: View) -> Iterator[Claim]:
     """Let no binding give rights to everybody beyond those every cluster gives."""
     found, unknown = _given_to_everybody(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         own = {target: outcome for target, outcome in found.items() if target != tenant.name}
         if "" in own:
             yield own[""].claim(A8, tenant.name)

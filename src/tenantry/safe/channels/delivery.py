@@ -56,7 +56,7 @@ def projects(view: View) -> Iterator[Claim]:
     """
     delivery = Delivery(view.snapshot)
     usable = Usable(delivery)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         found: dict[str, list[Outcome]] = {}
         candidates = usable.candidates(view, tenant)
         used = [(item, how) for item in candidates if (how := _use(view, delivery, tenant, item)) is not None]
@@ -309,7 +309,7 @@ _POWERS = (
 def applications(view: View) -> Iterator[Claim]:
     """Let no tenant write Applications or projects in a namespace of Argo CD, nor by Argo CD's own roles."""
     delivery = Delivery(view.snapshot)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield _applications(view, delivery, tenant).claim(D2, tenant.name)
 
 
@@ -369,7 +369,7 @@ def repositories(view: View) -> Iterator[Claim]:
     delivery = Delivery(view.snapshot)
     signed = view.signed(WRITE_ACCESS)
     first = next(iter(delivery.applications), None)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if not delivery.present:
             yield D3.proved(tenant.name, "nothing is deployed from Git by Argo CD")
         elif signed:

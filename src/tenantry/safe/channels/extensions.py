@@ -37,7 +37,7 @@ def webhooks(view: View) -> Iterator[Claim]:
     """
     served = list(_served(view))
     changing = [item for item in view.snapshot.of(ADMISSION, "MutatingWebhookConfiguration") if _reaches(view, item)]
-    for tenant in view.tenants:
+    for tenant in view.sources:
         own = next((item for item in served if view.tenancy.owner(item[2]) == tenant.name), None)
         if own is not None:
             manifest, pointer, namespace = own
@@ -116,7 +116,7 @@ def operators(view: View) -> Iterator[Claim]:
     What operators do with their resources is in no object, so somebody who looked signs for it.
     """
     signed = view.signed(OPERATORS)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         kinds, right = _custom_kinds(view, tenant.name, tenant.namespaces)
         if not kinds and not (missing := view.unknown_roles(tenant.name)):
             yield A7.proved(tenant.name, "it has no right to write custom resources")

@@ -46,7 +46,7 @@ def _each(ruling: Ruling, decide: Callable[[View, TenantIdentity], Outcome]) -> 
     """Return a channel whose claims concern every other tenant alike."""
 
     def rule(view: View) -> Iterator[Claim]:
-        for tenant in view.tenants:
+        for tenant in view.sources:
             yield decide(view, tenant).claim(ruling, tenant.name)
 
     return Channel(ruling.id, ruling.title, ruling.effect, ruling.impact, rule)
@@ -65,7 +65,7 @@ def _pairs(
 
     def rule(view: View) -> Iterator[Claim]:
         fabrics = fabrics_of(view)
-        for tenant in view.tenants:
+        for tenant in view.sources:
             found = decide(fabrics, tenant)
             first = next(iter(found.values()), None)
             alike = _all(view, found) and all(outcome is first or outcome == first for outcome in found.values())

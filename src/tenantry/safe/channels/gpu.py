@@ -88,7 +88,7 @@ def _sharing(ruling: Ruling, modes: set[Mode], *, sliced: bool, nothing: str) ->
         for name, missing in possible_sharing(ground, modes, sliced=sliced):
             guesses.setdefault(name, []).append(missing)
         unread = [] if ground.stack.known or view.snapshot.live else [ground.absent("how GPUs are shared")]
-        for tenant in view.tenants:
+        for tenant in view.sources:
             yield from _share_claims(
                 ruling, view, tenant.name, found, [*guesses.get(tenant.name, []), *unread], nothing=nothing
             )
@@ -125,7 +125,7 @@ def _fractions(view: View) -> Iterator[Claim]:
         return
     found = {tenant.name: fraction_outcome(ground, tenant, scheduler) for tenant in view.tenants}
     able = [name for name, outcome in found.items() if not outcome.reason]
-    for tenant in view.tenants:
+    for tenant in view.sources:
         mine = found[tenant.name]
         if mine.reason:
             yield G7.proved(tenant.name, mine.reason)
@@ -145,7 +145,7 @@ def _fractions(view: View) -> Iterator[Claim]:
 def _reuse(view: View) -> Iterator[Claim]:
     ground = ground_of(view)
     signed = view.signed("gpu.memory-scrubbing")
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if ground.stack.present is None:
             yield G8.proved(tenant.name, NO_GPUS)
         elif signed is True:
@@ -178,7 +178,7 @@ def _reuse_claims(view: View, ground: Ground, source: str, *, known: bool) -> It
 def _versions(view: View) -> Iterator[Claim]:
     ground = ground_of(view)
     outcome = version_outcome(ground) if ground.stack.present else Outcome.safe(NO_GPUS)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if outcome.witness is None or ground.stack.present is None:
             yield outcome.claim(G9, tenant.name)
         else:

@@ -63,7 +63,7 @@ def escape(view: View) -> Iterator[Claim]:
     one is tried in every place of a pod, against Pod Security, security context constraints and admission policies.
     """
     settled: dict[Hashable, set[int]] = {}
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if view.strength is Strength.DEPLOYED:
             yield _deployed(view, tenant).claim(H1, tenant.name)
             continue
@@ -214,7 +214,7 @@ def _fix(namespace: str, relabelled: bool) -> str:
 
 def security_labels(view: View) -> Iterator[Claim]:
     """Let no tenant change labels of a namespace, on which Pod Security, guards and network rules rest."""
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield _labels(view, tenant).claim(H2, tenant.name)
 
 
@@ -262,7 +262,7 @@ def broader(view: View, namespace: str) -> dict[str, tuple[Manifest, ...]]:
 
 def constraints_of_accounts(view: View) -> Iterator[Claim]:
     """Let no service account a tenant can give a pod use constraints that let it reach the node."""
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if not view.distribution_openshift:
             yield H3.proved(tenant.name, "there are no security context constraints outside OpenShift")
             continue
@@ -313,7 +313,7 @@ def shared_kernel(view: View) -> Iterator[Claim]:
     No object shows whether a kernel has a hole; only virtual machines or nodes of one's own end the sharing.
     """
     signed = view.signed(KERNEL)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         if len(view.tenants) < 2:
             yield H4.proved(tenant.name, "there is no other tenant")
         elif signed:

@@ -39,7 +39,7 @@ _BACKEND = {"service": {"name": PROBE, "port": {"number": 80}}}
 def collisions(view: View) -> Iterable[Claim]:
     """Decide C1: each host name has one tenant, and admission keeps it so."""
     rule = _Collisions(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield from rule.tally(tenant).claims(C1, view, tenant.name, rule.reason)
 
 

@@ -41,7 +41,7 @@ def cached_images(view: View) -> Iterable[Claim]:
     attempts, prober = Attempts(view), Trials(view)
     verified = _verified(view)
     pulls = _pull_grants(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         found = _across(view, tenant, pulls)
         outcome = worst(_cache(view, attempts, prober, verified, tenant))
         if outcome.reason and found:

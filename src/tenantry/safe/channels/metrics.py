@@ -50,7 +50,7 @@ def metrics(view: View) -> Iterable[Claim]:
     attempts = Attempts(view)
     bindings = _view_bindings(view)
     servers = list(_servers(view))
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = [
             *_by_rights(view, attempts, bindings, tenant),
             *_by_monitors(view, attempts, tenant),

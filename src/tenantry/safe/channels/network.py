@@ -60,9 +60,9 @@ def pod_network(view: View) -> Iterable[Claim]:
     network = view.pod_network
     inert = PodNetwork(view, inert=True) if network.ground.inert else None
     ways: dict[str, dict[str, Way]] = {}
-    for (source, target), way in (inert or network).ways.items():
+    for (source, target), way in (inert or network).ways_from(_names(view)).items():
         ways.setdefault(source, {})[target] = way
-    for tenant in view.tenants:
+    for tenant in view.sources:
         found = {
             target: _reached(inert or network, (tenant.name, target), way)
             for target, way in ways.get(tenant.name, {}).items()
@@ -75,6 +75,10 @@ def pod_network(view: View) -> Iterable[Claim]:
         if doubts and len({id(item) for item in found.values()}) == 0:
             found = {}
         yield from _together(N1, view, tenant, found, _proof(view, network, tenant))
+
+
+def _names(view: View) -> tuple[str, ...]:
+    return tuple(tenant.name for tenant in view.sources)
 
 
 def _together(
@@ -195,7 +199,7 @@ def host_network(view: View) -> Iterable[Claim]:
     Nodes reach the pods on them whatever network policies say, and no AdminNetworkPolicy can refuse them.
     """
     prober = Prober(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = [_deployed_on_host(view, tenant)]
         if view.strength is not Strength.DEPLOYED and outcomes[0].witness is None:
             outcomes.extend(_may_be_on_host(prober, tenant))
@@ -245,7 +249,7 @@ def _may_be_on_host(prober: Prober, tenant: TenantIdentity) -> Iterator[Outcome]
 def borrowed_identity(view: View) -> Iterable[Claim]:
     """Decide N3: no tenant has or can set labels by which network policies know the router or the host network."""
     rules = tuple(_by_group(view))
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = [
             outcome
             for namespace in tenant.namespaces
@@ -337,7 +341,7 @@ def user_networks(view: View) -> Iterable[Claim]:
     They do not where two tenants share one or a ClusterNetworkConnect joins theirs and network policies let traffic
     pass, where pods open ports on the default network, and where Services are published on nodes.
     """
-    for tenant in view.tenants:
+    for tenant in view.sources:
         found: dict[str, Outcome] = {}
         for other in view.tenants if view.pod_network.networks.any else ():
             if other.name != tenant.name:
@@ -364,7 +368,7 @@ def _joined(view: View, tenant: TenantIdentity, other: TenantIdentity) -> Outcom
         joining = network.networks.joining(own, name)
         if joining is None:
             continue
-        way = network.ways.get((tenant.name, other.name))
+        way = network.ways_from(_names(view)).get((tenant.name, other.name))
         if way is None:
             return None
         if not way.sure:

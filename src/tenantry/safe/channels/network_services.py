@@ -111,7 +111,7 @@ def service_hijack(view: View) -> Iterable[Claim]:
     status names an address.
     """
     trials = _Trials(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = [*_hijacking(view, tenant), *trials.roles(tenant)]
         outcomes.extend(_external(view, trials, tenant))
         outcomes.extend(_status(view, trials, tenant))
@@ -195,7 +195,7 @@ def _status(view: View, trials: _Trials, tenant: TenantIdentity) -> Iterator[Out
 def confused_deputy(view: View) -> Iterable[Claim]:
     """Decide N5: no tenant writes endpoints by which a proxy of the platform connects it to pods of others."""
     trials = _Trials(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = [*_foreign_endpoints(view, tenant), *trials.roles(tenant)]
         written = [outcome for body, said in _endpoints() for outcome in trials.written(tenant, body, said)]
         outcomes.extend(_through(view, outcome) for outcome in written)
@@ -297,7 +297,7 @@ def egress_identity(view: View) -> Iterable[Claim]:
         Step("traffic leaves the cluster to addresses the platform has closed"),
     )
     addressed = _addressed(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         written = [*trials.written(tenant, body, said, deleted=True), *trials.roles(tenant)]
         alone = worst([*written, Outcome.safe("")])
         found = dict(reversed(list(_shared_address(addressed, tenant))))
@@ -361,7 +361,7 @@ def shared_services(view: View) -> Iterable[Claim]:
     exception in the contract, which N1 looks at.
     """
     trials = _Trials(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         outcomes = list(trials.roles(tenant))
         for group, plural, namespace, name in () if trials.deployed else SHARED_CONFIGURATION:
             right = trials.attempts.writes(tenant.name, group, plural, namespace, name)

@@ -51,7 +51,7 @@ _OWNER_WORDS = frozenset({"tenant", "team", "project", "owner", "dedicated"})
 def crossing(view: View) -> Iterable[Claim]:
     """Decide Q8: admission binds the pods of every tenant to its own node pools."""
     rule = _Crossing(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield from rule.claims(tenant)
 
 

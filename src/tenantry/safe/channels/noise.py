@@ -56,7 +56,7 @@ GPU_WORDS = ("nvidia.com/", "amd.com/", "gpu.intel.com/", "habana.ai/")
 def node_noise(view: View) -> Iterable[Claim]:
     """Decide R1: pods of a tenant are bounded on the node, and do not keep it from being drained."""
     rule = _NodeNoise(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         reason = "every pod of its is bounded in memory, scratch space and processes, and lets its node be drained"
         outcomes = [*rule.outcomes(tenant), Outcome.safe(reason)]
         yield worst(outcomes).claim(R1, tenant.name)
@@ -242,10 +242,10 @@ def device_noise(view: View) -> Iterable[Claim]:
     whole = view.declared.fact(WHOLE_NODE_FACT) == WHOLE_NODE
     attempts = Attempts(view)
     makers = {tenant.name for tenant in view.tenants if _runs_pods(view, attempts, tenant)}
-    users = {name: makers & {who for who, use in access.users(name).items() if use.possible} for name in offers}
+    users = {name: makers & {*access.users(name).able} for name in offers}
     taken = {name: who for name, who in users.items() if len(who) > 1 and not _one_tenant_per_node(view, name)}
     known: dict[tuple[str, ...], Outcome] = {}
-    for tenant in view.tenants:
+    for tenant in view.sources:
         tally = Tally()
         own = [name for name, who in taken.items() if tenant.name in who]
         met = set[str]().union(*(taken[name] for name in own))

@@ -63,7 +63,7 @@ class _Class:
 def priorities(view: View) -> Iterable[Claim]:
     """Decide Q2: no class a tenant may use preempts pods of other tenants."""
     rule = _Priorities(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield rule.outcome(tenant).claim(Q2, tenant.name)
 
 
@@ -181,7 +181,7 @@ def _default_value(view: View) -> float:
 def within_guarantee(view: View) -> Iterable[Claim]:
     """Decide Q4: what a queue is guaranteed is never taken by work of another tenant."""
     rule = _Guarantees(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         found = rule.found.get(tenant.name, {})
         if rule.missing is not None:
             yield rule.missing.claim(Q4, tenant.name)

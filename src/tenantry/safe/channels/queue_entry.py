@@ -68,7 +68,7 @@ def labelled(labels: dict[str, str], scheduler: str = "") -> Callable[[Body], No
 def hijack(view: View) -> Iterable[Claim]:
     """Decide Q3: no work of a tenant can stand in a queue of another."""
     rule = _Hijack(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield from rule.claims(tenant)
 
 
@@ -304,7 +304,7 @@ class _Hijack:
 def bypass(view: View) -> Iterable[Claim]:
     """Decide Q5: where queues divide GPUs, no pod gets one without standing in a queue."""
     rule = _Bypass(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield rule.outcome(tenant).claim(Q5, tenant.name)
 
 

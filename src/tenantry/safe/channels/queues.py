@@ -54,7 +54,7 @@ def fairness(view: View) -> Iterable[Claim]:
     """Decide Q6: requests of a tenant wait in levels that are shared fairly, never in those of the cluster itself."""
     attempts = Attempts(view)
     schemas = [item for item in view.snapshot.of(FLOW_GROUP, "FlowSchema") if _reserved(view, item)]
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield worst(_fairness(view, attempts, schemas, tenant)).claim(Q6, tenant.name)
 
 

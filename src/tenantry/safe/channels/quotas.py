@@ -64,7 +64,7 @@ CLAIM: Body = {
 def quotas(view: View) -> Iterable[Claim]:
     """Decide Q1: every namespace is bounded in all it could take from others, and no tenant can lift the bound."""
     rule = _Quotas(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield from rule.claims(tenant)
 
 
@@ -280,12 +280,12 @@ def _selector_keys(quota: Manifest) -> frozenset[str]:
 def floods(view: View) -> Iterable[Claim]:
     """Decide Q7: whatever kind a tenant may create, a quota bounds how many objects of it a namespace may hold."""
     if view.strength is Strength.DEPLOYED:
-        for tenant in view.tenants:
+        for tenant in view.sources:
             yield Q7.proved(tenant.name, "the objects that exist are finite; only new ones can flood the API server")
         return
     book, attempts = quotas_of(view.snapshot), Attempts(view)
     kinds = countables(view.given)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield _flood(view, book, attempts, kinds, tenant).claim(Q7, tenant.name)
 
 

@@ -119,7 +119,7 @@ def rebinding(view: View) -> Iterable[Claim]:
     """Decide P1: no claim of a tenant binds a volume that holds data of another."""
     attempts, classes = Attempts(view), _Classes(view)
     loose = [item for item in classes.volumes if not mapping(item.body, "spec", "claimRef")]
-    for tenant in view.tenants:
+    for tenant in view.sources:
         tally = Tally()
         if view.strength is Strength.DEPLOYED:
             _bound_elsewhere(view, classes, tenant, tally)
@@ -200,7 +200,7 @@ def sharing(view: View) -> Iterable[Claim]:
     """Decide P2: no two tenants' volumes lie in one place, and no pod mounts a share by itself."""
     attempts, classes, prober = Attempts(view), _Classes(view), Trials(view)
     pairs = _overlapping(view, classes)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         tally = Tally(found=dict(pairs.get(tenant.name, {})))
         if view.strength is not Strength.DEPLOYED:
             tally.general.extend(_writes_volumes(attempts, tenant.name))
@@ -349,7 +349,7 @@ def snapshots(view: View) -> Iterable[Claim]:
     attempts = Attempts(view)
     grants = list(_grants(view))
     contents = list(_contents(view))
-    for tenant in view.tenants:
+    for tenant in view.sources:
         tally = Tally()
         for source, owner, outcome in contents:
             if source == tenant.name:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step
@@ -16,11 +17,10 @@ from tenantry.safe.reading import at, mapping, strings, text
 from tenantry.safe.refusals import about_kind
 from tenantry.safe.ruling import lacking
 from tenantry.safe.shapes import neutral, shapes_of
+from tenantry.safe.twins import twins_of
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from tenantry.model.manifest import Body, Manifest
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.devices.nodes import Taint
@@ -53,6 +53,49 @@ class Use:
         return self.answer is not Answer.REFUSED
 
 
+class Users(Mapping[str, Use]):
+    """Whether each tenant can get a device; how is worked out only where it is asked for.
+
+    Args:
+        access: who answers.
+        resource: the device.
+        taints: those of the nodes that offer it.
+    """
+
+    def __init__(self, access: Access, resource: str, taints: tuple[Taint, ...]) -> None:
+        self._access = access
+        self._resource = resource
+        self._taints = taints
+
+    def __getitem__(self, tenant: str) -> Use:
+        return self._access.use(self._access.view.tenancy.by_name[tenant], self._resource, self._taints)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._access.view.tenancy.by_name)
+
+    def __len__(self) -> int:
+        return len(self._access.view.tenants)
+
+    def answer(self, tenant: str) -> Answer:
+        """Return whether a tenant can get it, by any of those it could change places with."""
+        return self[twins_of(self._access.view).first[tenant]].answer
+
+    def can(self, tenant: str) -> bool:
+        """Whether it is not ruled out that a tenant gets it."""
+        return self.answer(tenant) is not Answer.REFUSED
+
+    @cached_property
+    def able(self) -> tuple[str, ...]:
+        """The tenants for which it is not ruled out, by name."""
+        return tuple(filter(self.can, self))
+
+    @cached_property
+    def reason(self) -> str:
+        """Who can get it, for a reason."""
+        able = sorted(self.able)
+        return f"only {able[0]} can" if len(able) == 1 else f"{len(able)} tenants can" if able else "no tenant can"
+
+
 @dataclass
 class Access:
     """Answers who may get a device, each question once."""
@@ -60,6 +103,7 @@ class Access:
     view: View
     prober: Prober
     _known: dict[tuple[str, str, tuple[Taint, ...]], Use] = field(default_factory=dict)
+    _users: dict[tuple[str, tuple[Taint, ...]], Users] = field(default_factory=dict)
     _pods: dict[str, tuple[PodTemplate, ...]] = field(default_factory=dict)
     _asking: dict[str, dict[str, list[PodTemplate]]] = field(default_factory=dict)
     _refused: dict[tuple[str, str], Admission] = field(default_factory=dict)
@@ -80,10 +124,12 @@ class Access:
             self._asking[tenant] = found
         return self._asking[tenant]
 
-    def users(self, resource: str, taints: Iterable[Taint] = ()) -> Mapping[str, Use]:
+    def users(self, resource: str, taints: Iterable[Taint] = ()) -> Users:
         """Return for every tenant whether it can get a resource from nodes with these taints."""
-        wanted = tuple(sorted(taints))
-        return {tenant.name: self.use(tenant, resource, wanted) for tenant in self.view.tenants}
+        key = (resource, tuple(sorted(taints)))
+        if key not in self._users:
+            self._users[key] = Users(self, *key)
+        return self._users[key]
 
     def use(self, tenant: TenantIdentity, resource: str, taints: tuple[Taint, ...] = ()) -> Use:
         """Return whether one tenant can get a resource from nodes with these taints."""
@@ -224,12 +270,6 @@ def _changeable(view: View, tenant: str, quota: Manifest) -> bool:
         ):
             return True
     return False
-
-
-def users_reason(users: Mapping[str, Use]) -> str:
-    """Return who can get a device, for a reason."""
-    able = sorted(name for name, use in users.items() if use.possible)
-    return f"only {able[0]} can" if len(able) == 1 else f"{len(able)} tenants can" if able else "no tenant can"
 
 
 def namespace_of(pod: Body | None) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing
@@ -269,17 +270,20 @@ def _dresses(view: View, namespace: str) -> Iterator[Callable[[Body], None]]:
 
 def _names(view: View, namespace: str, group: str, kind: str) -> list[str]:
     """Return queues, those first that the namespace or its owner is mentioned with."""
-    names = [item.key.name for item in view.snapshot.of(group, kind)]
+    names = _sorted_names(view, group, kind)
     home = view.snapshot.get("", "Namespace", namespace)
     granted = {part.strip() for value in _annotations(home).values() for part in value.split(",")}
     owner = view.tenancy.owner(namespace) or namespace
+    first = [name for name in names if name in granted]
+    own = [name for name in names if (owner in name or namespace in name) and name not in granted]
+    known = {*first, *own}
+    others = islice((name for name in names if name not in known), max(0, MOST_QUEUES - len(known)))
+    return [*first, *own, *others][:MOST_QUEUES]
 
-    def rank(name: str) -> int:
-        if name in granted:
-            return 0
-        return 1 if owner in name or namespace in name else 2
 
-    return sorted(names, key=lambda name: (rank(name), name))[:MOST_QUEUES]
+@lru_cache(maxsize=8)
+def _sorted_names(view: View, group: str, kind: str) -> list[str]:
+    return sorted(item.key.name for item in view.snapshot.of(group, kind))
 
 
 def _annotations(home: object) -> dict[str, str]:

@@ -30,7 +30,7 @@ from tenantry.safe.reading import at, items, mapping, strings, text
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Manifest, ManifestKey
-    from tenantry.safe.devices.access import Access, Use
+    from tenantry.safe.devices.access import Access, Users
     from tenantry.safe.devices.nodes import Node
     from tenantry.safe.fabric.attachments import Attachment
     from tenantry.safe.ruling import Outcome
@@ -90,15 +90,14 @@ class Fabrics:
         self.view = view
         self.access: Access = access_of(view)
         self._named: dict[str, dict[tuple[str, str, str], PodTemplate]] = {}
-        self.refused: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
+        self.refused: dict[str, dict[tuple[str, ...], list[Outcome]]] = {}
         self._modes: dict[ManifestKey, tuple[str, Step | None]] = {}
         self.distinct: dict[str, list[Attachment]] = {}
         self.apart: Outcome | None = None
         self._first: dict[str, dict[str, Attachment]] = {}
         self._placed: dict[ManifestKey, tuple[Node, ...]] = {}
-        self._users: dict[str, list[Mapping[str, Use]]] = {}
-        self._possible: dict[str, list[tuple[Mapping[str, Use], tuple[str, ...]]]] = {}
-        self._together: dict[tuple[str, str], dict[str, Mapping[str, Use]]] = {}
+        self._users: dict[str, list[Users]] = {}
+        self._together: dict[tuple[str, str], dict[str, Users]] = {}
         self._infiniband: dict[str, bool] = {}
 
     @cached_property
@@ -154,7 +153,7 @@ class Fabrics:
             )
         return self._placed[policy.key]
 
-    def users(self, adapter: Adapter) -> list[Mapping[str, Use]]:
+    def users(self, adapter: Adapter) -> list[Users]:
         """Return who can get VFs of a resource, once for every kind of node that offers them."""
         if adapter.name not in self._users:
             taints = {tuple(sorted(node.taints)) for policy in adapter.policies for node in self.placed(policy)}
@@ -165,20 +164,14 @@ class Fabrics:
             ]
         return self._users[adapter.name]
 
-    def together(self, adapter: Adapter, source: str) -> dict[str, Mapping[str, Use]]:
+    def together(self, adapter: Adapter, source: str) -> dict[str, Users]:
         """Return the tenants that may get VFs of a resource on the same nodes as one tenant, with who can get them."""
         key = (adapter.name, source)
         if key not in self._together:
-            if adapter.name not in self._possible:
-                self._possible[adapter.name] = [
-                    (users, tuple(target for target, use in users.items() if use.possible))
-                    for users in self.users(adapter)
-                ]
-            found: dict[str, Mapping[str, Use]] = {}
-            for users, able in self._possible[adapter.name]:
-                if users[source].possible:
-                    for target in able:
-                        found.setdefault(target, users)
+            found: dict[str, Users] = {}
+            for users in self.users(adapter):
+                if users.can(source):
+                    found |= {target: users for target in users.able if target not in found}
             found.pop(source, None)
             self._together[key] = found
         return self._together[key]

@@ -171,11 +171,12 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
     setting = isolation(view)
     found: dict[str, list[Outcome]] = {}
     told_apart = _Words(view, tenant, _rules(view))
-    for attachment, owner in fabrics.homes:
+    refused = fabrics.refused.setdefault(told_apart.home, {})
+    for attachment, owner, kind in _kinds(fabrics):
         if owner == tenant.name:
             continue
-        if owner is not None and owner in view.tenancy.by_name:
-            alike = fabrics.refused.setdefault((told_apart.home, told_apart.kind(attachment, owner)), [])
+        if owner is not None and kind:
+            alike = refused.setdefault(told_apart.kind(attachment, kind), [])
             outcome = alike[0] if len(alike) >= _ENOUGH else _foreign(fabrics, tenant, attachment, setting)
             if outcome.reason and len(alike) < _ENOUGH:
                 alike.append(outcome)
@@ -201,7 +202,6 @@ class _Words:
     """
 
     def __init__(self, view: View, tenant: TenantIdentity, rules: frozenset[str]) -> None:
-        self._view = view
         homes = [view.snapshot.get("", "Namespace", name) for name in tenant.namespaces]
         told = [repr(home.body.get("metadata")) for home in homes if home is not None]
         self._words = rules | _words(told)
@@ -209,21 +209,31 @@ class _Words:
         unsaid = sorted((name for name in named if name not in rules), key=lambda name: (-len(name), name))
         self.home = "\n".join(sorted({_replaced(item, unsaid, named) for item in told}))
 
-    def kind(self, attachment: Attachment, owner: str) -> tuple[str, ...]:
-        """Return what networks that admission cannot tell apart have in common."""
+    def kind(self, attachment: Attachment, kind: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what networks that admission cannot tell apart have in common, given what they have but for words."""
         namespace, name = attachment.namespace, attachment.name
-        kind = _kind(self._view, namespace, name, owner)
         if namespace in self._words or name in self._words:
             shapes = (namespace if namespace in self._words else kind[0], name if name in self._words else kind[1])
             return (*shapes, *kind[2:])
         return kind
 
 
-@lru_cache(maxsize=65536)
-def _kind(view: View, namespace: str, name: str, owner: str) -> tuple[str, ...]:
-    """Return what is left of the names of a network without what tells tenants apart, and how policies compare them."""
-    shapes = (_shape(item, namespace, owner) for item in (namespace, name))
-    return (*shapes, *map(shapes_of(view).mark, (namespace, name, f"{namespace}/{name}")))
+@lru_cache(maxsize=2)
+def _kinds(fabrics: Fabrics) -> tuple[tuple[Attachment, str | None, tuple[str, ...]], ...]:
+    """Return every network with the owner of its namespace and, where that is a tenant, its kind.
+
+    That is what is left of its names without what tells tenants apart, and how policies compare them.
+    """
+    tenants = fabrics.view.tenancy.by_name
+    mark = shapes_of(fabrics.view).mark
+    found = []
+    for item, owner in fabrics.homes:
+        kind: tuple[str, ...] = ()
+        if owner is not None and owner in tenants:
+            shapes = (_shape(name, item.namespace, owner) for name in (item.namespace, item.name))
+            kind = (*shapes, *map(mark, (item.namespace, item.name, f"{item.namespace}/{item.name}")))
+        found.append((item, owner, kind))
+    return tuple(found)
 
 
 def _shape(name: str, namespace: str, owner: str) -> str:

@@ -16,10 +16,8 @@ from tenantry.safe.ruling import Outcome, lacking, worst
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tenantry.model.manifest import Manifest
-    from tenantry.safe.devices.access import Use
+    from tenantry.safe.devices.access import Users
     from tenantry.safe.fabric.adapters import Adapter, Fabrics, SharedDevice
     from tenantry.safe.fabric.attachments import Attachment
 
@@ -63,9 +61,7 @@ def _closed(fabrics: Fabrics, policy: Manifest) -> Outcome | None:
     return None
 
 
-def _seen(
-    fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Mapping[str, Use]
-) -> Outcome:
+def _seen(fabrics: Fabrics, adapter: Adapter, policy: Manifest, pair: tuple[str, str], users: Users) -> Outcome:
     _, step = fabrics.rdma_mode(policy)
     signed = fabrics.view.declared.fact(MODE)
     shown = step or lacking("RDMA devices show in every network namespace", f"{MODE} is signed as {signed}")
@@ -75,13 +71,13 @@ def _seen(
     return possible(pair, users, Outcome.broken(_with_pods(Witness(steps, summary), pair, users), fix))
 
 
-def possible(pair: tuple[str, str], users: Mapping[str, Use], outcome: Outcome) -> Outcome:
+def possible(pair: tuple[str, str], users: Users, outcome: Outcome) -> Outcome:
     """Return an outcome that needs both tenants to get a device, left open where that is not known of one."""
-    undecided = [users[name] for name in pair if users[name].answer is Answer.UNKNOWN]
+    undecided = [users[name] for name in pair if users.answer(name) is Answer.UNKNOWN]
     return Outcome.open(*(item for use in undecided for item in use.missing)) if undecided else outcome
 
 
-def _with_pods(witness: Witness, pair: tuple[str, str], users: Mapping[str, Use]) -> Witness:
+def _with_pods(witness: Witness, pair: tuple[str, str], users: Users) -> Witness:
     mine, theirs = users[pair[0]], users[pair[1]]
     steps = (
         *witness.steps,
@@ -107,13 +103,13 @@ def shared_outcomes(fabrics: Fabrics, source: str) -> dict[str, Outcome]:
         if device.pods == 1:
             continue
         users = fabrics.access.users(device.resource)
-        for target, use in users.items():
-            if target != source and use.possible and users[source].possible:
+        for target in users.able if users.can(source) else ():
+            if target != source:
                 found.setdefault(target, []).append(_shared(device, (source, target), users))
     return {target: worst(values) for target, values in found.items()}
 
 
-def _shared(device: SharedDevice, pair: tuple[str, str], users: Mapping[str, Use]) -> Outcome:
+def _shared(device: SharedDevice, pair: tuple[str, str], users: Users) -> Outcome:
     summary = f"pods of {pair[0]} and {pair[1]} get the character devices of one adapter as {device.resource}"
     fix = f"give {device.resource} to one tenant by quota, or replace it by VFs"
     broken = Outcome.broken(_with_pods(Witness((device.step,), summary), pair, users), fix)

@@ -160,5 +160,5 @@ def ground_of(view: View) -> Ground:
 def outcomes(view: View, decide: Callable[[Ground, TenantIdentity], Outcome]) -> Iterable[tuple[str, Outcome]]:
     """Yield the outcome of every tenant; all are safe where there are no GPUs."""
     ground = ground_of(view)
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield tenant.name, (decide(ground, tenant) if ground.stack.present else Outcome.safe(NO_GPUS))

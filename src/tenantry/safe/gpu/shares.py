@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength
-from tenantry.safe.devices.access import users_reason
 from tenantry.safe.devices.nodes import read_nodes
 from tenantry.safe.devices.reading import units
 from tenantry.safe.gpu.ground import NODES
@@ -24,9 +23,9 @@ from tenantry.safe.ruling import Outcome
 from tenantry.safe.view import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from tenantry.safe.devices.access import Use
+    from tenantry.safe.devices.access import Users
     from tenantry.safe.gpu.ground import Ground
 
 
@@ -42,7 +41,7 @@ class Shared:
 
     group: Group
     offer: Offer
-    users: Mapping[str, Use]
+    users: Users
 
 
 def shared_offers(ground: Ground, wanted: Callable[[Offer], bool]) -> list[Shared]:
@@ -73,19 +72,19 @@ def reach_pairs(source: str, found: Sequence[Shared], broken: Callable[[str, Sha
     """Return an outcome for every target that can get the same shared resource as the source."""
     outcomes: dict[str, Outcome] = {}
     for shared in found:
-        mine = shared.users[source]
-        if not mine.possible:
+        users = shared.users
+        if not users.can(source):
             continue
-        for target, use in shared.users.items():
-            if target == source or not use.possible:
+        for target in users.able:
+            if target == source:
                 continue
             known = outcomes.get(target)
             if known is not None and known.witness is not None:
                 continue
-            if mine.answer is Answer.ADMITTED and use.answer is Answer.ADMITTED:
+            if users.answer(source) is users.answer(target) is Answer.ADMITTED:
                 outcomes[target] = broken(target, shared)
             else:
-                missing = (*mine.missing, *use.missing)
+                missing = (*users[source].missing, *users[target].missing)
                 outcomes[target] = Outcome.open(*(known.missing if known else ()), *missing)
     return outcomes
 
@@ -109,7 +108,7 @@ def why_alone(found: Sequence[Shared], nothing: str) -> str:
     """Return why no two tenants share: there is nothing to share, or who can get what there is."""
     if not found:
         return nothing
-    said = sorted({f"{item.offer.resource} of {item.group.title}: {users_reason(item.users)} get it" for item in found})
+    said = sorted({f"{item.offer.resource} of {item.group.title}: {item.users.reason} get it" for item in found})
     return "; ".join(said)
 
 
@@ -125,7 +124,7 @@ def possible_sharing(ground: Ground, modes: set[Mode], *, sliced: bool | None) -
         part = item.resource.startswith("nvidia.com/mig-")
         if item.mode not in modes or (step.by, step.pointer) in chosen or (sliced is not None and part is not sliced):
             continue
-        able = [name for name, use in ground.access.users(item.resource).items() if use.possible]
+        able = ground.access.users(item.resource).able
         if len(able) > 1:
             yield from ((name, NODES) for name in able)
 

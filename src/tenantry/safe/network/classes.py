@@ -237,7 +237,8 @@ class Index:
             if selector.everything:
                 may = must = self.everything
             else:
-                for labels, units in self._labelled_spaces:
+                may = must = self._fixed_spaces.holding(selector)
+                for labels, units in self._free_spaces:
                     met = labels.meet(selector)
                     if met is not None:
                         may |= units
@@ -246,21 +247,24 @@ class Index:
         return found
 
     @cached_property
-    def _labelled_spaces(self) -> list[tuple[Labels, int]]:
-        """Labels of namespaces with the units in them; a namespace may be there with several."""
+    def _fixed_spaces(self) -> _Labelled:
+        """Units in namespaces whose labels are given, by these labels."""
+        return _Labelled((place, unit.space.fixed) for place, unit in enumerate(self.units) if not unit.space.free)
+
+    @cached_property
+    def _free_spaces(self) -> list[tuple[Labels, int]]:
+        """Labels of namespaces that may be chosen, with the units in them; a namespace may be there with several."""
         found: dict[int, tuple[Labels, list[int]]] = {}
         for place, unit in enumerate(self.units):
-            found.setdefault(id(unit.space), (unit.space, []))[1].append(place)
+            if unit.space.free:
+                found.setdefault(id(unit.space), (unit.space, []))[1].append(place)
         return [(labels, mask_of(places)) for labels, places in found.values()]
 
     def pods(self, selector: Selector) -> Matched:
         """Return the units whose labels a selector matches."""
         found = self._pods.get(selector)
         if found is None:
-            closed = self.everything & ~self._free
-            for requirement in selector.requirements:
-                closed &= self._holding(requirement)
-            may = closed
+            may = closed = self._labelled.holding(selector)
             if self._free and satisfy([selector]) is not None:
                 may |= self._free
             must = closed | (self._free if selector.everything else 0)
@@ -272,24 +276,39 @@ class Index:
         return self.where(lambda unit: unit.labels.free)
 
     @cached_property
-    def _labelled(self) -> dict[str, dict[str, int]]:
-        places: dict[str, dict[str, list[int]]] = {}
-        for place, unit in enumerate(self.units):
-            for key, value in unit.labels.fixed.items():
-                places.setdefault(key, {}).setdefault(value, []).append(place)
-        return {key: {value: mask_of(found) for value, found in values.items()} for key, values in places.items()}
+    def _labelled(self) -> _Labelled:
+        """Units whose labels are given, by these labels."""
+        return _Labelled((place, unit.labels.fixed) for place, unit in enumerate(self.units) if not unit.labels.free)
 
-    @cached_property
-    def _present(self) -> dict[str, int]:
-        return {key: _join(values.values()) for key, values in self._labelled.items()}
+
+class _Labelled:
+    """Places by labels: which of them a selector matches."""
+
+    def __init__(self, labels: Iterable[tuple[int, Mapping[str, str]]]) -> None:
+        places: dict[str, dict[str, list[int]]] = {}
+        all_places: list[int] = []
+        for place, entries in labels:
+            all_places.append(place)
+            for key, value in entries.items():
+                places.setdefault(key, {}).setdefault(value, []).append(place)
+        self._everything = mask_of(all_places)
+        self._by_value = {key: {value: mask_of(at) for value, at in values.items()} for key, values in places.items()}
+        self._present = {key: _join(values.values()) for key, values in self._by_value.items()}
+
+    def holding(self, selector: Selector) -> int:
+        """Return the places whose labels a selector matches."""
+        found = self._everything
+        for requirement in selector.requirements:
+            found &= self._holding(requirement)
+        return found
 
     def _holding(self, requirement: Requirement) -> int:
         if requirement.operator in {"Exists", "DoesNotExist"}:
             found = self._present.get(requirement.key, 0)
-            return found if requirement.operator == "Exists" else self.everything & ~found
-        values = self._labelled.get(requirement.key, {})
+            return found if requirement.operator == "Exists" else self._everything & ~found
+        values = self._by_value.get(requirement.key, {})
         found = _join(values.get(value, 0) for value in requirement.values)
-        return found if requirement.operator == "In" else self.everything & ~found
+        return found if requirement.operator == "In" else self._everything & ~found
 
 
 def imagined(unit: Unit, ranges: tuple[AddressSet, ...]) -> Unit:

@@ -115,6 +115,7 @@ class PodNetwork:
             self.permissions.setdefault((item.source, item.target), []).append(item)
         self.population = Population(view, self.tenants, self.policies, self.ground.ranges)
         self._exact: dict[tuple[object, ...], Way | None] = {}
+        self._ways: dict[tuple[str, ...], dict[tuple[str, str], Way]] = {}
 
     # --- units -------------------------------------------------------------------------------------------------------
 
@@ -170,11 +171,20 @@ class PodNetwork:
 
     # --- search ------------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def ways(self) -> dict[tuple[str, str], Way]:
         """A way per source and target tenant between which there is one, or may be; sure ones where there are any."""
+        return self.ways_from(tuple(tenant.name for tenant in self.tenants))
+
+    def ways_from(self, sources: tuple[str, ...]) -> dict[tuple[str, str], Way]:
+        """Return those ways that start at some tenants."""
+        if sources not in self._ways:
+            self._ways[sources] = self._searched(sources)
+        return self._ways[sources]
+
+    def _searched(self, sources: tuple[str, ...]) -> dict[tuple[str, str], Way]:
         for _ in range(MOST_TRIALS):
-            found = self._found()
+            found = self._found(sources)
             dressed = {pair: self._dressed(way) for pair, way in found.items()}
             if all(way is not None for way in dressed.values()):
                 return {pair: way for pair, way in dressed.items() if way is not None}
@@ -201,11 +211,10 @@ class PodNetwork:
             return None
         return replace(way, connection=replace(connection, source=replace(connection.source, labels=dict(labels))))
 
-    def _found(self) -> dict[tuple[str, str], Way]:
+    def _found(self, names: tuple[str, ...]) -> dict[tuple[str, str], Way]:
         found: dict[tuple[str, str], Way] = {}
-        names = [tenant.name for tenant in self.tenants]
         inward, outward = Bound(self.sources, self.ground), Bound(self.targets, self.ground)
-        exits = Exits(self._starts(outward), self.targets)
+        exits = Exits(self._starts(outward, frozenset(names)), self.targets)
         for group in self.entering.groups():
             closed = inward.of(group, Direction.INGRESS)
             opened: Parts | None = None
@@ -262,11 +271,13 @@ class PodNetwork:
             return None
         return self.openings.namespace(unit.tenant, unit.namespace)
 
-    def _starts(self, outward: Bound) -> dict[str, list[tuple[int, Parts]]]:
-        """Return per tenant the sets of its sources, each with whom its network policies may let it reach."""
+    def _starts(self, outward: Bound, names: frozenset[str]) -> dict[str, list[tuple[int, Parts]]]:
+        """Return for some tenants the sets of their sources, each with whom network policies may let it reach."""
         found: dict[str, list[tuple[int, Parts]]] = {}
         for group in self.leaving.groups():
             for tenant, members in group.tenants:
+                if tenant not in names:
+                    continue
                 if self._opens_admin(tenant):
                     found.setdefault(tenant, []).append((members, {ALL: self.targets.everything}))
                     continue

@@ -10,6 +10,9 @@ from tenantry.safe.network.walk import Opening
 from tenantry.safe.writing import Writing, writings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tenantry.model.manifest import Manifest
     from tenantry.safe.view import View
 
 NETWORKING: Final = "networking.k8s.io"
@@ -33,6 +36,7 @@ class Openings:
         self.namespace = cache(self._namespace)
         self.admin = cache(self._admin)
         self.baseline = cache(self._baseline)
+        self._there = cache(lambda group, kind: _names_by_namespace(view.snapshot.of(group, kind)))
 
     @cached_property
     def holders(self) -> dict[str, tuple[str, ...]]:
@@ -66,9 +70,7 @@ class Openings:
 
     def _opening(self, tenant: str, resource: str, namespace: str, body: dict[str, Any]) -> Opening | None:
         group = body["apiVersion"].partition("/")[0]
-        there = {
-            item.key.name for item in self._view.snapshot.of(group, body["kind"]) if item.key.namespace == namespace
-        }
+        there = self._there(group, body["kind"]).get(namespace, set())
         rights, envelope = self._view.reach(tenant).rights, self._view.envelope(namespace)
         doubtful: Opening | None = None
         for way in writings(rights, envelope, body, (group, resource), (*_WRITES, *_REMOVES)):
@@ -77,6 +79,13 @@ class Openings:
                 return found
             doubtful = doubtful or found
         return doubtful
+
+
+def _names_by_namespace(items: Iterable[Manifest]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for item in items:
+        found.setdefault(item.key.namespace, set()).add(item.key.name)
+    return found
 
 
 def _by(way: Writing, there: set[str]) -> Opening | None:

@@ -1,0 +1,307 @@
+"""Tenants that could change places without a trace, so that deciding about one of them is enough.
+
+Let two tenants exchange their names in every object. If the objects are the same afterwards, so is every verdict but
+for the exchange: rules know tenants by what objects say of them, not by how they are called. What is proved of one
+tenant as the source is proved of its twin, and a fact that is missing for one is missing for the other.
+
+Names count where something compares them with more than themselves: texts of policies, prefixes the API keeps for
+itself, names that are a part of others. Twins do not differ in that. A tenant of which it is not sure is nobody's twin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from hashlib import blake2b
+from itertools import permutations
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
+from tenantry.safe.patterns import Patterns, patterns_in
+from tenantry.safe.shapes import policy_bodies, relation, shapes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tenantry.model.tenancy import TenantIdentity
+    from tenantry.safe.shapes import Shapes
+    from tenantry.safe.view import View
+
+_WORD = re.compile(r"([A-Za-z0-9._:@/-]+)")
+_JOINTS = re.compile(r"([._:@/-])")
+
+# Escapes of a representation, whose letter would otherwise stand before a word as if it were a part of it.
+_ESCAPE = re.compile(r"\\(?:x..|u....|U........|[a-z])")
+
+# Fields that hold sets in every kind: the order of their entries says nothing.
+_SETS = frozenset({"destinations", "sourceNamespaces", "subjects", "from", "to", "values"})
+
+# Fields whose values are compared with their like only.
+_VLAN = re.compile(r"\b(vlan)(\W{1,8})([1-9]\d*)\b")
+_UID = re.compile(r"\b(uid)(\W{1,8})([A-Za-z0-9-]+)")
+_ANY_VLAN = re.compile(r"(?:vlan\D{1,40}|\btag\W{1,8})(\d+)", re.IGNORECASE)
+
+# A name of a tenant in a text without names.
+_PLACE = re.compile("\1([0-9]+)\1")
+
+# Names that the API or a distribution treats in a way of its own.
+_KEPT = (KEPT, "kube-", "openshift-", "default")
+
+
+class Twins:
+    """Classes of tenants that could change places.
+
+    Args:
+        view: the objects and who owns what; not kept.
+
+    Attributes:
+        classes: every tenant, by class; classes and their members in the order of the tenants.
+        first: the first tenant of its class, by the name of each tenant.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._words = _Words(view.tenants)
+        contents = _Contents(view, self._words)
+        odd = _odd(view, all_names=contents.patterns_of_people or work_out_askers(policy_bodies(view)))
+        single = {*odd, *contents.spoiled, *self._words.owners(repr(view.declared))}
+        found: dict[object, list[TenantIdentity]] = defaultdict(list)
+        for tenant in view.tenants:
+            found[tenant.name if tenant.name in single else contents.digest(tenant)].append(tenant)
+        # How names compare is asked of those only whose objects are alike.
+        words = {word for made in self._words.made_of.values() for word in made}
+        compare = _Compared(shapes_of(view), Patterns(contents.patterns, words), measure_texts(policy_bodies(view)))
+        classes: dict[object, list[TenantIdentity]] = defaultdict(list)
+        for key, members in found.items():
+            for tenant in members:
+                told = self._told(tenant, compare) if len(members) > 1 else ""
+                classes[key, told].append(tenant)
+        self.classes = tuple(map(tuple, classes.values()))
+        self.first = {tenant.name: members[0].name for members in self.classes for tenant in members}
+
+    def named_in(self, thing: object) -> bool:
+        """Whether something that is written mentions any tenant by one of its names."""
+        return bool(self._words.owners(repr(thing)))
+
+    def _told(self, tenant: TenantIdentity, compare: _Compared) -> str:
+        """Return how the names of a tenant, and words made of them, compare with each other and with other texts."""
+        names = _names(tenant)
+        own = [relation(one, other) for one, other in permutations(names, 2)]
+        words = {*names, *self._words.made_of[tenant.name]}
+        marks = sorted((self._words.token(word), *compare.marks(word)) for word in words)
+        return _digest((repr(own), repr(marks)))
+
+
+class _Compared(NamedTuple):
+    """What names are compared with: texts of policies, patterns in objects, and whether a policy measures them."""
+
+    shapes: Shapes
+    patterns: Patterns
+    measured: bool
+
+    def marks(self, word: str) -> tuple[str, str, int]:
+        return self.shapes.mark(word), self.patterns.mark(word), len(word) if self.measured else 0
+
+
+_KNOWN: WeakKeyDictionary[object, Twins] = WeakKeyDictionary()
+
+
+def twins_of(view: View) -> Twins:
+    """Return the twins of a view; channels share them, and so do views of the same objects at other strengths."""
+    found = _KNOWN.get(view.admitter)
+    if found is None:
+        found = _KNOWN[view.admitter] = Twins(view)
+    return found
+
+
+def _names(tenant: TenantIdentity) -> tuple[str, ...]:
+    return (tenant.name, *tenant.namespaces, *tenant.groups, *tenant.users)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    """Return one text for a sequence of texts."""
+    found = blake2b(digest_size=16)
+    for part in parts:
+        written = part.encode()
+        found.update(b"%d:" % len(written))
+        found.update(written)
+    return found.hexdigest()
+
+
+class _Words:
+    """Finds words that are made of names of tenants, and says them without these names."""
+
+    def __init__(self, tenants: Iterable[TenantIdentity]) -> None:
+        self._holders: dict[str, dict[str, int]] = defaultdict(dict)
+        for tenant in tenants:
+            for place, name in enumerate(_names(tenant)):
+                self._holders[name].setdefault(tenant.name, place)
+        self._tokens: dict[str, str] = {}
+        self._owners: dict[str, frozenset[str]] = {}
+        self.made_of: dict[str, set[str]] = defaultdict(set)
+        """Words met so far that are made of names of a tenant, by tenant."""
+
+    def token(self, word: str) -> str:
+        """Return a word with each name in it as its place among those of its tenant; others stay as they are."""
+        if word not in self._tokens:
+            self._read(word)
+        return self._tokens[word]
+
+    def owners(self, written: str) -> set[str]:
+        """Return the tenants that a text mentions."""
+        return self.anonymous(written)[1]
+
+    def anonymous(self, written: str) -> tuple[str, set[str]]:
+        """Return a text without names of tenants, and the tenants that it mentions."""
+        parts = _WORD.split(_ESCAPE.sub("\\g<0>\0", written) if "\\" in written else written)
+        tokens, owners = self._tokens, self._owners
+        found: set[str] = set()
+        for word in set(parts[1::2]):
+            if word not in tokens:
+                self._read(word)
+            if word in owners:
+                found |= owners[word]
+        if found:
+            parts[1::2] = map(tokens.__getitem__, parts[1::2])
+        return "".join(parts), found
+
+    def _read(self, word: str) -> None:
+        pieces = _JOINTS.split(word)
+        starts = range(0, len(pieces), 2)
+        # The longest first, as a name may begin with another one.
+        inside = [
+            (start, end, name)
+            for start in starts
+            for end in range(len(pieces), start, -2)
+            if (name := "".join(pieces[start:end])) in self._holders
+        ]
+        kept: list[str] = []
+        done = 0
+        for start, end, name in inside:
+            if start >= done:
+                kept += (*pieces[done:start], f"\1{min(self._holders[name].values())}\1")
+                done = end
+        self._tokens[word] = "".join((*kept, *pieces[done:]))
+        if inside:
+            # Every name counts here, also one that begins inside another.
+            self._owners[word] = frozenset(owner for _, _, name in inside for owner in self._holders[name])
+            for owner in self._owners[word]:
+                self.made_of[owner].add(word)
+
+
+class _Contents:
+    """What objects say of each tenant, without its names.
+
+    Attributes:
+        spoiled: tenants that objects set in relation to others in a way that may not be even.
+        patterns: what may be patterns, without those made of names of tenants.
+        patterns_of_people: whether a pattern is made of the name of a group or user.
+    """
+
+    def __init__(self, view: View, words: _Words) -> None:
+        self._words = words
+        self.spoiled: set[str] = set()
+        self.patterns: set[str] = set()
+        self.patterns_of_people = False
+        self._spaces = min((len(tenant.namespaces) for tenant in view.tenants), default=0)
+        self._said: dict[str, list[str]] = defaultdict(list)
+        self._vlans: dict[str, set[str]] = defaultdict(set)
+        self._uids: dict[str, set[str]] = defaultdict(set)
+        self._trunks = False
+        for manifest in view.given:
+            said, owners = words.anonymous(repr(manifest.body))
+            self._note_identifiers(said, owners)
+            # Texts of policies are compared with names as they are.
+            if manifest.key.group != "admissionregistration.k8s.io":
+                self._note_patterns(said)
+            if len(owners) == 1:
+                self._said[next(iter(owners))].append(said)
+            elif owners:
+                self._read_together(manifest.body, f"{manifest.key.kind}/{manifest.key.namespace}/{manifest.key.name}")
+
+    def digest(self, tenant: TenantIdentity) -> str:
+        """Return one text for all that objects say of a tenant; equal for tenants of whom they say the same."""
+        numbers: dict[str, str] = {}
+        said = sorted(self._without_identifiers(text, tenant.name, numbers) for text in self._said[tenant.name])
+        shape = (len(tenant.namespaces), len(tenant.groups), len(tenant.users), *map(self._words.token, _names(tenant)))
+        return _digest((repr(shape), *said))
+
+    def _note_identifiers(self, said: str, owners: set[str]) -> None:
+        holders = owners or {""}
+        if any(name in said for name in ("vlan", "Vlan", "VLAN", "tag'", 'tag"')):
+            self._trunks = self._trunks or "runk" in said
+            for match in _ANY_VLAN.finditer(said):
+                self._vlans[match[1]] |= holders
+        if "uid" in said:
+            for match in _UID.finditer(said):
+                self._uids[match[3]] |= holders
+
+    def _note_patterns(self, said: str) -> None:
+        for pattern in patterns_in(said):
+            places = [int(place) for place in _PLACE.findall(pattern)]
+            if not places:
+                self.patterns.add(pattern)
+            elif max(places) > self._spaces:
+                self.patterns_of_people = True
+
+    def _without_identifiers(self, said: str, owner: str, numbers: dict[str, str]) -> str:
+        """Return a text with a number in place of each identifier that only one tenant's objects hold."""
+
+        def numbered(match: re.Match[str]) -> str:
+            held = self._vlans if match[1] == "vlan" else self._uids
+            if held[match[3]] != {owner} or (match[1] == "vlan" and self._trunks):
+                return match[0]
+            number = numbers.setdefault(f"{match[1]} {match[3]}", f"\2{len(numbers)}\2")
+            return f"{match[1]}{match[2]}{number}"
+
+        for name, pattern in (("vlan", _VLAN), ("uid", _UID)):
+            said = pattern.sub(numbered, said) if name in said else said
+        return said
+
+    def _read_together(self, node: Any, place: str, *, is_set: bool = False) -> None:
+        """Take apart something that mentions several tenants, down to parts that mention one."""
+        said, owners = self._words.anonymous(repr(node))
+        if len(owners) == 1:
+            self._said[next(iter(owners))].append(f"{place}: {said}")
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                name, keyed = self._words.anonymous(str(key))
+                inside = self._words.owners(repr(value)) | keyed
+                if keyed and len(inside) > 1:
+                    self.spoiled |= inside
+                elif keyed:
+                    said = self._words.anonymous(repr(value))[0]
+                    self._said[next(iter(keyed))].append(f"{place}/{name}: {said}")
+                elif inside:
+                    self._read_together(value, f"{place}/{key}", is_set=key in _SETS)
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                one = is_set and len(self._words.owners(repr(value))) == 1
+                self._read_together(value, f"{place}/{'*' if one else index}")
+        else:
+            self.spoiled |= owners
+
+
+# --- names that count -------------------------------------------------------------------------------------------------
+
+
+def _odd(view: View, *, all_names: bool) -> set[str]:
+    """Return tenants whose names mean more than who they are."""
+    kept = {
+        tenant.name
+        for tenant in view.tenants
+        if any(name.startswith(_KEPT) or not _WORD.fullmatch(name) for name in _names(tenant))
+    }
+    return kept | _nested(view.tenants, all_names=all_names)
+
+
+def _nested(tenants: Sequence[TenantIdentity], *, all_names: bool) -> set[str]:
+    """Return tenants that have a name which is a part of another tenant's, or the other way round."""
+    names = {tenant.name: {*(_names(tenant) if all_names else (tenant.name, *tenant.namespaces))} for tenant in tenants}
+    together = "\n".join("\n".join(own) for own in names.values())
+    found: set[str] = set()
+    for own in names.values():
+        for name in own:
+            if together.count(name) != sum(other.count(name) for other in own):
+                found |= {other for other, theirs in names.items() if any(name in it for it in theirs)}
+    return found
