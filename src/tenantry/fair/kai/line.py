@@ -97,7 +97,11 @@ class Branch:
     def key(self, ask: int, line: Line) -> tuple[object, ...]:
         """Key among its siblings when its next job asks for so much; no two are the same."""
         queue = self.queue
-        if self._version != queue.version:
+        if self._version == queue.version:
+            key = self._known.get(ask)
+            if key is not None:
+                return key
+        else:
             self._version = queue.version
             cpu, memory, gpu = queue.shares
             state = (cpu.allocated, memory.allocated, gpu.allocated)
@@ -107,11 +111,12 @@ class Branch:
                     self._states.clear()
                 known = self._states[state] = {}
             self._known = known
-        key = self._known.get(ask)
-        if key is None:
-            order = line.session.queue_order
-            made = () if order.by_age else order.key(Contender(queue, line.amounts[ask], NOTHING_TAKEN))
-            key = self._known[ask] = (*made, self.rank)
+            key = known.get(ask)
+            if key is not None:
+                return key
+        order = line.session.queue_order
+        made = () if order.by_age else order.key(Contender(queue, line.amounts[ask], NOTHING_TAKEN))
+        key = self._known[ask] = (*made, self.rank)
         return key
 
 

@@ -65,6 +65,7 @@ class Node:
         holding: MiB held per shared GPU.
         held: pods on it.
         ready: whether pods may be placed on it.
+        plain: whether it is ready, has no taint and offers no MIG instances.
         mig: whether it offers MIG instances.
         strategy: its MIG strategy; ``none`` without MIG.
         legacy: pods that ask for MIG by annotation.
@@ -75,7 +76,7 @@ class Node:
     __slots__ = (
         "_booked", "_fixed", "_sums",
         "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
-        "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
+        "model", "name", "offered", "plain", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
 
     def __init__(self, model: ModelNode, axes: Axes) -> None:
@@ -101,6 +102,7 @@ class Node:
         if self.mig is None:
             self.mig = any(offered[position] > 0 for name, position in axes.index.items() if "nvidia.com/mig-" in name)
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
+        self.plain = self.ready and not self.mig and not model.taints
         self.legacy: set[str] = set()
         self._booked: dict[tuple[float, ...], list[tuple[int, float]]] = {}
         fixed = (tuple(offered), self.gpu_count, self.gpu_memory, self.mig)

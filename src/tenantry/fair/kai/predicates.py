@@ -12,7 +12,7 @@ from tenantry.fair.kai.capacity import over_limit, over_quota, unbounded
 from tenantry.fair.kai.node import is_new_group
 from tenantry.fair.kai.session import CPU_WORKER, GPU_WORKER
 from tenantry.fair.kai.sharing import choose_groups
-from tenantry.model.job import GpuKind
+from tenantry.model.job import ANYWHERE, GpuKind
 
 if TYPE_CHECKING:
     from tenantry.fair.kai.node import Node
@@ -52,12 +52,21 @@ def refuses(session: Session, task: Task, job: Job, node: Node) -> Refusal | Non
 
 def unfit(session: Session, task: Task, node: Node) -> Refusal | None:
     """Why a node refuses a pod whatever its queue may hold, or None."""
+    ask, placement = task.ask, task.pod.placement
+    if (
+        placement is ANYWHERE
+        and ask.regular
+        and node.plain
+        and not ask.legacy
+        and not session.settings.restrict_nodes
+        and node.free_pods > 0
+    ):
+        return None  # what follows says so for nearly all pods and nodes
     reason = _wrong_kind(task, node) or _no_pod_left(session, task, node)
     if reason is not None:
         return reason, {}
     if not node.ready:
         return node.model.unready[0], {}
-    placement = task.pod.placement
     if not selected(placement, node.model):
         return "node-affinity", {}
     taint = untolerated(placement, node.model.taints)

@@ -234,14 +234,13 @@ class _Turns:
                 if branch.heap:
                     ask = branch.heap[0][1].ask
                     break
-        while True:
+        while branch is not head and branch.parent is not None:
             branch.ask = ask
-            keyed = (branch.key(ask, line), branch)
-            if branch is head or branch.parent is None:
-                heapreplace(self.heap, keyed)
-                return
-            branch = branch.parent
-            heapreplace(branch.heap, keyed)
+            above = branch.parent
+            heapreplace(above.heap, (branch.key(ask, line), branch))
+            branch = above
+        branch.ask = ask
+        heapreplace(self.heap, (branch.key(ask, line), branch))
 
     def _descend(self, top: Branch) -> list[Keyed]:
         """Go on with the queues below the only one that is left."""
