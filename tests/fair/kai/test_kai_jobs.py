@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kai_build import cluster, job, node, play, queue
 
 from tenantry.fair.kai.asks import Axes
-from tenantry.fair.kai.state import build_job, evictable, group_order
+from tenantry.fair.kai.evictable import evictable
+from tenantry.fair.kai.state import build_job, group_order
 from tenantry.model.job import Job, Pod, PodStatus, Subgroup
 from tenantry.model.schedule import Act, Gate
 

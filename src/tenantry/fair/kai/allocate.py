@@ -118,7 +118,10 @@ class Placer:
     def _place_within(self, group: Group, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
         if isinstance(group, PodSet):
             self.needed = len(tasks)
-            return all(self._place_task(task, index, nodes) for index, task in enumerate(tasks))
+            for index, task in enumerate(tasks):  # noqa: SIM110 - this is called very often
+                if not self._place_task(task, index, nodes):
+                    return False
+            return True
         for child in sorted(group.children, key=group_order):
             names = {leaf.name for leaf in child.leaves()}
             mine = [task for task in tasks if task.subgroup in names]

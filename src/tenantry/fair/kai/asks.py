@@ -55,15 +55,17 @@ class Axes:
     Attributes:
         index: position by resource name.
         mig: position and compute slices of every MIG resource that counts as GPUs.
+        models: number of all that does not change of a node, by what it is.
         kinds: number of every state in which any node was.
         fitting: by what pods ask for, and by kind of node, how good it is for them; None where they do not fit.
     """
 
-    __slots__ = ("fitting", "index", "kinds", "mig", "size")
+    __slots__ = ("fitting", "index", "kinds", "mig", "models", "size")
 
     def __init__(self, extended: Iterable[str]) -> None:
         self.index = {name: position for position, name in enumerate((*CORE, *sorted(set(extended) - set(CORE))))}
         self.size = len(self.index)
+        self.models: dict[tuple[object, ...], int] = {}
         self.kinds: dict[tuple[object, ...], int] = {}
         self.fitting: dict[tuple[object, ...], dict[int, Goodness | None]] = {}
         self.mig = tuple(
@@ -92,6 +94,7 @@ class Ask:
 
     Attributes:
         vector: amount per resource.
+        amounts: CPU, memory and GPUs of it, as queues count them.
         kind: how GPUs are asked for.
         devices: GPUs, or GPUs a part is taken of.
         portion: part of each, as written.
@@ -107,8 +110,8 @@ class Ask:
     """
 
     __slots__ = (
-        "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular", "shared",
-        "vector", "wants_gpu",
+        "amounts", "devices", "fitting", "gpus", "kind", "legacy", "memory", "mig", "portion", "quota", "regular",
+        "shared", "vector", "wants_gpu",
     )  # fmt: skip
 
     def __init__(self, pod: Pod, axes: Axes) -> None:
@@ -128,6 +131,7 @@ class Ask:
         for name, count in gpu.mig:
             vector[axes.index[name]] = float(count)
         self.vector = tuple(vector)
+        self.amounts = axes.quantities(self.vector)
         shape = (self.vector, gpu.kind, gpu.devices, gpu.portion, gpu.memory)
         self.fitting = axes.fitting.setdefault(shape, {})
 

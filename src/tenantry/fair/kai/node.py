@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PIPELINED = int(PodStatus.PIPELINED)
 UNKNOWN = -1
 """Kind of a node that was not looked at since a pod came or went."""
+NOWHERE = -1
+"""Stands for a position that does not exist."""
 WHOLE = ""
 """Stands for a GPU nobody shares yet, among the GPUs a part may be taken of."""
 
@@ -38,15 +40,10 @@ class Held:
 
     __slots__ = ("accepted", "ask", "booked", "groups", "shares_gpu", "status", "task")
 
-    def __init__(self, task: Task, offered: Sequence[float]) -> None:
+    def __init__(self, task: Task, booked: Sequence[tuple[int, float]]) -> None:
         self.task, self.ask, self.accepted = task, task.ask, task.accepted
         self.status, self.groups, self.shares_gpu = task.status, task.groups, task.shares_gpu
-        shared = GPU if task.shares_gpu else -1
-        self.booked = [
-            (position, amount)
-            for position, amount in enumerate(self.accepted)
-            if amount and offered[position] and position != shared
-        ]
+        self.booked = booked
 
 
 class Node:
@@ -76,7 +73,7 @@ class Node:
     """
 
     __slots__ = (
-        "_sums",
+        "_booked", "_fixed", "_sums",
         "axes", "gpu_count", "gpu_memory", "held", "holding", "idle", "kind", "leaving", "legacy", "marked", "mig",
         "model", "name", "offered", "ready", "releasing", "shared", "strategy", "synced", "used", "version",
     )  # fmt: skip
@@ -105,6 +102,9 @@ class Node:
             self.mig = any(offered[position] > 0 for name, position in axes.index.items() if "nvidia.com/mig-" in name)
         self.strategy = model.mig_strategy if self.mig and model.mig_strategy in {"mixed", "single"} else "none"
         self.legacy: set[str] = set()
+        self._booked: dict[tuple[float, ...], list[tuple[int, float]]] = {}
+        fixed = (tuple(offered), self.gpu_count, self.gpu_memory, self.mig)
+        self._fixed = axes.models.setdefault(fixed, len(axes.models))
         self.version = 0
         self.kind = UNKNOWN
         self._sums = (-1, False, 0.0)
@@ -114,7 +114,18 @@ class Node:
     def add(self, task: Task) -> None:
         """Take a pod in, as its status says."""
         self._charge(task)
-        held = Held(task, self.offered)
+        accepted = task.accepted
+        booked = self._booked.get(accepted) if not task.shares_gpu else None
+        if booked is None:
+            shared, offered = GPU if task.shares_gpu else NOWHERE, self.offered
+            booked = [
+                (position, amount)
+                for position, amount in enumerate(accepted)
+                if amount and offered[position] and position != shared
+            ]
+            if not task.shares_gpu:
+                self._booked[accepted] = booked
+        held = Held(task, booked)
         self.held[task.uid] = held
         if task.ask.legacy:
             self.legacy.add(task.uid)
@@ -156,10 +167,9 @@ class Node:
             return
         # A pod of whole GPUs takes the same whatever its status is. It goes to the end, as one that comes anew does.
         del self.held[task.uid]
-        self._book(held, -1.0)
-        held.status, held.groups = task.status, task.groups
+        self._book_anew(held, task.status)
+        held.groups = task.groups
         self.held[task.uid] = held
-        self._book(held, 1.0)
         self.version += 1
         self.kind = UNKNOWN
 
@@ -201,6 +211,27 @@ class Node:
                 releasing[position] -= amount
             else:
                 idle[position] -= amount
+
+    def _book_anew(self, held: Held, status: int) -> None:
+        """Book a pod out and in again with another status, in the same order of sums as one after the other."""
+        used, idle, releasing, before = self.used, self.idle, self.releasing, held.status
+        for position, amount in held.booked:
+            used[position] = used[position] - amount + amount
+            if before == RELEASING:
+                releasing[position] -= amount
+                idle[position] += amount
+            elif before == PIPELINED:
+                releasing[position] += amount
+            else:
+                idle[position] += amount
+            if status == RELEASING:
+                releasing[position] += amount
+                idle[position] -= amount
+            elif status == PIPELINED:
+                releasing[position] -= amount
+            else:
+                idle[position] -= amount
+        held.status = status
 
     def _take_part(self, held: Held, group: str) -> None:
         memory = self.part_memory(held.ask)
@@ -350,10 +381,12 @@ class Node:
     def find_kind(self) -> int:
         """Number that nodes have in common on which the same pods fit, as little or as much of them being free."""
         leaving, holding = self.leaving, self.holding
-        parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
-        rooms = (tuple(self.idle), tuple(self.releasing), tuple(self.offered), tuple(parts))
+        parts: list[tuple[int, int, int]] = []
+        if self.shared:
+            parts = sorted((memory, leaving.get(name, 0), holding.get(name, 0)) for name, memory in self.shared.items())
         kinds = self.axes.kinds
-        self.kind = kinds.setdefault((*rooms, self.gpu_count, self.gpu_memory, self.mig), len(kinds))
+        key = (tuple(self.idle), tuple(self.releasing), tuple(parts), self._fixed)
+        self.kind = kinds.setdefault(key, len(kinds))
         return self.kind
 
     @property

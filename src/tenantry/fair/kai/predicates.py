@@ -29,11 +29,14 @@ Refusal = tuple[str, dict[str, Any]]
 
 def too_large(session: Session, task: Task) -> dict[str, Any] | None:
     """What a pod asks more of than any node offers, or None (maxNodeResources.go)."""
+    if id(task.ask.fitting) in session.small:
+        return None
     largest = session.largest_node
     for name, position in session.axes.index.items():
         amount, most = task.ask.vector[position], largest[position]
         if amount > most:
             return {"resource": name, "requested": amount, "largest": most, "pod": task.uid}
+    session.small.add(id(task.ask.fitting))
     return None
 
 
@@ -105,6 +108,8 @@ def _no_pod_left(session: Session, task: Task, node: Node) -> str | None:
 
 def selected(placement: Placement, node: ModelNode) -> bool:
     """Whether a node has the labels a pod demands."""
+    if not placement.selector and placement.terms is None:
+        return True
     labels = node.labels
     if any(labels.get(key) != value for key, value in placement.selector):
         return False

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.division import added
+from tenantry.fair.kai.evictable import evictable
 from tenantry.fair.kai.filters import make_filters
-from tenantry.fair.kai.state import Job, evictable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenantry.fair.kai.filters import Filter
     from tenantry.fair.kai.node import Node
     from tenantry.fair.kai.session import Session
-    from tenantry.fair.kai.state import Task
+    from tenantry.fair.kai.state import Job, Task
     from tenantry.fair.kai.walk import Walk
 
 Batch = tuple["Task", ...]

@@ -15,7 +15,7 @@ from tenantry.fair.kai.asks import CPU, GPU
 from tenantry.fair.kai.rules import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.fair.kai.asks import Ask, Goodness
     from tenantry.fair.kai.node import Node
@@ -38,31 +38,33 @@ def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mappin
         near: rank of nodes by preferred topology level, larger first; None without one. Nodes it does not name are out.
     """
     known = task.ask.fitting
-    kinds: dict[int, list[Node]] = {}
+    found: list[tuple[Goodness, Node]] = []
     for node in nodes:
         kind = node.kind
         if kind < 0:
             kind = node.find_kind()
-        if kind not in known:
-            known[kind] = _goodness(session, task.ask, node)
-        if known[kind] is not None:
-            kinds.setdefault(kind, []).append(node)
+        try:
+            good = known[kind]
+        except KeyError:
+            good = known[kind] = _goodness(session, task.ask, node)
+        if good is not None:
+            found.append((good, node))
     nominated = task.pod.placement.nominated if "nominatednode" in session.plugins else ""
-    ranked: dict[Rank, list[Node]] = {}
-    for good, alike in _scaled(session, task.ask, [(known[kind], kinds[kind]) for kind in kinds], nodes):
-        if near is None and not nominated:
-            ranked.setdefault((True, 0, *good), []).extend(alike)
-            continue
-        for node in alike:
-            place = 0 if near is None else near.get(node.name)
-            if place is not None:
-                ranked.setdefault((node.name != nominated, -place, *good), []).append(node)
-    for key in sorted(ranked):
-        yield from sorted(ranked[key], key=_name)
-
-
-def _name(node: Node) -> str:
-    return node.name
+    if len(found) == 1 and near is None:
+        yield found[0][1]
+        return
+    ranked: list[tuple[Rank, str, Node]] = []
+    for good, node in _scaled(session, task.ask, found, nodes):
+        place = 0 if near is None else near.get(node.name)
+        if place is not None:
+            ranked.append(((node.name != nominated, -place, *good), node.name, node))
+    if not ranked:
+        return
+    best = min(ranked)
+    yield best[2]
+    for item in sorted(ranked):
+        if item is not best:
+            yield item[2]
 
 
 def _goodness(session: Session, ask: Ask, node: Node) -> Goodness | None:
@@ -94,22 +96,22 @@ def _strategy(session: Session, ask: Ask) -> Strategy:
 
 
 def _scaled(
-    session: Session, ask: Ask, found: Sequence[tuple[Goodness | None, list[Node]]], nodes: Sequence[Node]
-) -> Iterator[tuple[Goodness, list[Node]]]:
-    """Yield nodes by how good they are for a pod, by the scale of all nodes it may choose from.
+    session: Session, ask: Ask, found: Sequence[tuple[Goodness, Node]], nodes: Sequence[Node]
+) -> Iterable[tuple[Goodness, Node]]:
+    """Return nodes by how good they are for a pod, by the scale of all nodes it may choose from.
 
     The scale matters only where nothing at all is free on a node, or it does not offer the resource (pack.go).
     """
-    usable = [(good, alike) for good, alike in found if good is not None]
     packs = "nodeplacement" in session.plugins and _strategy(session, ask) is Strategy.BINPACK
-    if not packs or all(0 <= good[3] < EMPTIEST for good, _ in usable):
-        yield from usable
-        return
+    if not packs or all(0 <= good[3] < EMPTIEST for good, _ in found):
+        return found
     axis = GPU if ask.wants_gpu else CPU
     free = [node.idle[axis] + node.releasing[axis] for node in nodes if node.offered[axis]]
     largest, smallest = max([0.0, *free]), min(free, default=0.0)
     # A node that does not offer the resource scores nothing, as the emptiest does where nodes differ.
     without = largest if smallest != largest else EMPTIEST
-    for good, alike in usable:
+    scaled = []
+    for good, node in found:
         density = 0.0 if largest == 0 else good[3] if good[3] != EMPTIEST else without
-        yield (*good[:3], density), alike
+        scaled.append(((*good[:3], density), node))
+    return scaled

@@ -44,6 +44,7 @@ class Session:
         queues: queues by name, in order of names.
         totals: CPU, memory and GPUs that queues divide.
         largest_node: most of each resource that any node offers.
+        small: what pods ask for that is known to be no more than some node offers, by what all who do have in common.
         smallest_gpu: MiB of the smallest GPU of the cluster; None when no label says.
         largest_gpu: likewise the largest.
         queue_order: which of two queues goes first.
@@ -54,6 +55,7 @@ class Session:
     def __init__(self, moment: Moment, settings: Settings) -> None:
         self.now, self.settings, self.moment = moment.now, settings, moment
         self.plugins = settings.plugins
+        self._keyed = ("priority" in self.plugins, "elastic" in self.plugins)
         self.record = Recorder()
         self.axes = Axes(_extended(moment))
         nodes = moment.nodes
@@ -65,6 +67,7 @@ class Session:
             max((node.offered[position] for node in self.nodes.values()), default=0.0)
             for position in range(self.axes.size)
         ]
+        self.small: set[int] = set()
         self.smallest_gpu, self.largest_gpu = self._gpu_memories()
         self.queues = build_tree(moment.queues)
         self.jobs = self._jobs()
@@ -103,10 +106,9 @@ class Session:
         return self.arranged(items, name) if self.settings.order_seed else list(items)
 
     def job_key(self, job: Job) -> tuple[int, int, int, str]:
-        """Key of a job among those of its queue (framework/session_plugins.go)."""
-        priority, state, created, uid = job.order
-        plugins = self.plugins
-        return (priority if "priority" in plugins else 0, state if "elastic" in plugins else 0, created, uid)
+        """Key of a job among those of its queue: priority, elastic state, age, name (framework/session_plugins.go)."""
+        by_priority, by_state = self._keyed
+        return (-job.priority if by_priority else 0, job.elastic_state if by_state else 0, job.created, job.uid)
 
     # --- the start of a cycle ----------------------------------------------------------------------------------------
 
@@ -157,7 +159,7 @@ class Session:
             for task in job.tasks.values():
                 if task.status & IS_ALLOCATED:
                     amounts = self.axes.quantities(task.accepted)
-                    self._charge(leaf, amounts, lasting=not job.preemptible)
+                    self._charge(leaf, *amounts, lasting=not job.preemptible)
                     self._request(leaf, amounts)
                 elif task.status == PENDING:
                     cpu, memory, gpu = self.axes.quantities(task.ask.vector)
@@ -172,8 +174,7 @@ class Session:
                 share.requested += amount
 
     @staticmethod
-    def _charge(leaf: Queue, amounts: Sequence[float], *, lasting: bool) -> None:
-        more_cpu, more_memory, more_gpu = amounts
+    def _charge(leaf: Queue, more_cpu: float, more_memory: float, more_gpu: float, *, lasting: bool) -> None:
         for queue in leaf.up():
             queue.version += 1
             cpu, memory, gpu = queue.shares
@@ -192,15 +193,18 @@ class Session:
         job = self.jobs[task.job]
         leaf = self.queues.get(job.queue)
         if leaf is not None:
-            self._charge(leaf, self.axes.quantities(task.accepted), lasting=not job.preemptible)
+            ask, accepted = task.ask, task.accepted
+            cpu, memory, gpu = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
+            self._charge(leaf, cpu, memory, gpu, lasting=not job.preemptible)
 
     def discharge(self, task: Task) -> None:
         """Take that charge back."""
         job = self.jobs[task.job]
         leaf = self.queues.get(job.queue)
         if leaf is not None:
-            cpu, memory, gpu = self.axes.quantities(task.accepted)
-            self._charge(leaf, (-cpu, -memory, -gpu), lasting=not job.preemptible)
+            ask, accepted = task.ask, task.accepted
+            cpu, memory, gpu = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
+            self._charge(leaf, -cpu, -memory, -gpu, lasting=not job.preemptible)
 
     def tree(self, name: str) -> Tree | None:
         """Return the domains of a topology, or None when there is no such topology."""
@@ -235,7 +239,7 @@ class Before(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> Before:
         """Note how a task stands."""
-        return cls(task.status, task.node, task.groups, task.virtual)
+        return tuple.__new__(cls, (task.status, task.node, task.groups, task.virtual))
 
 
 class Committed(NamedTuple):

@@ -262,12 +262,29 @@ class Job:
 
     def set_status(self, task: Task, status: int) -> None:
         """Move one of its pods to another status."""
+        move = (task.status, status)
+        counts = _MOVES.get(move) or _MOVES.setdefault(move, _counts(*move))
         leaf = self.leaf_sets[task.subgroup]
-        self._count(task, -1)
-        leaf.count(task.status, -1)
+        active, used, alive, gated, pending, succeeded, held, holds = counts
+        if active:
+            self.active += active
+            leaf.active += active
+        if used:
+            leaf.used += used
+        if alive:
+            leaf.alive += alive
+        if gated:
+            leaf.gated += gated
+        self.pending += pending
+        self.succeeded += succeeded
+        if held:
+            self.allocated = list(map(sub, self.allocated, task.ask.vector))
+        if holds:
+            self.allocated = list(map(add, self.allocated, task.ask.vector))
         task.status = status
-        leaf.count(status, 1)
-        self._count(task, 1)
+        self._chunk = self._request = self._held = None
+        if self.touched is not None:
+            self.touched.add(self.uid)
 
     def part(self, tasks: Iterable[Task]) -> Job:
         """Return a job of some of its pods, with counts as they are now."""
@@ -315,11 +332,6 @@ class Job:
                 state = 2
         return state
 
-    @property
-    def order(self) -> tuple[int, int, int, str]:
-        """Key among jobs of one queue: priority, elastic state, age, name (framework/session_plugins.go)."""
-        return (-self.priority, self.elastic_state, self.created, self.uid)
-
     def must_wait_whole(self) -> bool:
         """Whether part of a gang was only promised a place, so that none of it may start (ShouldPipelineJob)."""
         for leaf in self.leaf_sets.values():
@@ -345,8 +357,12 @@ class Job:
     def request(self, smallest_gpu: int | None, *, real: bool) -> Vector:
         """Amounts of :meth:`chunk`; memory of GPUs counts by the smallest GPU of the cluster."""
         if self._request is None:
+            tasks = self.chunk(real=real)
+            if len(tasks) == 1 and not tasks[0].ask.memory and tasks[0].wanted(real=real):
+                self._request = tasks[0].ask.vector
+                return self._request
             total = [0.0] * self.axes.size
-            for task in self.chunk(real=real):
+            for task in tasks:
                 if task.wanted(real=real):
                     for position, amount in enumerate(task.ask.vector):
                         total[position] += amount
@@ -369,6 +385,17 @@ class Job:
         if self._held is None:
             self._held = self.axes.quantities(self.allocated)
         return self._held
+
+
+_MOVES: dict[tuple[int, int], tuple[int, ...]] = {}
+"""What a move from one status to another changes, once it was asked for."""
+
+
+def _counts(before: int, after: int) -> tuple[int, ...]:
+    """By how much a move changes the counts of pods, and whether it held and holds its amounts before and after."""
+    sets = (IS_ACTIVE, IS_USED, IS_ALIVE, GATED, PENDING, SUCCEEDED)
+    changes = (bool(after & statuses) - bool(before & statuses) for statuses in sets)
+    return (*changes, bool(before & IS_ALLOCATED), bool(after & IS_ALLOCATED))
 
 
 def build_job(model: ModelJob, axes: Axes, *, allows_no_minimum: bool = True) -> Job:
@@ -414,7 +441,11 @@ def group_order(group: Group) -> tuple[object, ...]:
 
 def _collect(group: GroupSet, *, real: bool) -> list[Task]:
     """Tasks a group asks for (api/podgroup_info/allocation_info.go)."""
-    children = sorted(group.children, key=group_order) if len(group.children) > 1 else group.children
+    children = group.children
+    if len(children) == 1 and isinstance(children[0], PodSet) and group.minimum is None:
+        return _from_child(children[0], real=real)
+    if len(children) > 1:
+        children = sorted(children, key=group_order)
     if not group.satisfied:
         tasks: list[Task] = []
         for child in children[: group.needed]:
@@ -431,60 +462,14 @@ def _collect(group: GroupSet, *, real: bool) -> list[Task]:
 def _from_child(child: Group, *, real: bool) -> list[Task]:
     if isinstance(child, GroupSet):
         return _collect(child, real=real)
-    wanted = [task for task in child.tasks.values() if task.wanted(real=real)]
+    wanted = [
+        task
+        for task in child.tasks.values()
+        if task.status == PENDING or (not real and task.virtual and task.status == RELEASING)
+    ]
     if len(wanted) > 1:
         wanted.sort(key=lambda task: task.order)
     return wanted[: 1 if child.satisfied else child.minimum - child.active]
-
-
-def evictable(job: Job) -> tuple[list[Task], bool]:
-    """Pods of a victim to evict next, and whether it keeps active pods after that.
-
-    First one pod above a minimum, from the deepest and fullest group; then one whole group above a minimum; then all.
-
-    Source: api/podgroup_info/eviction_info.go.
-    """
-    tasks = _surplus(job.root) or _all_active(job.root)
-    return tasks, len(tasks) < job.active
-
-
-def _surplus(group: GroupSet) -> list[Task]:
-    satisfied = group.members
-    if not satisfied:
-        return []
-    children = sorted(group.children, key=group_order, reverse=True)
-    if _has_surplus(group):
-        for child in children:
-            tasks = _surplus(child) if isinstance(child, GroupSet) else _last_above_minimum(child)
-            if tasks:
-                return tasks
-    if group.needed < satisfied:
-        for child in children:
-            tasks = _all_active(child)
-            if tasks:
-                return tasks
-    return []
-
-
-def _has_surplus(group: Group) -> bool:
-    if isinstance(group, PodSet):
-        return group.active > group.minimum
-    return group.members > group.needed or any(_has_surplus(child) for child in group.children)
-
-
-def _last_above_minimum(leaf: PodSet) -> list[Task]:
-    return _active(leaf)[:1] if leaf.active > leaf.minimum else []
-
-
-def _all_active(group: Group) -> list[Task]:
-    return [task for leaf in group.leaves() for task in _active(leaf)]
-
-
-def _active(leaf: PodSet) -> list[Task]:
-    """Active pods of a leaf group, the least wanted first."""
-    return sorted(
-        (task for task in leaf.tasks.values() if task.status & IS_ACTIVE), key=lambda task: task.order, reverse=True
-    )
 
 
 def plain(vector: Vector | list[float]) -> tuple[float, float, float]:
