@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +24,7 @@ from tenantry.safe.rbac import (
 )
 from tenantry.safe.reading import annotations_of, labels_of
 from tenantry.safe.received import received
-from tenantry.safe.refusals import About, Proof, by_its_namespace, by_itself, refuses, unless_more_is_said
+from tenantry.safe.refusals import About, Proof, by_its_namespace, by_itself, refuses, seen, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
@@ -430,11 +430,12 @@ class Envelope:
         self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
     ) -> Guard | None:
         """Return a guard that refuses all objects of which something is known; the last that did comes first."""
+        told = cache(lambda: seen(request, about, self._open))
         for guard in sorted(guards, key=lambda item: item.binding.key != self._admitter.refused_last):
             key = guard.binding.key
             refused = None if guard.uses_user else said.get(key)
             if refused is None:
-                refused = said[key] = refuses(self._admitter.guards, guard, request, about, self._open)
+                refused = said[key] = refuses(self._admitter.guards, guard, request, about, told)
             if refused:
                 self._admitter.refused_last = key
                 return guard
