@@ -119,19 +119,18 @@ def _only_true(result: Anything) -> bool:
     return result.true and not (result.false or result.error or result.other)
 
 
-def seen(request: Request, about: About, namespace_open: bool) -> dict[str, Any]:
+def seen(request: Request, about: About, space: Any, namespace_open: bool) -> dict[str, Any]:
     """Return what expressions see of requests about an object of which something is known, all else left open.
 
     Args:
         request: one of the requests.
         about: what is known of the object.
+        space: the namespace, all of it known.
         namespace_open: whether the tenant may change labels or annotations of the namespace.
     """
-    told = request.variables()
-    asked = lift(told["request"])
+    asked = lift(request.variables()["request"])
     # Names are the requester's to choose.
     asked = Fields({**asked.known, "name": ANY_TEXT, "options": ANYTHING}, more=False)
-    space = lift(told["namespaceObject"])
     if namespace_open and isinstance(space, Fields):
         metadata = space.known.get("metadata")
         fixed = metadata.known if isinstance(metadata, Fields) else {}
