@@ -6,8 +6,8 @@ Each state is timed as a whole, from the moment to its decisions and reasons, in
 Against it stand cycles with a quarter of the nodes and jobs: a cycle that grows as the cluster does takes four times
 as long. Sizes and priorities of jobs are drawn from a seed; a full cluster is one that these jobs filled before, by
 cycles of the same model, so that it looks as one does that has run for a while. What a cycle takes depends on how many
-jobs search for victims in vain: with seed 3 the mixed jobs take 20 s on an empty cluster and 13 s on a full one, with
-seed 7 nearly as long.
+jobs search for victims in vain, which differs much from seed to seed; so ten seeds are measured, and the worst of each
+state is held against its budget.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def state(name: str, node_count: int, waiting: int, seed: int) -> Moment:
     return replace(moment, jobs=(*moment.jobs, *jobs(chance, "j", waiting, teams)))
 
 
+SEEDS = tuple(range(1, 11))
 STATES = ("equal", "empty", "full", "borrowed")
 """Empty with equal jobs of one GPU, empty with mixed ones, full of all jobs, and full of half the teams' jobs."""
 
@@ -133,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--waiting", type=int, default=4000)
     parser.add_argument("--nodes", type=int, default=500)
-    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="each seed is measured in every state")
+    parser.add_argument("--seed", type=int, nargs="+", default=SEEDS, help="each seed is measured in every state")
     parser.add_argument("--state", nargs="+", choices=STATES, default=STATES)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -141,9 +142,14 @@ def main() -> None:
     rows = []
     for seed, name in itertools.product(options.seed, options.state):
         rows.append(row := measure(name, options.nodes, options.waiting, seed))
-        most = budget.get(f"{name}_s")
-        within = "" if most is None else f"  {'within' if row['cycle_s'] <= most else 'OVER'} {most} s"
-        print("  ".join(f"{key} {value}" for key, value in row.items()) + within, flush=True)
+        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    for name in options.state:
+        worst = max((row for row in rows if row["state"] == name), key=lambda row: row["cycle_s"])
+        most = budget[f"{name}_s"]
+        within = "within" if worst["cycle_s"] <= most else "OVER"
+        print(f"worst {name}: {worst['cycle_s']} s with seed {worst['seed']}, {within} {most} s")
+    aim = budget["aim_s"]
+    print(f"within the aim of {aim} s: {sum(row['cycle_s'] <= aim for row in rows)} of {len(rows)}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

@@ -100,6 +100,19 @@ class Queue:
         """Whether it holds more than it is due of *every* resource, as the original asks."""
         return all(share.fair < share.allocated for share in self.shares)
 
+    def charge(self, cpu: float, memory: float, gpu: float, *, lasting: bool) -> None:
+        """Charge it, and all above it, with what a job holds more; ``lasting`` for one that may not be evicted."""
+        for queue in self.up():
+            queue.version += 1
+            of_cpu, of_memory, of_gpu = queue.shares
+            of_cpu.allocated += cpu
+            of_memory.allocated += memory
+            of_gpu.allocated += gpu
+            if lasting:
+                of_cpu.lasting += cpu
+                of_memory.lasting += memory
+                of_gpu.lasting += gpu
+
     def within_quota(self, more: Amounts) -> bool:
         """Whether what it holds and ``more`` stays within its quota of every resource."""
         return not any(

@@ -93,6 +93,10 @@ class Accumulator:
         self.scenario = Scenario(preemptor, pending, recorded)
         self.empty = not pending
         self.taken = {task.uid for batch in recorded for task in batch}
+        self.nodes: dict[str, list[int]] = {}
+        self.by_job: dict[str, list[Batch]] = {}
+        for batch in recorded:
+            self.by_job.setdefault(batch[0].job, []).append(batch)
         self.filters: list[Filter] = [] if self.empty else make_filters(session, self.scenario, feasible)
 
     def states(self) -> Iterator[Scenario]:
@@ -124,8 +128,15 @@ class Accumulator:
             gone = set(map(id, tasks))
             self.victims.push(job.part(task for task in job.tasks.values() if id(task) not in gone))
         if tasks:
-            self.scenario.potential.append(tuple(tasks))
+            self._add(tuple(tasks))
         return True
+
+    def _add(self, batch: Batch) -> None:
+        potential = self.scenario.potential
+        for name in dict.fromkeys(task.node for task in batch if task.node):
+            self.nodes.setdefault(name, []).append(len(potential))
+        self.by_job.setdefault(batch[0].job, []).append(batch)
+        potential.append(batch)
 
 
 def node_by_node(accumulator: Accumulator) -> Iterator[Scenario]:
@@ -135,18 +146,11 @@ def node_by_node(accumulator: Accumulator) -> Iterator[Scenario]:
             if base.recorded:
                 yield base
             continue
-        by_node: dict[str, dict[str, None]] = {}
-        by_job: dict[str, list[Batch]] = {}
-        for batch in base.recorded:
-            by_job.setdefault(batch[0].job, []).append(batch)
-        for batch in base.potential:
-            by_job.setdefault(batch[0].job, []).append(batch)
-            for task in batch:
-                by_node.setdefault(task.node, {})[batch[0].job] = None
+        by_job, potential = accumulator.by_job, base.potential
         newest = accumulator.session.jobs[base.potential[-1][-1].job]
         seen: set[frozenset[str]] = set()
         for name in sorted({task.node for task in newest.tasks.values() if task.node}):
-            jobs = by_node.get(name, {})
+            jobs = dict.fromkeys(potential[index][0].job for index in accumulator.nodes.get(name, ()))
             mixed = accumulator.session.mixed
             chosen = [mixed([task for batch in by_job[uid] for task in batch], _uid) for uid in mixed(jobs, str)]
             key = frozenset(task.uid for tasks in chosen for task in tasks)
@@ -162,15 +166,16 @@ def over_nodes(accumulator: Accumulator) -> Iterator[Scenario]:
         if not base.potential:
             yield base
             continue
-        yield from _prefixes(accumulator.session, base, accumulator.feasible)
+        yield from _prefixes(accumulator.session, base, accumulator.nodes, accumulator.feasible)
 
 
-def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) -> Iterator[Scenario]:
+def _prefixes(
+    session: Session, base: Scenario, by_node: Mapping[str, Sequence[int]], feasible: Mapping[str, Node]
+) -> Iterator[Scenario]:
     freed: dict[str, float] = {}
     for task in base.recorded_tasks:
         if task.node:
             freed[task.node] = freed.get(task.node, 0.0) + task.accepted_gpus
-    by_node = _batches_by_node(base.potential)  # nodes in the order of the first victim on each
     room: dict[str, float] = {}
     for name, indexes in by_node.items():
         node = session.nodes.get(name)
@@ -197,15 +202,6 @@ def _prefixes(session: Session, base: Scenario, feasible: Mapping[str, Node]) ->
         count = min(count + step, len(order))
         if session.settings.rules.portfolio:
             step *= 2
-
-
-def _batches_by_node(batches: Sequence[Batch]) -> dict[str, list[int]]:
-    """Positions of the batches with a victim on each node."""
-    by_node: dict[str, list[int]] = {}
-    for index, batch in enumerate(batches):
-        for name in dict.fromkeys(task.node for task in batch if task.node):
-            by_node.setdefault(name, []).append(index)
-    return by_node
 
 
 def _uid(task: Task) -> str:

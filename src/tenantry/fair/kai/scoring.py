@@ -15,7 +15,7 @@ from tenantry.fair.kai.asks import CPU, GPU
 from tenantry.fair.kai.rules import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tenantry.fair.kai.asks import Ask, Goodness
     from tenantry.fair.kai.node import Node
@@ -50,17 +50,19 @@ def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mappin
         if good is not None:
             found.append((good, node))
     nominated = task.pod.placement.nominated if "nominatednode" in session.plugins else ""
-    if len(found) == 1 and near is None:
-        yield found[0][1]
-        return
-    ranked: list[tuple[Rank, str, Node]] = []
-    for good, node in _scaled(session, task.ask, found, nodes):
-        place = 0 if near is None else near.get(node.name)
-        if place is not None:
-            ranked.append(((node.name != nominated, -place, *good), node.name, node))
+    if len(found) > 1:
+        found = _scaled(session, task.ask, found, nodes)
+    if near is None and not nominated:
+        ranked: list[tuple[Rank | Goodness, str, Node]] = [(good, node.name, node) for good, node in found]
+    else:
+        ranked = [
+            ((node.name != nominated, -place, *good), node.name, node)
+            for good, node in found
+            if (place := 0 if near is None else near.get(node.name)) is not None
+        ]
     if not ranked:
         return
-    best = min(ranked)
+    best = min(ranked)  # nearly always the only one that is needed
     yield best[2]
     for item in sorted(ranked):
         if item is not best:
@@ -96,14 +98,18 @@ def _strategy(session: Session, ask: Ask) -> Strategy:
 
 
 def _scaled(
-    session: Session, ask: Ask, found: Sequence[tuple[Goodness, Node]], nodes: Sequence[Node]
-) -> Iterable[tuple[Goodness, Node]]:
+    session: Session, ask: Ask, found: list[tuple[Goodness, Node]], nodes: Sequence[Node]
+) -> list[tuple[Goodness, Node]]:
     """Return nodes by how good they are for a pod, by the scale of all nodes it may choose from.
 
     The scale matters only where nothing at all is free on a node, or it does not offer the resource (pack.go).
     """
-    packs = "nodeplacement" in session.plugins and _strategy(session, ask) is Strategy.BINPACK
-    if not packs or all(0 <= good[3] < EMPTIEST for good, _ in found):
+    if "nodeplacement" not in session.plugins or _strategy(session, ask) is not Strategy.BINPACK:
+        return found
+    for good, _ in found:
+        if not 0 <= good[3] < EMPTIEST:
+            break
+    else:
         return found
     axis = GPU if ask.wants_gpu else CPU
     free = [node.idle[axis] + node.releasing[axis] for node in nodes if node.offered[axis]]

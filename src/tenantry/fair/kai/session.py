@@ -159,7 +159,7 @@ class Session:
             for task in job.tasks.values():
                 if task.status & IS_ALLOCATED:
                     amounts = self.axes.quantities(task.accepted)
-                    self._charge(leaf, *amounts, lasting=not job.preemptible)
+                    leaf.charge(*amounts, lasting=not job.preemptible)
                     self._request(leaf, amounts)
                 elif task.status == PENDING:
                     cpu, memory, gpu = self.axes.quantities(task.ask.vector)
@@ -173,19 +173,6 @@ class Session:
             for share, amount in zip(queue.shares, amounts, strict=True):
                 share.requested += amount
 
-    @staticmethod
-    def _charge(leaf: Queue, more_cpu: float, more_memory: float, more_gpu: float, *, lasting: bool) -> None:
-        for queue in leaf.up():
-            queue.version += 1
-            cpu, memory, gpu = queue.shares
-            cpu.allocated += more_cpu
-            memory.allocated += more_memory
-            gpu.allocated += more_gpu
-            if lasting:
-                cpu.lasting += more_cpu
-                memory.lasting += more_memory
-                gpu.lasting += more_gpu
-
     # --- what steps do to queues --------------------------------------------------------------------------------------
 
     def charge(self, task: Task) -> None:
@@ -195,7 +182,7 @@ class Session:
         if leaf is not None:
             ask, accepted = task.ask, task.accepted
             cpu, memory, gpu = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
-            self._charge(leaf, cpu, memory, gpu, lasting=not job.preemptible)
+            leaf.charge(cpu, memory, gpu, lasting=not job.preemptible)
 
     def discharge(self, task: Task) -> None:
         """Take that charge back."""
@@ -204,7 +191,7 @@ class Session:
         if leaf is not None:
             ask, accepted = task.ask, task.accepted
             cpu, memory, gpu = ask.amounts if accepted is ask.vector else self.axes.quantities(accepted)
-            self._charge(leaf, -cpu, -memory, -gpu, lasting=not job.preemptible)
+            leaf.charge(-cpu, -memory, -gpu, lasting=not job.preemptible)
 
     def tree(self, name: str) -> Tree | None:
         """Return the domains of a topology, or None when there is no such topology."""
