@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from copy import deepcopy
@@ -270,6 +271,15 @@ def test_names_that_a_pattern_tells_apart_make_no_twins(pattern: str, wanted: li
     meta = {"name": "shared", "namespace": "argocd"}
     project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": meta, "spec": spec}
     assert plain(tenant("vision"), tenant("speech"), tenant("audio"), more=(project,)) == wanted
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_pattern_in_json_in_a_text_is_found(depth: int) -> None:
+    text = json.dumps({"expr": 'used{namespace=~"v.*",pool!="p"}'})
+    for _ in range(depth):
+        text = json.dumps({"board": text})
+    board = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "boards"}, "data": {"board": text}}
+    assert plain(tenant("vision"), tenant("speech"), more=(board,)) == [["vision"], ["speech"]]
 
 
 def test_a_pattern_made_of_a_group_makes_groups_that_are_parts_of_others_count() -> None:

@@ -241,13 +241,19 @@ def _verified(
     of_old: Callable[[], tuple[Alike, ...]] | None,
 ) -> tuple[Side, Side]:
     """Verify both sides; once when nothing that verification reads differs."""
-    subjects = [_subject(side, spec) for side, spec in zip((old, new), specs, strict=True)]
-    alike = all(
-        getattr(subjects[0], name) == getattr(subjects[1], name) for name in ("tenancy", "contract", "facts", "waivers")
-    ) and _same_objects(old, new)
-    right = None if alike else open_claims_of(subjects[1], question)
-    left = of_old() if of_old is not None else open_claims_of(subjects[0], question)
-    return replace(old, claims=left), replace(new, claims=left if right is None else right)
+    after = None if _alike(old, new, specs) else open_claims_of(_subject(new, specs[1]), question)
+    before = of_old() if of_old is not None else open_claims_of(_subject(old, specs[0]), question)
+    return replace(old, claims=before), replace(new, claims=before if after is None else after)
+
+
+def _alike(old: Side, new: Side, specs: tuple[Spec, Spec]) -> bool:
+    """Whether verification reads the same on both sides: the objects, who owns them, and what is declared."""
+    was, now = specs
+    return (
+        (was.contract, was.facts, was.waivers) == (now.contract, now.facts, now.waivers)
+        and _same_objects(old, new)
+        and _subject(old, was).tenancy == _subject(new, now).tenancy
+    )
 
 
 def _open_claims(question: Question, side: tuple[Cluster, Spec]) -> tuple[Alike, ...]:

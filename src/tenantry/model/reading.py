@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from tenantry.model.problem import DocPath
 from tenantry.model.quantity import Quantity, parse_quantity
 
 EMPTY: Mapping[str, Any] = {}
+
+Plain = TypeVar("Plain")
 
 
 def at(value: object, *path: str | int) -> Any:
@@ -78,6 +80,13 @@ def labels(body: object) -> dict[str, str]:
 def annotations_of(body: object) -> dict[str, str]:
     """Return the annotations of an object."""
     return string_map(body, "metadata", "annotations")
+
+
+def copied(value: Plain) -> Plain:
+    """Return plain data again, so that one may be changed without the other."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}  # type: ignore[return-value]
+    return [copied(item) for item in value] if isinstance(value, list) else value  # type: ignore[return-value]
 
 
 def walk(value: object, path: DocPath = ()) -> Iterator[tuple[DocPath, Any]]:

@@ -93,8 +93,12 @@ def _by_table(context: Context, table: Sequence[Row], said: Iterable[Effect]) ->
     """Give every difference to the first row that takes it; what nobody tells is an unknown effect."""
     taken: dict[int, list[Hit]] = {}
     strays: list[Hit] = []
+    about: dict[str, list[int]] = {}
     for hit in hits(context):
-        position = next((number for number, row in enumerate(table) if row.takes(context, hit)), None)
+        kind = kind_of(hit.key)
+        if kind not in about:
+            about[kind] = [number for number, row in enumerate(table) if row.is_about(kind)]
+        position = next((number for number in about[kind] if table[number].takes(context, hit)), None)
         if position is None:
             strays.append(hit)
         else:

@@ -106,13 +106,43 @@ class Context:
             tenants: tenants whose documents count; all when empty.
         """
         chosen = set(tenants)
-        fitting = [item for item in self.spec if not chosen or not item.tenant or item.tenant in chosen]
+        near = sorted({place for name in ("", *chosen) for place in self._places.get(name, ())}) if chosen else None
         for pattern in patterns:
-            alike = pattern.split("|")
-            found = tuple(item.cause for item in fitting if any(fnmatchcase(item.path, one) for one in alike))
+            alike = [self._matching(one) for one in pattern.split("|")]
+            places = sorted(frozenset().union(*alike)) if near is None else near
+            found = tuple(self.spec[place].cause for place in places if any(place in some for some in alike))
             if found:
                 return found
         return ()
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Places of changed fields by tenant; those of other documents by the empty name."""
+        found: dict[str, list[int]] = {}
+        for place, item in enumerate(self.spec):
+            found.setdefault(item.tenant, []).append(place)
+        return found
+
+    @cached_property
+    def _documents(self) -> dict[str, list[int]]:
+        """Places of changed fields by ``Kind/name``."""
+        found: dict[str, list[int]] = {}
+        for place, item in enumerate(self.spec):
+            found.setdefault("/".join(item.path.split("/", 2)[:2]), []).append(place)
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, frozenset[int]]:
+        return {}
+
+    def _matching(self, pattern: str) -> frozenset[int]:
+        """Return the places of the changed fields that a pattern matches."""
+        if pattern not in self._known:
+            document = "/".join(pattern.split("/", 2)[:2])
+            plain = "/" in document and not any(sign in document for sign in "*?[")
+            places = self._documents.get(document, ()) if plain else range(len(self.spec))
+            self._known[pattern] = frozenset(place for place in places if fnmatchcase(self.spec[place].path, pattern))
+        return self._known[pattern]
 
 
 @dataclass(frozen=True)
@@ -149,11 +179,14 @@ class Row:
     direction: str = ""
     certainty: Certainty = Certainty.CERTAIN
 
+    def is_about(self, kind: str) -> bool:
+        """Whether this row is about objects of a kind."""
+        return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+
     def takes(self, context: Context, hit: Hit) -> bool:
-        """Whether this row is about a difference."""
+        """Whether this row is about a difference of an object of one of its kinds."""
         return (
             hit.mark in self.marks
-            and any(fnmatchcase(kind_of(hit.key), kind) for kind in self.kinds)
             and any(path == hit.touched.pointer or fnmatchcase(hit.touched.pointer, path) for path in self.paths)
             and (self.when is None or self.when(context, hit))
         )

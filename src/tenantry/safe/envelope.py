@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +15,7 @@ from tenantry.safe.admission import Guard, GuardBook, Request, mapping, plural_o
 from tenantry.safe.answer import Admission, Answer, Requester
 from tenantry.safe.constraint_uses import UsableConstraints
 from tenantry.safe.evasion import labelled, slipping, temptations
+from tenantry.safe.partial_values import lift
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.rbac import (
     AUTHENTICATED,
@@ -24,7 +25,7 @@ from tenantry.safe.rbac import (
 )
 from tenantry.safe.reading import annotations_of, labels_of
 from tenantry.safe.received import received
-from tenantry.safe.refusals import About, Proof, by_its_namespace, by_itself, refuses, unless_more_is_said
+from tenantry.safe.refusals import About, Proof, by_its_namespace, by_itself, refuses, seen, unless_more_is_said
 from tenantry.safe.webhooks import Opaque
 
 if TYPE_CHECKING:
@@ -313,6 +314,10 @@ class Envelope:
             return replace(said, answer=Answer.UNKNOWN, reason=reason, missing=(missing,))
         return said
 
+    @cached_property
+    def _lifted(self) -> Any:
+        return lift(self._body)
+
     def _request(self, body: Body, old: Body | None, user: Requester, form: _Form) -> Request:
         given = self._filled(body)
         key = key_of(given)
@@ -430,11 +435,12 @@ class Envelope:
         self, guards: tuple[Guard, ...], request: Request, about: About, said: dict[ManifestKey, bool]
     ) -> Guard | None:
         """Return a guard that refuses all objects of which something is known; the last that did comes first."""
+        told = cache(lambda: seen(request, about, self._lifted, self._open))
         for guard in sorted(guards, key=lambda item: item.binding.key != self._admitter.refused_last):
             key = guard.binding.key
             refused = None if guard.uses_user else said.get(key)
             if refused is None:
-                refused = said[key] = refuses(self._admitter.guards, guard, request, about, self._open)
+                refused = said[key] = refuses(self._admitter.guards, guard, request, about, told)
             if refused:
                 self._admitter.refused_last = key
                 return guard

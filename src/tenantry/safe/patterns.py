@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SIGN = re.compile(r"[*?^$+]|\[[^\]'\"\s{]+\]|\\[dwsDWS]|\{[0-9]")
-_BREAK = re.compile(r"\\+[nrt]\0")
+_BREAK = re.compile(r"\\+(?:[nrt]\0|(?=[\"']))")
 _EDGES = frozenset(" \t\n\r\"'")
 _LISTED = re.compile(r"[,;|=]")
 _LONGEST = 200

@@ -20,7 +20,7 @@ from tenantry.safe.partial_values import ANYTHING, Anything, Fields, Items, Othe
 from tenantry.safe.received import unsaid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tenantry.model.manifest import Body
     from tenantry.model.selector import Selector
@@ -69,7 +69,7 @@ class Proof(IntEnum):
     """By the part alone, whatever else an object says and whoever asks."""
 
 
-def refuses(book: GuardBook, guard: Guard, request: Request, about: About, namespace_open: bool) -> bool:
+def refuses(book: GuardBook, guard: Guard, request: Request, about: About, told: Callable[[], dict[str, Any]]) -> bool:
     """Whether a guard refuses every request about an object of which something is known.
 
     Args:
@@ -77,7 +77,7 @@ def refuses(book: GuardBook, guard: Guard, request: Request, about: About, names
         guard: the guard, which looks at such requests.
         request: one of them; who asks, where and for what are taken from it.
         about: what is known of the object.
-        namespace_open: whether the tenant may change labels or annotations of the namespace.
+        told: gives what expressions see of the request, see :func:`seen`; the same for every guard.
     """
     if guard.spec.get("failurePolicy", "Fail") == "Ignore" or guard.excused_names:
         return False
@@ -85,7 +85,7 @@ def refuses(book: GuardBook, guard: Guard, request: Request, about: About, names
         return False
     if not all(_selected(selector, about.labels) for selector in guard.object_selectors):
         return False
-    names = _names(request, about, namespace_open)
+    names = told()
     if not all(_only_true(outcome(item.get("expression"), names)) for item in items(guard.spec.get("matchConditions"))):
         return False
     parameters = book.parameters(guard, request)
@@ -119,12 +119,18 @@ def _only_true(result: Anything) -> bool:
     return result.true and not (result.false or result.error or result.other)
 
 
-def _names(request: Request, about: About, namespace_open: bool) -> dict[str, Any]:
-    told = request.variables()
-    asked = lift(told["request"])
+def seen(request: Request, about: About, space: Any, namespace_open: bool) -> dict[str, Any]:
+    """Return what expressions see of requests about an object of which something is known, all else left open.
+
+    Args:
+        request: one of the requests.
+        about: what is known of the object.
+        space: the namespace, all of it known.
+        namespace_open: whether the tenant may change labels or annotations of the namespace.
+    """
+    asked = lift(request.variables()["request"])
     # Names are the requester's to choose.
     asked = Fields({**asked.known, "name": ANY_TEXT, "options": ANYTHING}, more=False)
-    space = lift(told["namespaceObject"])
     if namespace_open and isinstance(space, Fields):
         metadata = space.known.get("metadata")
         fixed = metadata.known if isinstance(metadata, Fields) else {}

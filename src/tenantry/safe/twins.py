@@ -17,6 +17,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
 from tenantry.safe.patterns import Patterns, patterns_in
 from tenantry.safe.shapes import policy_bodies, relation, shapes_of
@@ -208,11 +210,13 @@ class _Contents:
         self._vlans: dict[str, set[str]] = defaultdict(set)
         self._uids: dict[str, set[str]] = defaultdict(set)
         self._trunks = False
+        looked_at: set[str] = set()
         for manifest in view.given:
-            said, owners = words.anonymous(repr(manifest.body))
+            said, owners = words.anonymous(_written(manifest.body))
             self._note_identifiers(said, owners)
             # Texts of policies are compared with names as they are.
-            if manifest.key.group != "admissionregistration.k8s.io":
+            if manifest.key.group != "admissionregistration.k8s.io" and said not in looked_at:
+                looked_at.add(said)
                 self._note_patterns(said)
             if len(owners) == 1:
                 self._said[next(iter(owners))].append(said)
@@ -260,26 +264,34 @@ class _Contents:
 
     def _read_together(self, node: Any, place: str, *, is_set: bool = False) -> None:
         """Take apart something that mentions several tenants, down to parts that mention one."""
-        said, owners = self._words.anonymous(repr(node))
+        said, owners = self._words.anonymous(_written(node))
         if len(owners) == 1:
             self._said[next(iter(owners))].append(f"{place}: {said}")
         elif isinstance(node, dict):
             for key, value in node.items():
                 name, keyed = self._words.anonymous(str(key))
-                inside = self._words.owners(repr(value)) | keyed
+                inside = self._words.owners(_written(value)) | keyed
                 if keyed and len(inside) > 1:
                     self.spoiled |= inside
                 elif keyed:
-                    said = self._words.anonymous(repr(value))[0]
+                    said = self._words.anonymous(_written(value))[0]
                     self._said[next(iter(keyed))].append(f"{place}/{name}: {said}")
                 elif inside:
                     self._read_together(value, f"{place}/{key}", is_set=key in _SETS)
         elif isinstance(node, list):
             for index, value in enumerate(node):
-                one = is_set and len(self._words.owners(repr(value))) == 1
+                one = is_set and len(self._words.owners(_written(value))) == 1
                 self._read_together(value, f"{place}/{'*' if one else index}")
         else:
             self.spoiled |= owners
+
+
+def _written(value: Any) -> str:
+    """Return plain data as one text; what JSON cannot say, such as keys that are no texts, as Python writes it."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 # --- names that count -------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ for a reason that a better made pod would not meet.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
@@ -17,7 +16,7 @@ from tenantry.safe.becoming import dropped, never_becomes, whole
 from tenantry.safe.partial_values import Fields, implies
 from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
-from tenantry.safe.reading import at, strings, text
+from tenantry.safe.reading import at, copied, strings, text
 from tenantry.safe.refusals import Proof, about_change, by_itself, unless_more_is_said
 from tenantry.safe.ruling import admission_missing
 from tenantry.safe.shapes import neutral, shapes_of
@@ -121,7 +120,7 @@ class Prober:
         """Return a pod with a change, in some queue, if a namespace of the same shape let in the same; None else."""
         base, _ = self.base(namespace)
         for dress in self.dresses(namespace):
-            pod = deepcopy(base)
+            pod = copied(base)
             dress(pod)
             change(pod)
             alike = self._alike(namespace, base, pod)
@@ -144,7 +143,7 @@ class Prober:
         undecided: tuple[Body, Admission | None] | None = None
         refused: Trial | None = None
         for change in changes:
-            plain = deepcopy(base)
+            plain = copied(base)
             change(plain)
             known = about_change(base, plain).known
             settled = self._settled(namespace, known)
@@ -152,7 +151,7 @@ class Prober:
                 if settled and refused:
                     # A queue takes nothing away from what is refused.
                     break
-                pod = deepcopy(base)
+                pod = copied(base)
                 dress(pod)
                 change(pod)
                 if settled and (said := envelope.first_said(pod)).refused:
@@ -377,7 +376,7 @@ def with_tolerations(tolerations: Iterable[dict[str, str]]) -> Callable[[Body], 
 
     def change(pod: Body) -> None:
         if wanted:
-            pod["spec"]["tolerations"] = [*pod["spec"].get("tolerations", []), *deepcopy(wanted)]
+            pod["spec"]["tolerations"] = [*pod["spec"].get("tolerations", []), *copied(wanted)]
 
     return change
 
