@@ -176,7 +176,11 @@ class Node:
         self.kind = UNKNOWN
 
     def move_part(self, task: Task) -> None:
-        """Take a pod in again with other shared GPUs, while what it holds already is still on its way out."""
+        """Take a pod in again with other shared GPUs, while what it holds already is still on its way out.
+
+        A search that takes this back and the eviction before it leaves the old part booked until the next cycle: the
+        pod is no longer found on its node and is added anew (a quirk, statement.go ``unevict``).
+        """
         self.held.pop(task.uid, None)
         self.add(task)
 
