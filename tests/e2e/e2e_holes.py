@@ -9,6 +9,7 @@ from typing import Any
 
 from tenantry.model.claim import Claim
 from tenantry.model.quantity import parse_quantity
+from tenantry.safe.pods import plain_pod
 from testbed.api import Answer, Api
 from testbed.control_plane import Cluster
 from testbed.errors import TestbedError
@@ -422,23 +423,9 @@ def named(body: Body, name: str) -> Body:
 
 
 def _small(namespace: str, name: str) -> Body:
-    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "registry.example.com/a:1",
-                    "securityContext": context,
-                    "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}},
-                }
-            ],
-        },
-    }
+    found = plain_pod(namespace, name)
+    found["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}
+    return found
 
 
 def _free(cluster: Cluster, node: Body) -> int:

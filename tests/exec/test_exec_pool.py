@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from types import MappingProxyType
 
 import pytest
 
 from tenantry.errors import TenantryError
-from tenantry.exec.pool import beside, cores, keeping_all, spread
+from tenantry.exec.pool import beside, cores, spread
 
 
 def times(factor: int, number: int) -> tuple[int, int]:
@@ -85,15 +84,6 @@ def test_a_process_beside_that_ends_early_is_told() -> None:
 def test_work_beside_ends_with_what_it_is_beside() -> None:
     with pytest.raises(ValueError, match="here"), beside(times, 3, 5, workers=2):
         raise ValueError("here")
-
-
-def test_garbage_is_collected_again_afterwards() -> None:
-    with keeping_all():
-        assert not gc.isenabled()
-        with keeping_all():
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()
 
 
 def test_there_is_at_least_one_core() -> None:

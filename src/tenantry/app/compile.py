@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tenantry.app.spec import load
 from tenantry.compile.compiler import compile_cluster
 from tenantry.errors import InputError
-from tenantry.exec.pool import keeping_all
+from tenantry.exec.garbage import keeping_all
 from tenantry.io.spec_folder import BASE, ENVIRONMENTS
 from tenantry.io.tree import check_tree, write_tree
 from tenantry.io.yaml_write import dump_all

@@ -19,7 +19,8 @@ from tenantry.catalog.changes import step_minutes
 from tenantry.compile.compiler import compile_cluster
 from tenantry.efficient.fit.work import NO_LOSS
 from tenantry.errors import InputError
-from tenantry.exec.pool import beside, cores, keeping_all
+from tenantry.exec.garbage import keeping_all
+from tenantry.exec.pool import beside, cores
 from tenantry.io.digest import digest
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import Manifest
@@ -183,9 +184,11 @@ def plan_specs(
         progress("replaying the trace on both sides")
         waits = both_waits(old.cluster, new.cluster, question.trace)
         left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
+    progress("comparing both sides")
     return plan(left, right, notes=said, there=_there(question, left, right))
 
 
+@keeping_all()
 def plan_one_sided(
     there: CheckedSpec,
     labels: tuple[str, str],

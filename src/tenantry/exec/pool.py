@@ -143,21 +143,6 @@ def _answer(there: Connection, function: Callable[[Any, Any], Any], common: Any,
         there.send((False, error))
 
 
-@contextmanager
-def keeping_all() -> Iterator[None]:
-    """Leave garbage where it is meanwhile: for work that makes very many objects and drops few that form cycles.
-
-    Looking for cycles among them would take a sixth of the time and find next to nothing.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
 def _begin(common: Any) -> None:
     """Prepare a process: keep what all tasks share, and leave interrupts to the process that waits."""
     global _common  # noqa: PLW0603 - a process has one pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -109,18 +108,7 @@ class Claim:
     @property
     def ground(self) -> Claim:
         """What it says, without the tenants it says it of."""
-        return Claim(
-            self.channel,
-            "",
-            "",
-            self.verdict,
-            self.effect,
-            self.impact,
-            self.witness,
-            self.missing,
-            self.reason,
-            self.fix,
-        )
+        return replace(self, source="", target="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +122,3 @@ class Alike:
 
     ground: Claim
     pairs: frozenset[tuple[str, str]]
-
-    def __iter__(self) -> Iterator[Claim]:
-        """Yield each claim, by source and target."""
-        for source, target in sorted(self.pairs):
-            yield replace(self.ground, source=source, target=target)

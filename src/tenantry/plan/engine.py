@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tenantry.plan.claims import OpenPairs
 from tenantry.plan.difference import object_changes, spec_changes
 from tenantry.plan.effect import Area, Certainty, Effect, Level, Mark, Plan, Touched
 from tenantry.plan.live import with_live
@@ -79,7 +78,7 @@ def plan(
 
 def _open_questions(old: Side, new: Side) -> Iterator[str]:
     """Say how much of isolation no comparison decides, as it is unknown before and after."""
-    before, after = (OpenPairs.by_channel(side.claims or ()) for side in (old, new))
+    before, after = old.open_pairs, new.open_pairs
     channels = {name for name in before.keys() & after.keys() if before[name].unknown & after[name].unknown}
     if channels:
         ordered = sorted(channels, key=lambda name: (name[:1], int(name[1:]) if name[1:].isdecimal() else 0, name))

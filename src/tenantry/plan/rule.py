@@ -62,6 +62,7 @@ class Context:
     new: Side
     objects: tuple[ObjectChange, ...]
     spec: tuple[SpecChange, ...]
+    _known: dict[str, frozenset[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def old_pools(self) -> dict[str, Pool]:
@@ -130,10 +131,6 @@ class Context:
         for place, item in enumerate(self.spec):
             found.setdefault("/".join(item.path.split("/", 2)[:2]), []).append(place)
         return found
-
-    @cached_property
-    def _known(self) -> dict[str, frozenset[int]]:
-        return {}
 
     def _matching(self, pattern: str) -> frozenset[int]:
         """Return the places of the changed fields that a pattern matches."""

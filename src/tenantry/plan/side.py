@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.model.manifest import ManifestKey, key_of
 from tenantry.model.problem import Location
+from tenantry.plan.claims import OpenPairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,6 +100,11 @@ class Side:
             key = key_of(piece.body)
             found[(key.group, key.kind, key.namespace, key.name)] = (piece.component, key, piece.body)
         return found
+
+    @cached_property
+    def open_pairs(self) -> dict[str, OpenPairs]:
+        """Pairs of tenants that verification does not prove, by channel."""
+        return OpenPairs.by_channel(self.claims or ())
 
     @cached_property
     def wave(self) -> dict[str, int]:

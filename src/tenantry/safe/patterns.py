@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 _SIGN = re.compile(r"[*?^$+]|\[[^\]'\"\s{]+\]|\\[dwsDWS]|\{[0-9]")
 _BREAK = re.compile(r"\\+(?:[nrt]\0|(?=[\"']))")
-_EDGES = frozenset(" \t\n\r\"'")
 _LISTED = re.compile(r"[,;|=]")
-_LONGEST = 200
 
 # Letters a match needs, whoever reads the pattern: none of a group or set, nor one before a sign that leaves it out.
-_NEEDED = re.compile(r"[A-Za-z0-9._/-]+(?=[A-Za-z0-9._/-][*?{]|[^*?{A-Za-z0-9._/-]|$)")
+_NEEDED = re.compile(r"[A-Za-z0-9_/-]+(?=[A-Za-z0-9_/-][*?{]|[^*?{A-Za-z0-9_/-]|$)")
 _CHOICE = re.compile(r"\[[^\]]*\]|\(.*\)|\\.")
+
+
+def is_plainly(written: str) -> bool:
+    """Whether a text is a pattern for other reasons than a point, which stands in most names of domains and files."""
+    return bool(_SIGN.search(written))
 
 
 def patterns_in(written: str) -> Iterator[str]:
@@ -34,20 +37,13 @@ def patterns_in(written: str) -> Iterator[str]:
     """
     if "\\" in written:
         written = _BREAK.sub("\n", written).replace("\0", "").replace("\\\\", "\\")
-    done = 0
-    for match in _SIGN.finditer(written):
-        if match.start() < done:
-            continue
-        start, end = match.span()
-        while start and written[start - 1] not in _EDGES:
-            start -= 1
-        while end < len(written) and written[end] not in _EDGES:
-            end += 1
-        done = end
-        word = written[start:end]
-        if len(word) <= _LONGEST:
-            yield word
-        yield from (part for part in _LISTED.split(word) if part != word and _SIGN.search(part))
+    for word in set(written.replace('"', " ").replace("'", " ").split()):
+        yield from filter(_may_be, (word, *_LISTED.split(word)) if _LISTED.search(word) else (word,))
+
+
+def _may_be(word: str) -> bool:
+    # Numbers and addresses have points as well, and no letters.
+    return is_plainly(word) or ("." in word and any(map(str.isalpha, word)))
 
 
 class Patterns:
@@ -66,7 +62,7 @@ class Patterns:
     def _compiled(self) -> list[re.Pattern[str]]:
         found = []
         for item in self._written:
-            if all(part in self._words for part in _NEEDED.findall(_CHOICE.sub("^", item))):
+            if "(?" in item or all(part in self._words for part in _NEEDED.findall(_CHOICE.sub("^", item))):
                 found.append(re.compile(translate(item)))
                 try:
                     found.append(re.compile(item))

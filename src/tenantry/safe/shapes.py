@@ -13,9 +13,9 @@ import warnings
 from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from tenantry.safe.reading import annotations_of, items, labels_of, strings, text, texts, walk
+from tenantry.safe.shared import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -121,15 +121,10 @@ class Shapes:
         return dict(found)
 
 
-_KNOWN: WeakKeyDictionary[object, Shapes] = WeakKeyDictionary()
-
-
+@once
 def shapes_of(view: View) -> Shapes:
-    """Return the shapes of a view; channels share them, and so do views of the same objects at other strengths."""
-    found = _KNOWN.get(view.admitter)
-    if found is None:
-        found = _KNOWN[view.admitter] = Shapes(view)
-    return found
+    """Return the shapes of a view; channels share them."""
+    return Shapes(view)
 
 
 def representatives(view: View, tenant: TenantIdentity) -> tuple[str, ...]:

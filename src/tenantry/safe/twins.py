@@ -4,8 +4,9 @@ Let two tenants exchange their names in every object. If the objects are the sam
 for the exchange: rules know tenants by what objects say of them, not by how they are called. What is proved of one
 tenant as the source is proved of its twin, and a fact that is missing for one is missing for the other.
 
-Names count where something compares them with more than themselves: texts of policies, prefixes the API keeps for
-itself, names that are a part of others. Twins do not differ in that. A tenant of which it is not sure is nobody's twin.
+Names count where something compares them with more than themselves: texts of policies, patterns, prefixes the API keeps
+for itself, names that are a part of others. Twins do not differ in that. A tenant of which it is not sure is nobody's
+twin.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collections import defaultdict
 from hashlib import blake2b
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
-from tenantry.safe.patterns import Patterns, patterns_in
+from tenantry.safe.patterns import Patterns, is_plainly, patterns_in
 from tenantry.safe.shapes import policy_bodies, relation, shapes_of
+from tenantry.safe.shared import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +40,8 @@ _ESCAPE = re.compile(r"\\(?:x..|u....|U........|[a-z])")
 # Fields that hold sets in every kind: the order of their entries says nothing.
 _SETS = frozenset({"destinations", "sourceNamespaces", "subjects", "from", "to", "values"})
 
-# Fields whose values are compared with their like only.
+# Fields whose values are compared with their like only. VLANs are written in other ways, too (``vlanId``, the ``tag``
+# of an OVS network, the trunk of several): one that any of these could mean is not exchanged.
 _VLAN = re.compile(r"\b(vlan)(\W{1,8})([1-9]\d*)\b")
 _UID = re.compile(r"\b(uid)(\W{1,8})([A-Za-z0-9-]+)")
 _ANY_VLAN = re.compile(r"(?:vlan\D{1,40}|\btag\W{1,8})(\d+)", re.IGNORECASE)
@@ -105,15 +107,10 @@ class _Compared(NamedTuple):
         return self.shapes.mark(word), self.patterns.mark(word), len(word) if self.measured else 0
 
 
-_KNOWN: WeakKeyDictionary[object, Twins] = WeakKeyDictionary()
-
-
+@once
 def twins_of(view: View) -> Twins:
-    """Return the twins of a view; channels share them, and so do views of the same objects at other strengths."""
-    found = _KNOWN.get(view.admitter)
-    if found is None:
-        found = _KNOWN[view.admitter] = Twins(view)
-    return found
+    """Return the twins of a view; channels share them."""
+    return Twins(view)
 
 
 def _names(tenant: TenantIdentity) -> tuple[str, ...]:
@@ -232,8 +229,8 @@ class _Contents:
 
     def _note_identifiers(self, said: str, owners: set[str]) -> None:
         holders = owners or {""}
+        self._trunks = self._trunks or "runk" in said
         if any(name in said for name in ("vlan", "Vlan", "VLAN", "tag'", 'tag"')):
-            self._trunks = self._trunks or "runk" in said
             for match in _ANY_VLAN.finditer(said):
                 self._vlans[match[1]] |= holders
         if "uid" in said:
@@ -245,7 +242,7 @@ class _Contents:
             places = [int(place) for place in _PLACE.findall(pattern)]
             if not places:
                 self.patterns.add(pattern)
-            elif max(places) > self._spaces:
+            elif max(places) > self._spaces and is_plainly(pattern):
                 self.patterns_of_people = True
 
     def _without_identifiers(self, said: str, owner: str, numbers: dict[str, str]) -> str:

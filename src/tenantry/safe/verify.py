@@ -69,12 +69,12 @@ def _of_all(channel: Channel, view: View, twins: Twins) -> _Gathered:
     view.sources = tuple(tenant for tenant in view.tenants if tenant.name in others)
     found = _Gathered(_not_proved(channel, view))
     anew: set[str] = set()
-    for source in tuple(found.sources):
+    for source, rest in others.items():
         # The objects of twins are the same, but which of several is shown may hang on their order.
         if any(map(twins.named_in, found.grounds(source))):
-            anew.update(others[source])
+            anew.update(rest)
         else:
-            found.repeat(source, others[source])
+            found.repeat(source, rest)
     if anew:
         view.sources = tuple(tenant for tenant in view.tenants if tenant.name in anew)
         found.add(_not_proved(channel, view))
@@ -87,8 +87,8 @@ class _Gathered:
     def __init__(self, claims: Iterable[Claim]) -> None:
         self._places: dict[tuple[object, ...], int] = {}
         self._alike: list[tuple[Claim, set[tuple[str, str]]]] = []
-        self.sources: dict[str, dict[int, list[str]]] = {}
-        """Targets by source and the place of what is said."""
+        # Targets by source and the place of what is said.
+        self._targets: dict[str, dict[int, list[str]]] = {}
         self.add(claims)
 
     def add(self, claims: Iterable[Claim]) -> None:
@@ -100,15 +100,15 @@ class _Gathered:
             if place == len(self._alike):
                 self._alike.append((claim.ground, set()))
             self._alike[place][1].add((claim.source, claim.target))
-            self.sources.setdefault(claim.source, {}).setdefault(place, []).append(claim.target)
+            self._targets.setdefault(claim.source, {}).setdefault(place, []).append(claim.target)
 
     def grounds(self, source: str) -> Iterator[Claim]:
         """Yield what is said of a source."""
-        return (self._alike[place][0] for place in self.sources[source])
+        return (self._alike[place][0] for place in self._targets.get(source, ()))
 
     def repeat(self, source: str, twins: Iterable[str]) -> None:
         """Say of twins of a source what it says after the two have changed places."""
-        for place, targets in self.sources[source].items():
+        for place, targets in self._targets.get(source, {}).items():
             pairs = self._alike[place][1]
             for twin in twins:
                 pairs.update((twin, source if target == twin else target) for target in targets)

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class View:
-    """The objects and everything channels share; nothing in it changes.
+    """The objects and everything channels share; nothing in it changes but what is asked.
 
     Attributes:
         snapshot: the objects, implicit ones included.
@@ -48,6 +48,8 @@ class View:
         tenancy: who owns what.
         declared: exceptions and signed facts.
         strength: what proofs quantify over.
+        sources: tenants that channels decide about, as those who act; all stay in the objects, and as those who suffer.
+            What is worked out once must not depend on it.
         spared: channels and sources of which only what is not proved is claimed, pair by pair; None where all is.
     """
 
@@ -59,8 +61,8 @@ class View:
         self.tenancy = tenancy
         self.declared = declared
         self.strength = strength
-        self.spared: set[tuple[str, str]] | None = None
         self.sources = tenancy.tenants
+        self.spared: set[tuple[str, str]] | None = None
         self._base: dict[str, Rights] = {}
         self._reach: dict[str, Reach] = {}
         self._strengths: dict[Strength, View] = {strength: self}

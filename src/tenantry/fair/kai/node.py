@@ -169,7 +169,9 @@ class Node:
             return
         # A pod of whole GPUs takes the same whatever its status is. It goes to the end, as one that comes anew does.
         del self.held[task.uid]
-        self._book_anew(held, task.status)
+        self._book(held, -1.0)
+        held.status = task.status
+        self._book(held, 1.0)
         held.groups = task.groups
         self.held[task.uid] = held
         self.version += 1
@@ -217,27 +219,6 @@ class Node:
                 releasing[position] -= amount
             else:
                 idle[position] -= amount
-
-    def _book_anew(self, held: Held, status: int) -> None:
-        """Book a pod out and in again with another status, in the same order of sums as one after the other."""
-        used, idle, releasing, before = self.used, self.idle, self.releasing, held.status
-        for position, amount in held.booked:
-            used[position] = used[position] - amount + amount
-            if before == RELEASING:
-                releasing[position] -= amount
-                idle[position] += amount
-            elif before == PIPELINED:
-                releasing[position] += amount
-            else:
-                idle[position] += amount
-            if status == RELEASING:
-                releasing[position] += amount
-                idle[position] -= amount
-            elif status == PIPELINED:
-                releasing[position] -= amount
-            else:
-                idle[position] -= amount
-        held.status = status
 
     def _take_part(self, held: Held, group: str) -> None:
         memory = self.part_memory(held.ask)

@@ -27,7 +27,7 @@ class _Place(NamedTuple):
 def _verdicts(context: Context, rule: Comparison) -> Iterator[Effect]:
     if context.old.claims is None or context.new.claims is None:
         return
-    before, after = (OpenPairs.by_channel(claims) for claims in (context.old.claims, context.new.claims))
+    before, after = context.old.open_pairs, context.new.open_pairs
     both = context.old.tenant_names & context.new.tenant_names
     nothing = OpenPairs()
     for channel in sorted({*before, *after}):

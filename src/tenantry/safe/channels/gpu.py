@@ -81,7 +81,7 @@ def _sharing(ruling: Ruling, modes: set[Mode], *, sliced: bool, nothing: str) ->
     def rule(view: View) -> Iterator[Claim]:
         ground = ground_of(view)
         if ground.stack.present is None:
-            yield from (ruling.proved(tenant.name, NO_GPUS) for tenant in view.tenants)
+            yield from (ruling.proved(tenant.name, NO_GPUS) for tenant in view.sources)
             return
         found = shared_offers(ground, concerned)
         guesses: dict[str, list[Missing]] = {}
@@ -121,7 +121,7 @@ def _fractions(view: View) -> Iterator[Claim]:
     ground = ground_of(view)
     scheduler, nothing = fraction_scheduler(ground)
     if scheduler is None or ground.stack.present is None:
-        yield from (G7.proved(tenant.name, nothing or NO_GPUS) for tenant in view.tenants)
+        yield from (G7.proved(tenant.name, nothing or NO_GPUS) for tenant in view.sources)
         return
     found = {tenant.name: fraction_outcome(ground, tenant, scheduler) for tenant in view.tenants}
     able = [name for name, outcome in found.items() if not outcome.reason]
