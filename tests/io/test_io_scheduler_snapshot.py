@@ -212,6 +212,37 @@ def snapshot(tmp_path: Path) -> Callable[..., ClusterSnapshot]:
 RESOURCES = {"resources": {name: {"quota": -1, "limit": -1, "overQuotaWeight": 1} for name in ("gpu", "cpu", "memory")}}
 
 
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        pytest.param(
+            {"containers": [{"resources": {"requests": {"nvidia.com/gpu": "2"}}}]}, True, id="it asks for more"
+        ),
+        pytest.param(
+            {"tolerations": [{"key": "gpu", "tolerationSeconds": 9}]}, True, id="it is put up with for longer"
+        ),
+        pytest.param({"tolerations": [{"key": "gpu", "effect": "NoSchedule"}]}, False, id="it tolerates less"),
+        pytest.param({"priorityClassName": "high"}, False, id="it has a priority of its own"),
+        pytest.param({"priority": 5}, False, id="the API server gave it a priority"),
+        pytest.param({"nodeSelector": {"zone": "a"}}, False, id="it demands a label"),
+        pytest.param({"affinity": {"podAffinity": {}}}, False, id="it has an affinity"),
+        pytest.param({"topologySpreadConstraints": [{"maxSkew": 1}]}, False, id="it is spread"),
+        pytest.param({"containers": [{"ports": [{"hostPort": 80}]}]}, False, id="it takes a port of its node"),
+    ],
+)
+def test_what_is_compared_of_pods(
+    snapshot: Callable[..., ClusterSnapshot], change: dict[str, Any], *, alike: bool
+) -> None:
+    spec = {"tolerations": [{"key": "gpu"}], "containers": [{"resources": {"requests": {"nvidia.com/gpu": "1"}}}]}
+    ours, group = {"annotations": {"pod-group-name": "group"}}, labelled("PodGroup", "group", "")
+    pods = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **ours}, "spec": {**spec, **more}}
+        for name, more in (("plain", {}), ("changed", change))
+    ]
+    found = snapshot(labelled("Node", "n1", ""), labelled("Queue", "team", ""), group, *pods).pool("default")
+    assert (pod(found, "plain").likeness == pod(found, "changed").likeness) is alike
+
+
 def test_a_pool_holds_what_its_label_names_and_the_default_pool_the_rest(
     snapshot: Callable[..., ClusterSnapshot],
 ) -> None:

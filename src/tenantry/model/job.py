@@ -166,6 +166,8 @@ class Pod:
         head: head of a Ray cluster, placed first after leaders.
         order: explicit order among the pods of its job, larger first; None when not given.
         placement: demands on its node.
+        likeness: what a scheduler that skips jobs like one that failed compares of the pod; None for the priority of
+            its job and its placement.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Pod:
     head: bool = False
     order: int | None = None
     placement: Placement = ANYWHERE
+    likeness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

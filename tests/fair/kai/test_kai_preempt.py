@@ -197,6 +197,22 @@ def test_a_job_that_may_be_easier_is_tried(easier: Job) -> None:
     assert played.held("y", "preempt").gate is Gate.NO_VICTIMS
 
 
+def test_jobs_are_compared_as_they_were_when_the_cycle_began() -> None:
+    """x had two waiting pods then. One has got the idle GPU since, which leaves it asking for as much as y."""
+    x, y = job("x", "a", pods=2, needs=1, created=1), job("y", "a", created=2)
+    played = play(cluster([node("n1")], [queue("a", 9)], [job("held", "a", 3, on="n1", **LASTING), x, y]), **SIGNED)
+    assert played.bound == {"x-0": "n1"}
+    assert played.gates("x")["preempt"] is played.gates("y")["preempt"] is Gate.NO_VICTIMS
+
+
+@pytest.mark.parametrize(("likeness", "gate"), [("", Gate.LIKE_ONE_THAT_FAILED), ("high", Gate.NO_VICTIMS)])
+def test_pods_that_say_what_is_compared_of_them_are_compared_by_that(likeness: str, gate: Gate) -> None:
+    """The priority of a job comes from its pod group; pods need not have it."""
+    jobs = [job("x", "a", 2, created=1, priority=60, pod={"likeness": ""})]
+    jobs.append(job("y", "a", 2, created=2, priority=50, pod={"likeness": likeness}))
+    assert alike(*jobs).held("y", "preempt").gate is gate
+
+
 def test_without_signatures_everybody_is_tried() -> None:
     played = alike(job("x", "a", 2, created=1), job("y", "a", 2, created=2), signatures=False)
     assert played.held("y", "preempt").gate is Gate.NO_VICTIMS

@@ -193,6 +193,14 @@ def test_a_shared_gpu_that_everyone_leaves_is_promised_to_a_whole_request() -> N
     assert shared(*jobs, gpus=1).promised == {}
 
 
+def test_no_part_goes_where_more_gpus_were_begun_than_there_are() -> None:
+    """Spreading begins a second GPU on n1, which has one idle, as the first has room; a third part goes elsewhere."""
+    jobs = [job("held", "a", on="n1", status=LEAVING), job("other", "a", 2, on="n2", status=LEAVING)]
+    jobs.append(job("x", "a", 0.25, pods=3))
+    played = play(cluster([node("n1", 2), node("n2", 2)], [queue("a", 9)], jobs), SPREAD)
+    assert played.promised == {"x-0": "n1", "x-1": "n1", "x-2": "n2"}
+
+
 def test_parts_of_several_gpus_wait_when_one_of_them_must() -> None:
     jobs = [
         held("stays", 0.5, "g1"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tenantry.fair.kai.session import Session
-    from tenantry.fair.kai.state import Job, Task, Vector
+    from tenantry.fair.kai.state import Job, PodSet, Task, Vector
 
     Judge = Callable[[Job, Mapping[str, Sequence[Task]]], "tuple[Gate, dict[str, Any]] | None"]
 
@@ -273,18 +273,23 @@ def _waiting_vectors(job: Job) -> list[Vector]:
 def signature(job: Job) -> tuple[object, ...]:
     """What a job demands of nodes besides room; jobs of one signature differ in size only.
 
-    Source: api/pod_info/scheduling_constraints_signature.go and subgroup_info/podset.go.
+    It is taken when the cycle begins, so pods count as waiting that did so then (a quirk).
+
+    Source: api/pod_info/scheduling_constraints_signature.go, podgroup_info/job_info.go and subgroup_info/podset.go.
     """
-    parts: list[tuple[object, ...]] = []
-    for leaf in job.leaf_sets.values():
-        if leaf.active == len(leaf.tasks):
-            parts.append(())
-            continue
-        constraints: list[object] = [leaf.constraint]
-        parent = leaf.parent
-        while parent is not None:
-            constraints.append(parent.constraint)
-            parent = parent.parent
-        pods = sorted(repr(task.pod.placement) for task in leaf.tasks.values() if not task.status & IS_ACTIVE)
-        parts.append((repr(constraints), tuple(pods)))
-    return (job.priority, *sorted(map(repr, parts)))
+    if job.signature is None:
+        job.signature = tuple(sorted(_leaf_signature(leaf, job.priority) for leaf in job.leaf_sets.values()))
+    return job.signature
+
+
+def _leaf_signature(leaf: PodSet, priority: int) -> str:
+    waiting = [task.pod for task in leaf.tasks.values() if not task.pod.status & IS_ACTIVE]
+    if not waiting:
+        return ""
+    constraints: list[object] = [leaf.constraint]
+    parent = leaf.parent
+    while parent is not None:
+        constraints.append(parent.constraint)
+        parent = parent.parent
+    pods = (repr((priority, pod.placement)) if pod.likeness is None else pod.likeness for pod in waiting)
+    return repr((constraints, sorted(pods)))

@@ -353,6 +353,9 @@ class Node:
         missing = ask.devices - math.floor(room[GPU])
         if missing <= 0:
             return True
+        if missing > ask.devices:
+            # More than there are were given away (a quirk), and of shared ones no more count than are asked for.
+            return False
         for group in self.shared:
             if self.fits_group(ask, group):
                 missing -= 1

@@ -5,6 +5,7 @@ Source: pkg/scheduler/api/pod_info/pod_info.go, api/bindrequest_info and plugins
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,9 @@ RAY: Final = "ray.io/node-type"
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 RESERVATION: Final = "kai-resource-reservation"
 SCALING: Final = "scaling-pod"
+_COMPARED: Final = ("nodeSelector", "affinity", "priorityClassName", "priority", "topologySpreadConstraints")
+"""Fields that tell pods apart beside what they ask for, their tolerations and host ports."""
+
 STUCK_AFTER: Final = 120
 """Seconds after which a pod that should be gone no longer counts as about to go."""
 
@@ -123,6 +127,7 @@ def pod_of(fields: Fields, clock: Clock, binds: Mapping[Name, Bind], reservation
         head=fields.labels.get(RAY) == "head",
         order=_order(fields),
         placement=placement,
+        likeness=_likeness(fields),
     )
     return ReadPod(
         pod=pod,
@@ -202,6 +207,23 @@ def _groups(fields: Fields, bind: Bind | None) -> tuple[str, ...]:
     if first is None:
         return ()
     return (first, *(value for key, value in sorted(fields.labels.items()) if key.startswith(f"{GPU_GROUP}/")))
+
+
+def _likeness(fields: Fields) -> str:
+    """What is compared of pods where one job is skipped for being like another that failed.
+
+    The priority is the pod's own, which the class of its pod group does not change.
+
+    Source: pkg/scheduler/api/pod_info/scheduling_constraints_signature.go.
+    """
+    compared = [at(fields.body, "spec", name) for name in _COMPARED]
+    containers = (*fields.items("spec", "containers"), *fields.items("spec", "initContainers"))
+    ports = [at(port, "hostPort") or 0 for container in containers for port in items(container, "ports")]
+    tolerations = [
+        [text(item, name) for name in ("key", "operator", "value", "effect")]
+        for item in fields.items("spec", "tolerations")
+    ]
+    return json.dumps([*compared, tolerations, ports], sort_keys=True, default=str)
 
 
 def _order(fields: Fields) -> int | None:
