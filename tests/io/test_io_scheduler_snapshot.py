@@ -243,6 +243,23 @@ def test_what_is_compared_of_pods(
     assert (pod(found, "plain").likeness == pod(found, "changed").likeness) is alike
 
 
+def test_of_pods_that_have_ended_only_those_that_succeeded_are_known(snapshot: Callable[..., ClusterSnapshot]) -> None:
+    ours = {"annotations": {"pod-group-name": "group"}, "labels": {"kai.scheduler/subgroup-name": "workers"}}
+    spec = {"priority": 5, "containers": [{"resources": {"requests": {"nvidia.com/gpu": "1", "cpu": "2"}}}]}
+    pods = [
+        {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": phase.lower(), **ours}, "spec": spec,
+            "status": {"phase": phase},
+        }
+        for phase in ("Succeeded", "Failed", "Pending")
+    ]  # fmt: skip
+    group = labelled("PodGroup", "group", "")
+    found = snapshot(labelled("Node", "n1", ""), labelled("Queue", "team", ""), group, *pods).pool("default")
+    waits, succeeded = job(found, "group").pods
+    assert waits.name == "default/pending"
+    assert succeeded == Pod("default/succeeded", PodStatus.SUCCEEDED, subgroup="workers", likeness="")
+
+
 def test_a_pool_holds_what_its_label_names_and_the_default_pool_the_rest(
     snapshot: Callable[..., ClusterSnapshot],
 ) -> None:

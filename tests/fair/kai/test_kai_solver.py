@@ -377,6 +377,16 @@ def test_a_victim_that_gets_its_own_place_back_is_not_evicted() -> None:
     assert picture(session)[1:] == before[1:]
 
 
+def test_a_victim_goes_on_asking_for_what_it_lost() -> None:
+    """What it asks for was looked at while its pods were only supposed to be evicted, and is not looked at again."""
+    jobs = [job("victim", "b", 2, pods=3, on="n1 n1"), job("x", "a", 2)]
+    played = play(cluster([node("n1", 4)], [queue("a", 4), queue("b", 0)], jobs), actions=("reclaim",))
+    assert played.lost == {"victim-0", "victim-1"}
+    asked = played.session.jobs["victim"].chunk(real=False)
+    assert [task.uid for task in asked] == ["victim-0", "victim-1", "victim-2"]
+    assert [task.uid for task in asked if task.wanted(real=False)] == ["victim-2"]
+
+
 def test_a_gang_that_is_whole_only_in_part_leaves_its_steps_done() -> None:
     """A gang short by one, whose probe works for the part but not for the gang, is not helped; nothing is decided.
 

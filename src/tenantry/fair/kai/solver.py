@@ -204,6 +204,9 @@ class Solver:
                 placed = True
             elif fits:
                 back.append(job.uid)
+            else:
+                # What loses its place is asked for, and that answer is kept as well: the rest of the cycle may see it.
+                job.chunk(real=False)
         return placed
 
 

@@ -139,7 +139,9 @@ class Cluster:
         stuck = parse_duration(instance.config.flags.get("stuck-in-releasing-threshold", "")) or STUCK_AFTER
         clock = Clock(self.now, stuck)
         binds = dict(filter(None, map(bind_of, self.objects.of(QUEUES, "BindRequest"))))
-        read = [pod_of(item, clock, binds, instance.reservation) for item in self._fields("", "Pod")]
+        # The scheduler does not even watch pods that have failed (pkg/scheduler/cache/cache.go).
+        seen = [item for item in self._fields("", "Pod") if item.text("status", "phase") != "Failed"]
+        read = [pod_of(item, clock, binds, instance.reservation) for item in seen]
         around = self._surroundings(read)
         return tuple(with_demands(item, around) for item in read)
 

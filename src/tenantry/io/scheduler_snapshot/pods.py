@@ -111,8 +111,9 @@ def pod_of(fields: Fields, clock: Clock, binds: Mapping[Name, Bind], reservation
     status = _status(fields, clock, bind)
     demands = Demands("it asks for whole GPUs and MIG instances at once", (), placement) if asked.mixed else None
     reserves = app == reservation
+    name, subgroup = f"{fields.namespace}/{fields.name}", fields.labels.get(SUBGROUP, "")
     pod = Pod(
-        name=f"{fields.namespace}/{fields.name}",
+        name=name,
         status=status,
         node=fields.text("spec", "nodeName") or (bind.node if bind is not None else ""),
         # The GPU of a reservation is booked by the pods that share it.
@@ -120,7 +121,7 @@ def pod_of(fields: Fields, clock: Clock, binds: Mapping[Name, Bind], reservation
         cpu=asked.cpu,
         memory=asked.memory,
         extended=asked.extended,
-        subgroup=fields.labels.get(SUBGROUP, ""),
+        subgroup=subgroup,
         groups=_groups(fields, bind),
         created=fields.time("metadata", "creationTimestamp") or 0,
         leader=fields.labels.get(ROLE) in {"master", "launcher"},
@@ -129,6 +130,9 @@ def pod_of(fields: Fields, clock: Clock, binds: Mapping[Name, Bind], reservation
         placement=placement,
         likeness=_likeness(fields),
     )
+    if status is PodStatus.SUCCEEDED:
+        # The scheduler keeps nothing else of it, so it counts as a pod that asks for nothing (cache/pod_transform.go).
+        pod = Pod(name, status, subgroup=subgroup, likeness="")
     return ReadPod(
         pod=pod,
         fields=fields,
@@ -210,7 +214,7 @@ def _groups(fields: Fields, bind: Bind | None) -> tuple[str, ...]:
 
 
 def _likeness(fields: Fields) -> str:
-    """What is compared of pods where one job is skipped for being like another that failed.
+    """What is compared of pods where one job is skipped for being like another that failed; empty when nothing is there.
 
     The priority is the pod's own, which the class of its pod group does not change.
 
@@ -223,7 +227,8 @@ def _likeness(fields: Fields) -> str:
         [text(item, name) for name in ("key", "operator", "value", "effect")]
         for item in fields.items("spec", "tolerations")
     ]
-    return json.dumps([*compared, tolerations, ports], sort_keys=True, default=str)
+    found = [*compared, tolerations, ports]
+    return json.dumps(found, sort_keys=True, default=str) if any(item not in (None, []) for item in found) else ""
 
 
 def _order(fields: Fields) -> int | None:
