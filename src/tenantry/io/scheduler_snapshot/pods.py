@@ -214,7 +214,7 @@ def _groups(fields: Fields, bind: Bind | None) -> tuple[str, ...]:
 
 
 def _likeness(fields: Fields) -> str:
-    """What is compared of pods where one job is skipped for being like another that failed; empty when nothing is there.
+    """What is compared of pods where one job is skipped for being like another that failed; empty without any of it.
 
     The priority is the pod's own, which the class of its pod group does not change.
 
