@@ -131,7 +131,7 @@ def build(*, progress: bool | None = None) -> Binaries:
         found = Binaries(place, built=True)
         if all(found.has(name) for name in PACKAGES):
             return found
-        go = _compiler()
+        go = compiler()
         _check_disk(place.parent)
         made = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
         try:
@@ -156,7 +156,12 @@ def versions() -> dict[str, str]:
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """Return the Go compiler.
+
+    Raises:
+        MissingToolError: if there is none, or it is too old.
+    """
     go = shutil.which("go")
     if go is None:
         raise MissingToolError(

@@ -139,7 +139,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the counts as a table, and write them where asked."""
     if not _tally.rows:
         return
-    terminalreporter.section("compared with the API server")
+    terminalreporter.section("compared with the real servers")
     for table, rows in sorted(_tally.rows.items()):
         terminalreporter.write_line(f"{table}{'tried':>{52 - len(table)}}{'agreed':>8}")
         for row, (tried, agreed) in sorted(rows.items()):
