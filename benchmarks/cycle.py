@@ -1,6 +1,6 @@
 """Times one whole cycle of the KAI model: 4,000 waiting jobs on 500 nodes of 8 GPUs, in several states of the cluster.
 
-    python benchmarks/cycle.py [--waiting 4000] [--nodes 500] [--seed 1 ...] [--state NAME ...] [--json FILE]
+    python benchmarks/cycle.py [--waiting 4000] [--nodes 500] [--seed 1 ...] [--state NAME ...] [--itself] [--json FILE]
 
 Each state is timed as a whole, from the moment to its decisions and reasons, in seconds of CPU, in plain Python.
 Against it stand cycles with a quarter of the nodes and jobs: a cycle that grows as the cluster does takes four times
@@ -8,6 +8,9 @@ as long. Sizes and priorities of jobs are drawn from a seed; a full cluster is o
 cycles of the same model, so that it looks as one does that has run for a while. What a cycle takes depends on how many
 jobs search for victims in vain, which differs much from seed to seed; so ten seeds are measured, and the worst of each
 state is held against its budget.
+
+With ``--itself`` the KAI scheduler is timed on the same cluster, too (``testbed/README.md`` says what that needs). It
+takes minutes at 500 nodes; ``--nodes 50 --waiting 400 --seed 1`` tells enough.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import argparse
 import itertools
 import json
 import random
+import sys
 import time
 import tomllib
 from collections import Counter
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))  # the testbed is beside, and not installed
 DEPARTMENTS, TEAMS = 4, 5
 NOW = 1_000_000
 SIZES = ((1, 1),) * 12 + ((2, 1),) * 3 + ((4, 1),) * 2 + ((8, 1),) * 2 + ((8, 2), (8, 4), (8, 8), (1, 4))
@@ -122,9 +127,23 @@ def timed(moment: Moment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure(name: str, node_count: int, waiting: int, seed: int) -> dict[str, Any]:
+def timed_itself(moment: Moment) -> float:
+    """Time the scheduler itself, in seconds that pass; what it takes to read the cluster is left out."""
+    from testbed.scheduler import Scheduler
+    from testbed.served import Served
+
+    with Scheduler() as scheduler:
+        outcome = scheduler.cycles(Served(moment, DEFAULTS, int(time.time())).snapshot())[0]
+    return round(sum(outcome.seconds.values()), 3)
+
+
+def measure(name: str, node_count: int, waiting: int, seed: int, *, itself: bool = False) -> dict[str, Any]:
     """Time a state and its quarter."""
-    row = {"seed": seed, "state": name, "nodes": node_count, **timed(state(name, node_count, waiting, seed))}
+    moment = state(name, node_count, waiting, seed)
+    row = {"seed": seed, "state": name, "nodes": node_count, **timed(moment)}
+    if itself:
+        row["scheduler_s"] = timed_itself(moment)
+        row["times_as_fast"] = round(row["scheduler_s"] / row["cycle_s"], 1)
     quarter = timed(state(name, node_count // 4, waiting // 4, seed))
     return {**row, "quarter_s": quarter["cycle_s"], "times_a_quarter": round(row["cycle_s"] / quarter["cycle_s"], 1)}
 
@@ -136,12 +155,13 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=500)
     parser.add_argument("--seed", type=int, nargs="+", default=SEEDS, help="each seed is measured in every state")
     parser.add_argument("--state", nargs="+", choices=STATES, default=STATES)
+    parser.add_argument("--itself", action="store_true", help="time the KAI scheduler beside it")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     budget = tomllib.loads((HERE / "budgets.toml").read_text("utf-8"))["cycle"]
     rows = []
     for seed, name in itertools.product(options.seed, options.state):
-        rows.append(row := measure(name, options.nodes, options.waiting, seed))
+        rows.append(row := measure(name, options.nodes, options.waiting, seed, itself=options.itself))
         print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     for name in options.state:
         worst = max((row for row in rows if row["state"] == name), key=lambda row: row["cycle_s"])

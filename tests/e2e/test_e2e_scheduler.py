@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 from e2e_moments import wide
-from e2e_scheduler import Served
 from e2e_support import Tally
 from kai_moments import Chooser, Made, Seeded
 from kai_moments import make as small
@@ -30,6 +29,7 @@ from tenantry.model.job import PodStatus
 from tenantry.model.moment import Moment
 from testbed.errors import MissingToolError
 from testbed.scheduler import Outcome, Place, Scheduler
+from testbed.served import Served
 
 pytestmark = pytest.mark.e2e
 
