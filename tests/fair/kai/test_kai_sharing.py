@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -308,3 +309,20 @@ def test_a_node_knows_what_is_idle_and_what_leaves(steps: list[tuple[int, int, f
         books.remove(uid)
     books.check()
     assert books.state.idle == books.state.offered
+
+
+HOLDING = (PodStatus.RUNNING, PodStatus.BINDING, PodStatus.RELEASING, PodStatus.PIPELINED)
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(HOLDING, repeat=2)))
+def test_a_pod_of_whole_gpus_that_changes_is_booked_as_one_that_comes_anew(before: PodStatus, after: PodStatus) -> None:
+    changed, anew = (State(Node("n1", GPUS, cpu=9.0, gpu_count=GPUS), axes := Axes([])) for _ in range(2))
+    tasks = [Task(Pod("p", before, "n1", whole_gpus(2), cpu=3.0), "job", axes) for _ in range(2)]
+    for books, task in zip((changed, anew), tasks, strict=True):
+        books.add(task)
+        task.status = int(after)
+    changed.update(tasks[0])
+    anew.remove("p")
+    anew.add(tasks[1])
+    assert (changed.idle, changed.releasing, changed.used) == (anew.idle, anew.releasing, anew.used)
+    assert changed.held["p"].status == anew.held["p"].status == after

@@ -83,7 +83,7 @@ class Placer:
 
     def __init__(self, session: Session, statement: Statement, job: Job, *, real: bool) -> None:
         self.session, self.statement, self.job, self.real = session, statement, job, real
-        self.topology = TopologyPlacer(session, job)
+        self.topology: TopologyPlacer | None = None
         self.needed = 0
 
     def place(self, tasks: Sequence[Task], nodes: Sequence[Node]) -> bool:
@@ -104,6 +104,7 @@ class Placer:
             return True
         names = {task.subgroup for task in tasks}
         leaves = [leaf for leaf in group.leaves() if leaf.name in names]
+        self.topology = self.topology or TopologyPlacer(self.session, self.job)
         domains = self.topology.domains(group, leaves, tasks, nodes)
         if isinstance(domains, Refused):
             self._hold(domains.gate, domains.facts)
@@ -136,7 +137,7 @@ class Placer:
             if excess is not None:
                 self._hold(Gate.TOO_LARGE, excess)
                 return False
-        near = self.topology.ranks(self.job.leaf_sets[task.subgroup])
+        near = self.topology.ranks(self.job.leaf_sets[task.subgroup]) if self.topology is not None else None
         refusals: dict[str, int] = {}
         for node in candidates(session, task, nodes, near):
             refused = refuses(session, task, self.job, node) if checks else None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tenantry.model.moment import Node as ModelNode
 
 PIPELINED = int(PodStatus.PIPELINED)
+RELEASED = {RELEASING: 1.0, PIPELINED: -1.0}
+"""How often what a pod takes is booked as being released, by its status; a promise takes from that."""
 UNKNOWN = -1
 """Kind of a node that was not looked at since a pod came or went."""
 NOWHERE = -1
@@ -167,13 +169,16 @@ class Node:
             self.remove(task.uid)
             self.add(task)
             return
-        # A pod of whole GPUs takes the same whatever its status is. It goes to the end, as one that comes anew does.
-        del self.held[task.uid]
-        self._book(held, -1.0)
-        held.status = task.status
-        self._book(held, 1.0)
-        held.groups = task.groups
-        self.held[task.uid] = held
+        # A pod of whole GPUs takes the same whatever its status is; only where it is booked changes.
+        before, after = held.status, task.status
+        taken = (before != PIPELINED) - (after != PIPELINED)
+        left = RELEASED.get(after, 0.0) - RELEASED.get(before, 0.0)
+        idle, releasing = self.idle, self.releasing
+        for position, amount in held.booked:
+            if taken:
+                idle[position] += amount * taken
+            releasing[position] += amount * left
+        held.status, held.groups = after, task.groups
         self.version += 1
         self.kind = UNKNOWN
 

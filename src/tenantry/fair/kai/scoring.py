@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.fair.kai.asks import CPU, GPU
+from tenantry.fair.kai.node import UNKNOWN
 from tenantry.fair.kai.rules import Strategy
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tenantry.fair.kai.state import Task
 
 EMPTIEST = float("inf")
+UNSEEN = ()
+"""Stands for how good a node is until somebody looks."""
 
 Rank = tuple[bool, int, bool, bool, bool, float]
 """By what nodes are tried: nominated, near, with a shared GPU that fits, with room now, of the pod's kind, and full."""
@@ -37,28 +40,31 @@ def candidates(session: Session, task: Task, nodes: Sequence[Node], near: Mappin
         nodes: nodes to choose from; the fullest and emptiest of them set the scale of how full one is.
         near: rank of nodes by preferred topology level, larger first; None without one. Nodes it does not name are out.
     """
-    known = task.ask.fitting
-    found: list[tuple[Goodness, Node]] = []
+    ask = task.ask
+    known = ask.fitting
+    look_up = known.get
+    found: list[tuple[Goodness, str, Node]] = []
     for node in nodes:
-        kind = node.kind
-        if kind < 0:
-            kind = node.find_kind()
-        try:
+        good = look_up(node.kind, UNSEEN)
+        if good is None:
+            continue
+        if not good:
+            kind = node.kind if node.kind != UNKNOWN else node.find_kind()
+            if kind not in known:
+                known[kind] = _goodness(session, ask, node)
             good = known[kind]
-        except KeyError:
-            good = known[kind] = _goodness(session, task.ask, node)
-        if good is not None:
-            found.append((good, node))
+            if good is None:
+                continue
+        found.append((good, node.name, node))
+    if len(found) > 1 and id(known) in session.uneven:
+        found = _scaled(ask, found, nodes)
     nominated = task.pod.placement.nominated if "nominatednode" in session.plugins else ""
-    if len(found) > 1:
-        found = _scaled(session, task.ask, found, nodes)
-    if near is None and not nominated:
-        ranked: list[tuple[Rank | Goodness, str, Node]] = [(good, node.name, node) for good, node in found]
-    else:
+    ranked: Sequence[tuple[Rank | Goodness, str, Node]] = found
+    if near is not None or nominated:
         ranked = [
-            ((node.name != nominated, -place, *good), node.name, node)
-            for good, node in found
-            if (place := 0 if near is None else near.get(node.name)) is not None
+            ((name != nominated, -place, *good), name, node)
+            for good, name, node in found
+            if (place := 0 if near is None else near.get(name)) is not None
         ]
     if not ranked:
         return
@@ -88,7 +94,10 @@ def _density(session: Session, ask: Ask, node: Node) -> float:
         return 0.0
     axis = GPU if ask.wants_gpu else CPU
     if _strategy(session, ask) is Strategy.BINPACK:
-        return node.idle[axis] + node.releasing[axis] if node.offered[axis] else EMPTIEST
+        density = node.idle[axis] + node.releasing[axis] if node.offered[axis] else EMPTIEST
+        if not 0 <= density < EMPTIEST:
+            session.uneven.add(id(ask.fitting))
+        return density
     count = float(node.gpu_count) if axis == GPU else node.offered[axis]
     return -(node.idle[axis] + node.releasing[axis]) / count if count else 0.0
 
@@ -98,15 +107,13 @@ def _strategy(session: Session, ask: Ask) -> Strategy:
 
 
 def _scaled(
-    session: Session, ask: Ask, found: list[tuple[Goodness, Node]], nodes: Sequence[Node]
-) -> list[tuple[Goodness, Node]]:
+    ask: Ask, found: list[tuple[Goodness, str, Node]], nodes: Sequence[Node]
+) -> list[tuple[Goodness, str, Node]]:
     """Return nodes by how good they are for a pod, by the scale of all nodes it may choose from.
 
     The scale matters only where nothing at all is free on a node, or it does not offer the resource (pack.go).
     """
-    if "nodeplacement" not in session.plugins or _strategy(session, ask) is not Strategy.BINPACK:
-        return found
-    for good, _ in found:
+    for good, _, _ in found:
         if not 0 <= good[3] < EMPTIEST:
             break
     else:
@@ -117,7 +124,7 @@ def _scaled(
     # A node that does not offer the resource scores nothing, as the emptiest does where nodes differ.
     without = largest if smallest != largest else EMPTIEST
     scaled = []
-    for good, node in found:
+    for good, name, node in found:
         density = 0.0 if largest == 0 else good[3] if good[3] != EMPTIEST else without
-        scaled.append(((*good[:3], density), node))
+        scaled.append(((*good[:3], density), name, node))
     return scaled

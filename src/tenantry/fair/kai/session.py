@@ -45,6 +45,7 @@ class Session:
         totals: CPU, memory and GPUs that queues divide.
         largest_node: most of each resource that any node offers.
         small: what pods ask for that is known to be no more than some node offers, by what all who do have in common.
+        uneven: what pods ask for that was found overdrawn, or not offered at all, on some node, likewise.
         smallest_gpu: MiB of the smallest GPU of the cluster; None when no label says.
         largest_gpu: likewise the largest.
         queue_order: which of two queues goes first.
@@ -68,6 +69,7 @@ class Session:
             for position in range(self.axes.size)
         ]
         self.small: set[int] = set()
+        self.uneven: set[int] = set()
         self.smallest_gpu, self.largest_gpu = self._gpu_memories()
         self.queues = build_tree(moment.queues)
         self.jobs = self._jobs()
