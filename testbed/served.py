@@ -14,8 +14,8 @@ from tenantry.model.queue import Entitled, Queue
 Body = dict[str, Any]
 
 NAMESPACE = "work"
-LEAVES_FOR = 5
-"""Seconds since pods that leave were deleted."""
+LEAVES_FOR, STUCK_FOR = 5, 500
+"""Seconds since pods were deleted that leave, and that should have left."""
 
 PLUGINS = (
     "predicates", "proportion", "priority", "nodeavailability", "resourcetype", "podaffinity", "elastic", "kubeflow",
@@ -46,7 +46,12 @@ class Served:
             "nodes": [node(item) for item in self.moment.nodes],
             "queues": [self._queue(item) for item in self.moment.queues],
             "podGroups": [self._group(job) for job in jobs],
-            "pods": [self._pod(job, pod) for job in jobs for pod in job.pods],
+            "pods": [
+                *(self._pod(job, pod) for job in jobs for pod in job.pods),
+                *(other(pod, "default-scheduler") for pod in self.moment.foreign),
+                *(other(pod, "kai-scheduler") for pod in self.moment.unqueued),
+            ],
+            "bindRequests": [binding(pod) for job in jobs for pod in job.pods if pod.status is PodStatus.BINDING],
             "priorityClasses": [{"metadata": {"name": class_of(value)}, "value": value} for value in priorities],
             "topologies": [
                 {"metadata": {"name": item.name}, "spec": {"levels": [{"nodeLabel": level} for level in item.levels]}}
@@ -103,19 +108,44 @@ class Served:
             "labels": labels,
             "annotations": {"pod-group-name": job.name, **annotations},
         }
-        spec: Body = {"schedulerName": "kai-scheduler", "nodeName": pod.node, **_placed(pod)}
-        spec["containers"] = [
-            {"name": "main", "image": "work", "resources": {"requests": requests, "limits": requests}}
-        ]
+        spec: Body = {"schedulerName": "kai-scheduler", **_placed(pod), "containers": _containers(requests)}
         if self._priorities:
             spec |= {"priorityClassName": class_of(job.priority), "priority": job.priority}
-        phase = "Succeeded" if pod.status is PodStatus.SUCCEEDED else "Running" if pod.node else "Pending"
-        if pod.node:
-            received = {GpuKind.WHOLE: "Regular", GpuKind.MIG: "MigInstance"}
-            metadata["annotations"]["received-resource-type"] = received.get(pod.gpu.kind, "Fraction")
-        if pod.status is PodStatus.RELEASING:
-            metadata |= {"deletionTimestamp": _iso(self.now - LEAVES_FOR), "finalizers": ["tenantry.dev/kept"]}
-        return {"metadata": metadata, "spec": spec, "status": {"phase": phase}}
+        if pod.status is PodStatus.GATED:
+            spec["schedulingGates"] = [{"name": "tenantry.dev/held"}]
+        if pod.node and pod.status is not PodStatus.BINDING:
+            spec["nodeName"] = pod.node
+            metadata["annotations"]["received-resource-type"] = received(pod)
+        since = {PodStatus.RELEASING: LEAVES_FOR, PodStatus.STUCK: STUCK_FOR}.get(pod.status)
+        if since is not None:
+            metadata |= {"deletionTimestamp": _iso(self.now - since), "finalizers": ["tenantry.dev/kept"]}
+        return {"metadata": metadata, "spec": spec, "status": {"phase": phase_of(pod)}}
+
+
+def phase_of(pod: Pod) -> str:
+    """Return the phase the kubelet reports."""
+    if pod.status is PodStatus.SUCCEEDED:
+        return "Succeeded"
+    return "Running" if pod.status & (PodStatus.RUNNING | PodStatus.RELEASING | PodStatus.STUCK) else "Pending"
+
+
+def received(pod: Pod) -> str:
+    """Return how the scheduler gave a pod its GPUs."""
+    return {GpuKind.WHOLE: "Regular", GpuKind.MIG: "MigInstance"}.get(pod.gpu.kind, "Fraction")
+
+
+def binding(pod: Pod) -> Body:
+    """Return the request by which the scheduler has a pod bound."""
+    groups = {"selectedGPUGroups": list(pod.groups)} if pod.groups else {}
+    spec = {"podName": pod.name, "selectedNode": pod.node, "receivedResourceType": received(pod), **groups}
+    return {"metadata": {"name": pod.name, "namespace": NAMESPACE, "uid": f"bind-{pod.name}"}, "spec": spec}
+
+
+def other(pod: Pod, scheduler: str) -> Body:
+    """Return a pod of no job, which some scheduler put on its node."""
+    metadata = {"name": pod.name, "namespace": "other", "uid": pod.name}
+    spec = {"schedulerName": scheduler, "nodeName": pod.node, "containers": _containers(_asked(pod)[1])}
+    return {"metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
 
 
 def class_of(priority: int) -> str:
@@ -236,6 +266,10 @@ def _asked(pod: Pod) -> tuple[dict[str, str], dict[str, str]]:
     else:
         annotations = _shared(gpu)
     return annotations, requests
+
+
+def _containers(requests: dict[str, str]) -> list[Body]:
+    return [{"name": "main", "image": "work", "resources": {"requests": requests, "limits": requests}}]
 
 
 def _shared(gpu: GpuRequest) -> dict[str, str]:

@@ -163,6 +163,11 @@ func clients(raw *snapshot.RawKubernetesObjects) (*fake.Clientset, *kaifake.Clie
 			return nil, nil, err
 		}
 	}
+	for _, request := range raw.BindRequests {
+		if _, err := kai.SchedulingV1alpha2().BindRequests(request.Namespace).Create(ctx, request, options); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, topology := range raw.Topologies {
 		if _, err := kai.KaiV1alpha1().Topologies().Create(ctx, topology, options); err != nil {
 			return nil, nil, err

@@ -97,7 +97,8 @@ class Wide:
         priorities = self.pick(((50,), (50, 60), (50, 75, 100), (40, 50, 60, 75, 100, 125)))
         count = self.pick((5, 8, 12, 18, 25)) if self.big else self.pick((4, 6, 8, 10))
         jobs = tuple(self._job(number, self.pick(leaves), self.pick(priorities)) for number in range(count))
-        return Made(Moment(NOW, queues, jobs, nodes, (Topology("t", LEVELS),)), self._settings())
+        foreign, strays = (self._others(name) for name in ("foreign", "stray"))
+        return Made(Moment(NOW, queues, jobs, nodes, (Topology("t", LEVELS),), foreign, strays), self._settings())
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
@@ -170,7 +171,10 @@ class Wide:
     def _job(self, number: int, owner: str, priority: int) -> Job:
         gpu, cpu, memory = self._request(), self.pick((0.0, 0.0, 1e3, 2e3)), self.pick((0.0, 0.0, 1e9, 16e9))
         count, runs = self.pick((1, 1, 2, 3, 4, 6)), self.flip(62)
-        status = PodStatus.RELEASING if self.flip(7) else PodStatus.RUNNING
+        rare = self.pick(
+            (PodStatus.RELEASING, PodStatus.RELEASING, PodStatus.BOUND, PodStatus.BINDING, PodStatus.STUCK)
+        )
+        status = rare if self.flip(15) else PodStatus.RUNNING
         where = self._placement()
         pods = []
         for position in range(count):
@@ -178,8 +182,8 @@ class Wide:
             held: dict[str, Any] = {}
             if place is not None:
                 held = {"status": status, "node": place[0], "groups": place[1]}
-            elif self.flip(2):
-                held = {"status": PodStatus.SUCCEEDED}
+            elif self.flip(4):
+                held = {"status": self.pick((PodStatus.SUCCEEDED, PodStatus.GATED))}
             order = self.pick((1, 2)) if self.flip(5) else None
             created = self.pick((0, 1))
             shape = Pod(f"j{number}-{position}", gpu=gpu, cpu=cpu, memory=memory, created=created, placement=where)
@@ -201,6 +205,18 @@ class Wide:
             stale_since=NOW - self.pick((10, 100)) if self.flip(6) else None,
             staleness_grace=self.pick((20, 200)) if self.flip(4) else None,
         )
+
+    def _others(self, name: str) -> tuple[Pod, ...]:
+        """Pods that belong to no job."""
+        if not self.flip(15):
+            return ()
+        found = []
+        for number in range(self.pick((1, 2))):
+            gpu, cpu = whole_gpus(self.pick((0, 1))), self.pick((1e3, 4e3))
+            place = self._take(gpu, cpu, 0.0)
+            if place is not None:
+                found.append(Pod(f"{name}-{number}", PodStatus.RUNNING, place[0], gpu, cpu))
+        return tuple(found)
 
     def _request(self) -> GpuRequest:
         kind = self.pick((*("whole",) * 5, "part", "memory", "none", *(("mig",) * 2 if self.slices else ())))

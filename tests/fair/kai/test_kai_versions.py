@@ -122,7 +122,7 @@ def filters_victims() -> Change:
         job("x", "a"),
     ]
     moment = cluster([node("n1", 5)], queues, jobs)
-    return Change("0.17", moment, {"actions": ("reclaim",)}, lost, set(), {"b1-0"})
+    return Change("0.16", moment, {"actions": ("reclaim",)}, lost, set(), {"b1-0"})
 
 
 def knows_smallest_gpu() -> Change:
@@ -132,7 +132,7 @@ def knows_smallest_gpu() -> Change:
     def requested(played: Played) -> float:
         return played.cycle.queues[0].requested[2]
 
-    return Change("0.17", moment, {"actions": ()}, requested, 50, 5000 / 15_000)
+    return Change("0.16", moment, {"actions": ()}, requested, 50, 5000 / 15_000)
 
 
 def limits_count_memory() -> Change:
@@ -142,7 +142,7 @@ def limits_count_memory() -> Change:
     def gate(played: Played) -> Gate:
         return played.held("x").gate
 
-    return Change("0.17", moment, {"actions": ("allocate",)}, gate, Gate.NO_ROOM, Gate.OVER_LIMIT)
+    return Change("0.16", moment, {"actions": ("allocate",)}, gate, Gate.NO_ROOM, Gate.OVER_LIMIT)
 
 
 def honours_delay() -> Change:

@@ -14,8 +14,7 @@ class Rules:
     """What a version decides differently.
 
     Attributes:
-        portfolio: victims are searched node by node first and over several nodes second; else over several nodes only,
-            one node more at a time.
+        portfolio: victims are searched node by node first and over several nodes second; else over several nodes only.
         remembers_failures: a set of victims that failed for a job is not simulated again for it.
         forgets_rejected_nodes: nodes of a rejected scenario do not stay feasible for the next one.
         filters_victims: queues that cannot have anything reclaimed are left out before the search.
@@ -56,9 +55,6 @@ VERSIONS: dict[str, Rules] = {
     "0.16": Rules(
         remembers_failures=False,
         forgets_rejected_nodes=False,
-        filters_victims=False,
-        knows_smallest_gpu=False,
-        limits_count_memory=False,
         honours_delay=False,
         own_grace=False,
         spares_completing=False,
@@ -66,7 +62,8 @@ VERSIONS: dict[str, Rules] = {
     ),
     "0.17": Rules(),
 }
-"""Rules per version (KAI scheduler, CHANGELOG.md). 0.17 includes what is merged since and will be in the next one."""
+"""Rules per version (KAI scheduler, CHANGELOG.md) as its newest release has them: 0.15.3 and 0.16.8. 0.17 includes what is
+merged since and will be in the next one."""
 
 
 class Strategy(StrEnum):

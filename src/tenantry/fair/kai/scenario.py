@@ -199,9 +199,7 @@ def _prefixes(
         yield Scenario(base.preemptor, base.pending, base.recorded, (base.potential[index] for index in picked))
         if count >= len(order):
             return
-        count = min(count + step, len(order))
-        if session.settings.rules.portfolio:
-            step *= 2
+        count, step = min(count + step, len(order)), 2 * step
 
 
 def _uid(task: Task) -> str:

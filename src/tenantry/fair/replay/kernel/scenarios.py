@@ -340,9 +340,7 @@ def try_over_nodes(m: Ints, f: Floats, count: int) -> bool:
                 return True
         if width >= length:
             break
-        width = min(width + step, length)
-        if m[PORTFOLIO] == 1:
-            step *= 2
+        width, step = min(width + step, length), 2 * step
     m[TRIED_FROM], m[TRIED_LENGTH] = least, length
     return False
 
@@ -367,9 +365,7 @@ def was_width(m: Ints, width: int) -> bool:
     if more < 0 or width >= m[TRIED_LENGTH]:
         return m[TRIED_FROM] <= width == m[TRIED_LENGTH]
     while more > 0:
-        more -= step
-        if m[PORTFOLIO] == 1:
-            step *= 2
+        more, step = more - step, 2 * step
     return more == 0
 
 
