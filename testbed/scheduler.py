@@ -51,10 +51,12 @@ class Outcome:
 
     Attributes:
         pods: where each pod of a job stands, by namespace and name.
+        fair: CPUs, GB of memory and GPUs that each queue was due.
         seconds: time that passed in each action.
     """
 
     pods: Mapping[str, Place]
+    fair: Mapping[str, tuple[float, float, float]]
     seconds: Mapping[str, float]
 
 
@@ -149,4 +151,6 @@ def _outcome(told: Mapping[str, Any]) -> Outcome:
         name: Place(place["status"], place["node"], tuple(place["groups"] or ()))
         for name, place in told["pods"].items()
     }
-    return Outcome(pods, {action: micros / 1e6 for action, micros in told["micros"].items()})
+    resources = [told["fair"][name] for name in ("cpu_cores", "memory_gb", "gpu")]
+    fair = {queue: (cpus, resources[1][queue], resources[2][queue]) for queue, cpus in resources[0].items()}
+    return Outcome(pods, fair, {action: micros / 1e6 for action, micros in told["micros"].items()})

@@ -12,8 +12,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientfeatures "k8s.io/client-go/features"
@@ -26,6 +28,7 @@ import (
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/conf_util"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/framework"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/log"
+	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/metrics"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/plugins"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/plugins/snapshot"
 )
@@ -37,11 +40,13 @@ type place struct {
 	Groups []string `json:"groups"`
 }
 
-// outcome is what one cycle came to: pods by namespace and name, and how long each action took.
+// outcome is what one cycle came to: pods by namespace and name, what queues are due of each resource by the metrics, and
+// how long each action took.
 type outcome struct {
-	Pods   map[string]place `json:"pods,omitempty"`
-	Micros map[string]int64 `json:"micros,omitempty"`
-	Error  string           `json:"error,omitempty"`
+	Pods   map[string]place              `json:"pods,omitempty"`
+	Fair   map[string]map[string]float64 `json:"fair,omitempty"`
+	Micros map[string]int64              `json:"micros,omitempty"`
+	Error  string                        `json:"error,omitempty"`
 }
 
 func main() {
@@ -114,6 +119,7 @@ func cycle(line []byte) (outcome, error) {
 	defer close(stop)
 	sees.Run(stop)
 	sees.WaitForCacheSync(stop)
+	metrics.ResetQueueFairShare()
 	session, err := framework.OpenSession(sees, read.Config, params, "", http.NewServeMux())
 	if err != nil {
 		return outcome{}, err
@@ -122,7 +128,11 @@ func cycle(line []byte) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	found := outcome{Pods: map[string]place{}, Micros: map[string]int64{}}
+	fair, err := shares()
+	if err != nil {
+		return outcome{}, err
+	}
+	found := outcome{Pods: map[string]place{}, Fair: fair, Micros: map[string]int64{}}
 	for _, action := range order {
 		log.InfraLogger.SetAction(string(action.Name()))
 		begun := time.Now()
@@ -132,6 +142,30 @@ func cycle(line []byte) (outcome, error) {
 	for _, job := range session.ClusterInfo.PodGroupInfos {
 		for _, task := range job.GetAllPodsMap() {
 			found.Pods[task.Namespace+"/"+task.Name] = place{task.Status.String(), task.NodeName, task.GPUGroups}
+		}
+	}
+	return found, nil
+}
+
+// shares returns what the scheduler tells of the fair shares of queues: by resource, and by queue.
+func shares() (map[string]map[string]float64, error) {
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]map[string]float64{}
+	for _, family := range families {
+		_, resource, told := strings.Cut(family.GetName(), "queue_fair_share_")
+		if !told {
+			continue
+		}
+		found[resource] = map[string]float64{}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "queue_name" {
+					found[resource][label.GetValue()] = metric.GetGauge().GetValue()
+				}
+			}
 		}
 	}
 	return found, nil

@@ -21,7 +21,7 @@ from kai_moments import Chooser, Made, Seeded
 from kai_moments import make as small
 
 from tenantry.fair.kai.configure import configured
-from tenantry.fair.kai.cycle import ACTIONS
+from tenantry.fair.kai.cycle import ACTIONS, outcome
 from tenantry.fair.kai.rules import DEFAULTS, Settings
 from tenantry.fair.kai.session import Session
 from tenantry.io.scheduler_snapshot import read_snapshot
@@ -80,6 +80,12 @@ def decided(moment: Moment, settings: Settings, known: frozenset[str], order: in
     return picture({task.uid: Place(PodStatus(task.status).word, task.node, task.groups) for task in tasks}, known)
 
 
+def due(moment: Moment, settings: Settings) -> dict[str, tuple[float, float, float]]:
+    """CPUs, GB of memory and GPUs that queues are due by the model."""
+    queues = outcome(Session(moment, settings)).queues
+    return {queue.name: (queue.fair[0] / 1e3, queue.fair[1] / 1e9, queue.fair[2]) for queue in queues}
+
+
 @pytest.mark.parametrize("block", range(-(-CLUSTERS // BLOCK)))
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_model_decides_as_the_scheduler_does(
@@ -115,7 +121,9 @@ def agrees(scheduler: Scheduler, made: Made, path: Path, *, pods_with_class: boo
     assert notes == ()
     known = frozenset(group for job in made.moment.jobs for pod in job.pods for group in pod.groups)
     ours = decided(pool.moment, model.settings, known)
-    theirs = pictures(scheduler.cycles(snapshot), known)
+    outcomes = scheduler.cycles(snapshot)
+    assert due(pool.moment, model.settings) == {queue: pytest.approx(fair) for queue, fair in outcomes[0].fair.items()}
+    theirs = pictures(outcomes, known)
     if all(each == ours for each in theirs):
         return True
     for _ in range(AGAIN):

@@ -62,8 +62,8 @@ VERSIONS: dict[str, Rules] = {
     ),
     "0.17": Rules(),
 }
-"""Rules per version (KAI scheduler, CHANGELOG.md) as its newest release has them: 0.15.3 and 0.16.8. 0.17 includes what is
-merged since and will be in the next one."""
+"""Rules per version (KAI scheduler, CHANGELOG.md) as its newest release has them: 0.15.3 and 0.16.8. 0.17 includes what
+is merged since and will be in the next one."""
 
 
 class Strategy(StrEnum):
