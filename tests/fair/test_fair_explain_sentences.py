@@ -130,10 +130,15 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
             "usable": 5,
             "idle": 20.0,
             "most": 8.0,
+            "parts": 1.5,
+            "part": 0.5,
+            "shares": False,
+            "lacks": ["memory"],
             "fits": 1,
             "refused": {"cordoned": 1},
         },
-        "1 of its 4 pods with 8 GPUs each would find room: at most 8 are idle on one node, 20 in all; others take none "
+        "1 of its 4 pods with 8 GPUs each would find room: at most 8 are idle on one node, 20 in all; 1.5 GPUs more "
+        "are free, in parts of shared ones only; where there is enough, too little is left of memory; others take none "
         "(1 node: cordoned).",
     ),
     "outranked": ({"jobs": ["a", "b"]}, "There is room for it, and a and b go first and take it."),
@@ -339,8 +344,8 @@ def test_no_name_gets_past_the_naming(rule: str) -> None:
 
 
 NO_NAMES = {
-    "action", "asked", "by", "demand", "domain", "like", "nodes", "pool", "preferred", "reason", "reasons", "required",
-    "resource", "said", "source", "subgroup", "topology", "what",
+    "action", "asked", "by", "demand", "domain", "lacks", "like", "nodes", "pool", "preferred", "reason", "reasons",
+    "required", "resource", "said", "source", "subgroup", "topology", "what",
 }  # fmt: skip
 """Facts whose texts name nobody: words, resources, nodes, levels, and what belongs to the job itself."""
 

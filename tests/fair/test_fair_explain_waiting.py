@@ -163,6 +163,42 @@ def test_parts_of_gpus() -> None:
     assert text.startswith("Its pod needs 0.5 GPUs on one node: at most 0.3 are idle on one node, 0.3 in all.")
 
 
+def sharing(*parts: float) -> Job:
+    """A job that shares a GPU of n1 for each part."""
+    pods = tuple(
+        Pod(f"r-{number}", PodStatus.RUNNING, "n1", gpu_fraction(part), groups=(f"g{number}",), created=NOW - 60)
+        for number, part in enumerate(parts)
+    )
+    return Job("r", "b", pods, gang(1), created=NOW - 60, started=NOW - 60)
+
+
+def test_what_is_free_of_shared_gpus_is_no_whole_one() -> None:
+    queues = [queue("a", 1), queue("b", 2)]
+    text = only(queues, [sharing(0.5, 0.7), waiting("j", "a", 1)], [node("n1", 2)])
+    assert text.startswith(
+        "Its pod needs 1 GPU on one node: nothing of that is idle on any node; 0.8 GPUs more are free, in parts of "
+        "shared ones only."
+    )
+    job = Job("j", "a", (Pod("j-0", gpu=gpu_fraction(0.6), created=NOW),), gang(1), created=NOW)
+    text = only(queues, [sharing(0.5, 0.7), job], [node("n1", 2)])
+    assert text.startswith(
+        "Its pod needs 0.6 GPUs on one node: at most 0.8 are idle on one node, 0.8 in all, no more than 0.5 of one GPU."
+    )
+
+
+def test_where_gpus_are_idle_something_else_is_too_little() -> None:
+    """GPUs are too few on most nodes, and on the one where there are some all memory is held."""
+    hoards = replace(running("h", "b", 1, "n3"), name="h")
+    hoards = replace(hoards, pods=(replace(hoards.pods[0], memory=node("n3").memory),))
+    jobs = [running("r", "b", 8, "n1"), running("s", "b", 8, "n2"), hoards, waiting("j", "a", 1)]
+    jobs[-1] = replace(jobs[-1], pods=(replace(jobs[-1].pods[0], memory=1e9),))
+    text = only([queue("a", 8), queue("b", 17)], jobs, [node("n1"), node("n2"), node("n3")])
+    assert text.startswith(
+        "Its pod needs 1 GPU on one node: at most 7 are idle on one node, 7 in all; where there is enough, too little "
+        "is left of memory."
+    )
+
+
 def test_memory_of_gpus() -> None:
     full = running("r", "b", 1, "n1")
     pod = Pod("j-0", gpu=gpu_memory(40_000), created=NOW)

@@ -50,8 +50,9 @@ class Stock:
         resource: its name; ``gpu`` for whole GPUs.
         asked: what one pod asks for.
         offered: what the node offers.
-        idle: what nobody holds.
+        idle: what nobody holds; of GPUs whole ones only, unless a part is asked for.
         leaving: what pods on their way out still hold.
+        parts: free parts of GPUs that others share, each.
     """
 
     resource: str
@@ -59,6 +60,7 @@ class Stock:
     offered: float
     idle: float
     leaving: float
+    parts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

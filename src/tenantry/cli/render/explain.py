@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tenantry.fair.explain.answer import Facts, NodeClass
 
 FORMAT_VERSION = "1.0"
-SHORT = {"gpu": "GPUs", "cpu": "CPUs"}
 NAMED = 3
 """Jobs and nodes of a row that are named, at most."""
 NAMED_WIDTH = 48
@@ -121,7 +120,7 @@ def _refusal(item: NodeClass) -> str:
     if not item.refused:
         return ""
     if item.refused == "room":
-        return f"too little left: {listed([SHORT.get(name, name.rpartition('/')[2]) for name in item.short])}"
+        return f"too little left: {listed([Words.kind(name) for name in item.short])}"
     return REFUSALS.get(item.refused, item.refused) + (f": {item.detail}" if item.detail else "")
 
 

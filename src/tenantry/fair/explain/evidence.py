@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.fair.explain.amounts import asked, gpu_sizes, holds, total_gpus
 from tenantry.fair.explain.answer import Facts, NodeClass, Said, VictimClass
 from tenantry.fair.explain.trials import minimum_of
-from tenantry.model.job import PodStatus
+from tenantry.model.job import GpuKind, PodStatus
 from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def room_said(case: Case) -> Said | None:
         if room.refused not in {"", "room"}:
             refused[room.refused] = refused.get(room.refused, 0) + 1
     needed = _needed(case)
+    parts = [part for stock in stocks for part in stock.parts]
     return Said(
         "room",
         {
@@ -129,10 +130,29 @@ def room_said(case: Case) -> Said | None:
             "usable": len(usable),
             "idle": sum(max(0.0, stock.idle) for stock in stocks),
             "most": max((stock.idle for stock in stocks), default=0.0),
+            "parts": sum(parts),
+            "part": max(parts, default=0.0),
+            "shares": _shares(case),
+            "lacks": _lacking(usable, resource),
             "fits": min(needed, sum(room.fits for room in usable)),
             "refused": dict(sorted(refused.items())),
         },
     )
+
+
+def _lacking(rooms: Sequence[Room], resource: str) -> list[str]:
+    """What else is too little where there is enough of a resource."""
+    enough = [
+        room for room in rooms if any(stock.resource == resource and stock.idle >= stock.asked for stock in room.stocks)
+    ]
+    if any(room.fits for room in enough):
+        return []
+    return sorted({name for room in enough for name in room.short} - {resource})
+
+
+def _shares(case: Case) -> bool:
+    """Whether the waiting pods ask for parts of GPUs."""
+    return any(pod.gpu.kind in {GpuKind.FRACTION, GpuKind.MEMORY} and pod.gpu.portion < 1 for pod in case.job.pods)
 
 
 def _needed(case: Case) -> int:

@@ -41,10 +41,24 @@ def _room(facts: Facts, words: Words) -> str:
     where = f"at most {most} {verb(1 if most == '1' else 2, 'is', 'are')} idle on one node, {idle} in all"
     if facts["idle"] <= 0:
         where = "nothing of that is idle on any node"
+    where += _in_parts(facts)
+    if facts["lacks"]:
+        where += (
+            f"; where there is enough, too little is left of {listed([words.kind(name) for name in facts['lacks']])}"
+        )
     other = f"; others take none ({listed(reasons)})" if reasons else ""
     if pods == 1:
         return f"Its pod needs {asked} on one node: {where}{other}."
     return f"{facts['fits']} of its {pods} pods with {asked} each would find room: {where}{other}."
+
+
+def _in_parts(facts: Facts) -> str:
+    """What is free in parts of shared GPUs, which a pod may not be able to use."""
+    if not facts["parts"]:
+        return ""
+    if facts["shares"]:
+        return f", no more than {number(facts['part'])} of one GPU" if facts["part"] < facts["most"] else ""
+    return f"; {gpus(facts['parts'])} more {verb(facts['parts'], 'is', 'are')} free, in parts of shared ones only"
 
 
 def _outranked(facts: Facts, words: Words) -> str:

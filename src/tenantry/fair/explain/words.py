@@ -111,6 +111,11 @@ class Words:
             return f"{number(value / GIB)} GiB of {name}"
         return f"{number(value)} {resource.removeprefix('nvidia.com/mig-')}"
 
+    @staticmethod
+    def kind(resource: str) -> str:
+        """What a resource is called."""
+        return {"gpu": "GPUs", "cpu": "CPUs"}.get(resource.lower(), resource.rpartition("/")[2])
+
     def bare(self, resource: str, value: float) -> str:
         """An amount of a resource without its unit, where the unit is said beside it."""
         scale = {"cpu": 1000.0, "memory": GIB}.get(resource.lower(), 1.0)

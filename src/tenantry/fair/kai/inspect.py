@@ -20,7 +20,7 @@ from tenantry.fair.kai.victims import losing_queues, spared_by_preempt, spared_b
 from tenantry.model.schedule import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tenantry.fair.kai.node import Node
     from tenantry.fair.kai.queues import Queue
@@ -246,13 +246,17 @@ def _stocks(session: Session, task: Task, node: Node) -> list[Stock]:
         if name == "pods" or not (asked or (position == GPU and task.ask.wants_gpu and not task.ask.mig)):
             continue
         idle, leaving = node.idle[position], node.releasing[position]
+        parts: tuple[float, ...] = ()
         if position == GPU:
-            idle, leaving = idle + _free_parts(node), max(0.0, leaving)
+            parts = tuple(_free_parts(node))
+            idle, leaving = idle + sum(parts) * task.ask.shared, max(0.0, leaving)
             asked = task.ask.gpus or node.charge_for(task.ask)[2]
-        found.append(Stock(name, asked, node.offered[position], idle, leaving))
+        found.append(Stock(name, asked, node.offered[position], idle, leaving, parts))
     return found
 
 
-def _free_parts(node: Node) -> float:
+def _free_parts(node: Node) -> Iterator[float]:
     """Parts of shared GPUs that nobody holds."""
-    return sum(1 - node.fraction(held) for held in node.holding.values() if held > 0)
+    for held in node.holding.values():
+        if held > 0 and (part := 1 - node.fraction(held)) > EPSILON:
+            yield part
