@@ -58,7 +58,12 @@ class Served:
                 for item in self.moment.topologies
             ],
         }
-        return {"config": config(self.settings), "schedulerParams": parameters(self.settings), "rawObjects": raw}
+        return {
+            "config": config(self.settings),
+            "schedulerParams": parameters(self.settings),
+            "rawObjects": raw,
+            "usage": {"queues": {queue.name: used(queue) for queue in self.moment.queues}},
+        }
 
     def _time(self, second: int) -> str:
         return _iso(second - self.moment.now + self.now)
@@ -146,6 +151,12 @@ def other(pod: Pod, scheduler: str) -> Body:
     metadata = {"name": pod.name, "namespace": "other", "uid": pod.name}
     spec = {"schedulerName": scheduler, "nodeName": pod.node, "containers": _containers(_asked(pod)[1])}
     return {"metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
+
+
+def used(queue: Queue) -> Mapping[str, float]:
+    """Return what a queue used lately, as the data base tells it; no instance serves that."""
+    gpu, cpu, memory = queue.usage
+    return {"nvidia.com/gpu": gpu, "cpu": cpu, "memory": memory}
 
 
 def class_of(priority: int) -> str:

@@ -24,7 +24,9 @@ import (
 
 	kaifake "github.com/kai-scheduler/KAI-scheduler/pkg/apis/client/clientset/versioned/fake"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/actions"
+	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/api/queue_info"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/cache"
+	usageapi "github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/cache/usagedb/api"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/conf_util"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/framework"
 	"github.com/kai-scheduler/KAI-scheduler/pkg/scheduler/log"
@@ -47,6 +49,17 @@ type outcome struct {
 	Fair   map[string]map[string]float64 `json:"fair,omitempty"`
 	Micros map[string]int64              `json:"micros,omitempty"`
 	Error  string                        `json:"error,omitempty"`
+}
+
+// given is a snapshot with what queues used lately, which an instance reads from a data base and does not serve.
+type given struct {
+	snapshot.Snapshot
+	Usage *queue_info.ClusterUsage `json:"usage"`
+}
+
+// GetResourceUsage answers as the data base would.
+func (read *given) GetResourceUsage() (*queue_info.ClusterUsage, error) {
+	return read.Usage, nil
 }
 
 func main() {
@@ -97,7 +110,7 @@ func decided(line []byte) (found outcome) {
 }
 
 func cycle(line []byte) (outcome, error) {
-	var read snapshot.Snapshot
+	var read given
 	if err := json.Unmarshal(line, &read); err != nil {
 		return outcome{}, err
 	}
@@ -106,7 +119,10 @@ func cycle(line []byte) (outcome, error) {
 		return outcome{}, err
 	}
 	params := read.SchedulerParams
+	used := usageapi.UsageParams{}
+	used.SetDefaults()
 	sees := cache.New(&cache.SchedulerCacheParams{
+		UsageDBClient: &read, UsageDBParams: &used,
 		KubeClient: kube, KAISchedulerClient: kai, DiscoveryClient: kube.Discovery(),
 		SchedulerName: params.SchedulerName, NodePoolParams: params.PartitionParams,
 		RestrictNodeScheduling: params.RestrictSchedulingNodes, DetailedFitErrors: params.DetailedFitErrors,

@@ -161,6 +161,7 @@ class Wide:
             created=self.pick((0, 1, 2)),
             reclaim_min_runtime=self.pick((60, 0, 300)) if self.flip(15) else None,
             preempt_min_runtime=self.pick((60, 0, 300)) if self.flip(15) else None,
+            usage=self.pick(((0.3, 0.1, 0.0), (0.05, 0.4, 0.6), (0.9, 0.9, 0.9))) if self.flip(20) else (0.0, 0.0, 0.0),
         )
         cpu = Entitled(self.pick((UNLIMITED, 4_000.0, 32_000.0)), self.pick((UNLIMITED, UNLIMITED, 64_000.0)), 1)
         memory = Entitled(self.pick((UNLIMITED, 8e9)), self.pick((UNLIMITED, 256e9)), 1)
@@ -295,6 +296,7 @@ class Wide:
             reclaim_min_runtime=self.pick((0, 0, 60)),
             preempt_min_runtime=self.pick((0, 0, 60)),
             reclaim_by_queue=self.flip(30),
+            k_value=self.pick((1.0, 1.0, 0.0, 2.5)),
             queue_depth=(("allocate", 2), ("reclaim", 1)) if self.flip(7) else (),
             consolidation_victims=self.pick((16, 16, -1, 2, 0)),
         )

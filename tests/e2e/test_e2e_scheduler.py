@@ -107,10 +107,8 @@ def agrees(scheduler: Scheduler, made: Made, path: Path, *, pods_with_class: boo
 
     None where that cannot be told: the scheduler decides otherwise nearly every time, and the model nothing of that.
     """
-    # What was used lately lies in a data base, which a snapshot does not hold.
-    queues = tuple(replace(queue, usage=(0.0, 0.0, 0.0)) for queue in made.moment.queues)
     now = int(time.time())
-    served = Served(replace(made.moment, queues=queues), made.settings, now, priorities_of_pods=pods_with_class)
+    served = Served(made.moment, made.settings, now, priorities_of_pods=pods_with_class)
     snapshot = served.snapshot()
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("snapshot.json", json.dumps(snapshot))
@@ -119,16 +117,19 @@ def agrees(scheduler: Scheduler, made: Made, path: Path, *, pods_with_class: boo
     pool = read.pool(read.pools[0])
     model, notes = configured(pool.config, VERSION)
     assert notes == ()
+    # What was used lately lies in a data base, which a snapshot does not hold.
+    usage = {queue.name: queue.usage for queue in made.moment.queues}
+    moment = replace(pool.moment, queues=tuple(replace(queue, usage=usage[queue.name]) for queue in pool.moment.queues))
     known = frozenset(group for job in made.moment.jobs for pod in job.pods for group in pod.groups)
-    ours = decided(pool.moment, model.settings, known)
+    ours = decided(moment, model.settings, known)
     outcomes = scheduler.cycles(snapshot)
-    assert due(pool.moment, model.settings) == {queue: pytest.approx(fair) for queue, fair in outcomes[0].fair.items()}
+    assert due(moment, model.settings) == {queue: pytest.approx(fair) for queue, fair in outcomes[0].fair.items()}
     theirs = pictures(outcomes, known)
     if all(each == ours for each in theirs):
         return True
     for _ in range(AGAIN):
         theirs += pictures(scheduler.cycles(snapshot), known)
-    orders = (decided(pool.moment, model.settings, known, order) for order in range(1, ORDERS))
+    orders = (decided(moment, model.settings, known, order) for order in range(1, ORDERS))
     if ours in theirs or any(each in theirs for each in orders):
         return True
     different = [each for position, each in enumerate(theirs) if each not in theirs[:position]]
