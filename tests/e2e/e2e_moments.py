@@ -309,3 +309,51 @@ def _leaves(group: Subgroup) -> list[Subgroup]:
 def wide(choose: Chooser) -> Made:
     """Make a cluster of two to nine nodes with up to 25 jobs."""
     return Wide(choose).make()
+
+
+def contended(choose: Chooser) -> Made:
+    """Make a cluster of which nearly all is left over when quotas are given, and asked for several times."""
+    nodes = tuple(node(f"n{number}", 8, gpu_memory=MIB[0]) for number in range(choose.pick((2, 3))))
+    queues, leaves = [], []
+    for top in ("d0", "d1", "d2")[: choose.pick((2, 3))]:
+        queues.append(_lean(choose, top, ""))
+        for number in range(choose.pick((1, 2, 3))):
+            leaves.append(f"{top}-{number}")
+            queues.append(_lean(choose, leaves[-1], top))
+    free, jobs = {item.name: 8 for item in nodes}, []
+    for number in range(choose.pick((10, 14, 18))):
+        gpus, count = choose.pick((1, 1, 2, 4)), choose.pick((1, 1, 2))
+        pods = []
+        for position in range(count):
+            name = next((name for name, left in free.items() if left >= gpus), "") if number < 9 else ""
+            held: dict[str, Any] = {"status": PodStatus.RUNNING, "node": name} if name else {}
+            pods.append(Pod(f"j{number}-{position}", gpu=whole_gpus(gpus), **held))
+            if name:
+                free[name] -= gpus
+        started = NOW - 600 if all(pod.node for pod in pods) else None
+        priority = choose.pick((50, 50, 75, 100))
+        jobs.append(
+            Job(
+                f"j{number}",
+                choose.pick(leaves),
+                tuple(pods),
+                priority=priority,
+                created=NOW - 600 + number,
+                started=started,
+            )
+        )
+    settings = replace(DEFAULTS, k_value=choose.pick((1.0, 2.5, 0.0)), signatures=choose.flip(50))
+    return Made(Moment(NOW, tuple(queues), tuple(jobs), nodes), settings)
+
+
+def _lean(choose: Chooser, name: str, parent: str) -> Queue:
+    return queue(
+        name,
+        choose.pick((0, 0, 1, 2)),
+        limit=choose.pick((6, 10)) if choose.flip(15) else UNLIMITED,
+        weight=choose.pick((1, 2, 3, 0.5, 0)),
+        parent=parent,
+        priority=choose.pick((100, 100, 100, 110)),
+        created=len(name) + ord(name[-1]),
+        usage=tuple(choose.pick((0.0, 0.1, 0.3, 0.7)) for _ in range(3)),
+    )

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from e2e_moments import wide
+from e2e_moments import contended, wide
 from e2e_support import Tally
 from kai_moments import Chooser, Made, Seeded
 from kai_moments import make as small
@@ -43,7 +43,7 @@ TIMES, AGAIN = 2, 12
 ORDERS = 32
 
 Picture = tuple[dict[str, tuple[str, str, tuple[str, ...]]], list[tuple[str, ...]]]
-KINDS: dict[str, Callable[[Chooser], Made]] = {"small": small, "wide": wide}
+KINDS: dict[str, Callable[[Chooser], Made]] = {"small": small, "wide": wide, "contended": contended}
 
 
 @pytest.fixture(scope="module")
