@@ -11,6 +11,7 @@ from kai_build import cluster, job, node, play, queue
 
 from tenantry.fair.kai.asks import Axes
 from tenantry.fair.kai.evictable import evictable
+from tenantry.fair.kai.rules import Rules
 from tenantry.fair.kai.state import build_job, group_order
 from tenantry.model.job import Job, Pod, PodStatus, Subgroup
 from tenantry.model.schedule import Act, Gate
@@ -124,7 +125,7 @@ def state(tree: Subgroup | None, **pods: str) -> State:
         for group, letters in pods.items()
         for number, letter in enumerate(letters)
     )
-    return build_job(Job("x", "a", members, tree), Axes([]))
+    return build_job(Job("x", "a", members, tree), Axes([]), Rules())
 
 
 def asks(job: State) -> list[str]:

@@ -163,13 +163,14 @@ def own_grace() -> Change:
     return Change("0.17", stale(staleness_grace=600), settings, lost, {"gang-0", "gang-1"}, set())
 
 
-def spares_completing() -> Change:
+def sees_succeeded() -> Change:
+    """Releases from 0.16.2 on do not watch pods that have succeeded; the main branch does again."""
     short = stale()
     gang = short.jobs[0]
     done = Pod("gang-2", PodStatus.SUCCEEDED, "n1", whole_gpus(1))
     moment = replace(short, jobs=(replace(gang, pods=(*gang.pods[:2], done)),))
     settings = {"actions": ("stalegangeviction",), "staleness_grace": 60}
-    return Change("0.17", moment, settings, lost, {"gang-0", "gang-1"}, set())
+    return Change("0.17", moment, settings, lost, {"gang-0", "gang-1"}, set(), {"0.15": set()})
 
 
 def allows_no_minimum() -> Change:
@@ -188,7 +189,7 @@ CHANGES = {
     "limits_count_memory": limits_count_memory(),
     "honours_delay": honours_delay(),
     "own_grace": own_grace(),
-    "spares_completing": spares_completing(),
+    "sees_succeeded": sees_succeeded(),
     "allows_no_minimum": allows_no_minimum(),
 }
 

@@ -110,7 +110,7 @@ def stale_gang_eviction(session: Session) -> None:
     """Evict gangs that have run with too few pods for longer than their grace period."""
     rules = session.settings.rules
     for job in session.jobs.values():
-        if not _is_stale(job, spares_completing=rules.spares_completing):
+        if not _is_stale(job):
             job.stale_since, job.stale = None, False
             continue
         if job.stale_since is None:
@@ -127,10 +127,8 @@ def stale_gang_eviction(session: Session) -> None:
                 session.record.decide(Act.EVICT, task, node, "", groups=task.groups)
 
 
-def _is_stale(job: Job, *, spares_completing: bool) -> bool:
-    if (spares_completing and job.succeeded) or not job.used:
-        return False
-    return not job.gang_satisfied
+def _is_stale(job: Job) -> bool:
+    return bool(job.used) and not job.succeeded and not job.gang_satisfied
 
 
 # --- what the actions share -------------------------------------------------------------------------------------------

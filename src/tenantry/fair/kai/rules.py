@@ -23,7 +23,7 @@ class Rules:
         limits_count_memory: limits and quotas of a job count GPU memory, by the largest GPU of the cluster.
         honours_delay: a job waits for its preemption delay before it has others evicted.
         own_grace: a gang may set its own staleness grace.
-        spares_completing: a gang of which a pod has succeeded is not stale.
+        sees_succeeded: pods that have succeeded are known, and a gang that has one is not stale.
         allows_no_minimum: a flat job may need no pod at all to count as a satisfied gang.
     """
 
@@ -35,7 +35,7 @@ class Rules:
     limits_count_memory: bool = True
     honours_delay: bool = True
     own_grace: bool = True
-    spares_completing: bool = True
+    sees_succeeded: bool = True
     allows_no_minimum: bool = True
 
 
@@ -49,7 +49,6 @@ VERSIONS: dict[str, Rules] = {
         limits_count_memory=False,
         honours_delay=False,
         own_grace=False,
-        spares_completing=False,
         allows_no_minimum=False,
     ),
     "0.16": Rules(
@@ -57,7 +56,7 @@ VERSIONS: dict[str, Rules] = {
         forgets_rejected_nodes=False,
         honours_delay=False,
         own_grace=False,
-        spares_completing=False,
+        sees_succeeded=False,
         allows_no_minimum=False,
     ),
     "0.17": Rules(),

@@ -123,9 +123,8 @@ class Session:
         return smallest, max(known) if known else assumed
 
     def _jobs(self) -> dict[str, Job]:
-        allows = self.settings.rules.allows_no_minimum
         models = self.mixed(sorted(self.moment.jobs, key=lambda job: (job.created, job.name)), lambda job: job.name)
-        return {model.name: build_job(model, self.axes, allows_no_minimum=allows) for model in models}
+        return {model.name: build_job(model, self.axes, self.settings.rules) for model in models}
 
     def _occupy(self) -> None:
         tasks = [task for job in self.jobs.values() for task in job.tasks.values()] + self.foreign + self.unqueued

@@ -17,6 +17,7 @@ from tenantry.model.job import ACTIVE_ALLOCATED, ACTIVE_USED, ALIVE, ALLOCATED, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tenantry.fair.kai.rules import Rules
     from tenantry.model.job import Job as ModelJob
     from tenantry.model.job import Pod, TopologyConstraint
 
@@ -398,7 +399,7 @@ def _counts(before: int, after: int) -> tuple[int, ...]:
     return (*changes, bool(before & IS_ALLOCATED), bool(after & IS_ALLOCATED))
 
 
-def build_job(model: ModelJob, axes: Axes, *, allows_no_minimum: bool = True) -> Job:
+def build_job(model: ModelJob, axes: Axes, rules: Rules) -> Job:
     """Return the state of a job at the start of a cycle."""
     root = model.root
     if root is None:
@@ -408,12 +409,13 @@ def build_job(model: ModelJob, axes: Axes, *, allows_no_minimum: bool = True) ->
         tree.add(_tree(child))
     if not tree.children:
         tree.add(PodSet(DEFAULT_SUBGROUP, len(model.pods), None))
-    if not allows_no_minimum and len(tree.children) == 1 and tree.children[0].name == DEFAULT_SUBGROUP:
+    if not rules.allows_no_minimum and len(tree.children) == 1 and tree.children[0].name == DEFAULT_SUBGROUP:
         leaf = tree.children[0]
         leaf.minimum = max(leaf.minimum or 0, 1)
     job = Job(model, axes, tree)
     for pod in model.pods:
-        job.add(Task(pod, model.name, axes))
+        if pod.status is not PodStatus.SUCCEEDED or rules.sees_succeeded:
+            job.add(Task(pod, model.name, axes))
     return job
 
 
