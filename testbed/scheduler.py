@@ -1,7 +1,8 @@
 """The KAI scheduler as its authors wrote it, to hold the model of it against.
 
-It is built from a checkout, so that any release or branch can be tried: ``kai/main.go`` is compiled as if it were a command
-of the checkout, which stays as it is. The program lies in the user's cache under a digest of that file and the commit.
+It is built from a checkout, so that any release or branch can be tried: ``kai/main.go`` is compiled as if it were a
+command of the checkout, which stays as it is. The program lies in the user's cache under a digest of that file and the
+commit.
 """
 
 from __future__ import annotations
