@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tenantry.app.cluster_view import ClusterView
 
 F = TypeVar("F", bound="Callable[..., Any]")
-VERSIONS = ("0.15", "0.16", "0.17")
+VERSIONS = ("0.15", "0.16", "0.17.0", "0.17")
 LATEST = 1000 * 86_400
 """Last second of a trace that may be looked at; later ones would be taken for dates."""
 
@@ -64,7 +64,7 @@ _OPTIONS = (
     ),
     click.option(
         "--scheduler-version", "version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True,
-        cls=Grouped, heading=_SNAPSHOT, help="Version of the KAI scheduler.",
+        cls=Grouped, heading=_SNAPSHOT, help="Version of the KAI scheduler: 0.17.0 as released, others with what was mended since.",
     ),
     click.option(
         "--spec", type=PlaceType(), metavar="SPEC", cls=Grouped, heading=_SIMULATION,

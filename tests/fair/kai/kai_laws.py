@@ -456,7 +456,7 @@ def subgroup(state: State, pod: str) -> str:
 
 
 def spare_pods(job: Job, *, allows_none: bool = True) -> bool:
-    """Whether some group has more pods than it needs; before 0.17 a flat job needs one at least."""
+    """Whether some group has more pods than it needs; up to 0.17.0 a flat job needs one at least."""
     leaves = leaves_of(job)
     for leaf in leaves:
         minimum = leaf.minimum or 0

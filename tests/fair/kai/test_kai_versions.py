@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tenantry.model.moment import Moment
 
 LASTING: dict[str, Any] = {"priority": 100}
+STALE = {"gang-0", "gang-1"}
 
 
 @dataclass(frozen=True)
@@ -164,20 +165,20 @@ def own_grace() -> Change:
 
 
 def sees_succeeded() -> Change:
-    """Releases from 0.16.2 on do not watch pods that have succeeded; the main branch does again."""
+    """Releases from 0.16.2 to 0.17.0 do not watch pods that have succeeded; later ones do again."""
     short = stale()
     gang = short.jobs[0]
     done = Pod("gang-2", PodStatus.SUCCEEDED, "n1", whole_gpus(1))
     moment = replace(short, jobs=(replace(gang, pods=(*gang.pods[:2], done)),))
     settings = {"actions": ("stalegangeviction",), "staleness_grace": 60}
-    return Change("0.17", moment, settings, lost, {"gang-0", "gang-1"}, set(), {"0.15": set()})
+    return Change("0.17", moment, settings, lost, STALE, set(), {"0.15": set(), "0.17.0": STALE})
 
 
 def allows_no_minimum() -> Change:
     """A job that needs no pod has one above its minimum, which may go though the job is protected."""
     jobs = [job("low", "a", on="n1", needs=0, started=NOW), job("high", "a", priority=60)]
     moment = cluster([node("n1", 1)], [queue("a", 9, preempt_min_runtime=600)], jobs)
-    return Change("0.17", moment, {"actions": ("preempt",)}, lost, set(), {"low-0"})
+    return Change("0.17", moment, {"actions": ("preempt",)}, lost, set(), {"low-0"}, {"0.17.0": set()})
 
 
 CHANGES = {
