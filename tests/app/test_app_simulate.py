@@ -150,6 +150,18 @@ def test_whole_gpus_are_replayed_the_fast_way(question: Question) -> None:
     assert not_covered(run.setup, run.table, scheduler) is None
 
 
+@pytest.mark.parametrize(
+    ("pinned", "rules", "noted"),
+    [("0.17.0", "0.17.0", False), ("v0.17.0", "0.17.0", False), ("0.17.1", "0.17", False), ("0.18.2", "0.17", True)],
+)
+def test_the_rules_are_those_of_the_version_that_is_pinned(pinned: str, rules: str, noted: bool) -> None:
+    cluster = load(SPEC).cluster
+    chosen = replace(cluster.operators["kai-scheduler"], version=pinned)
+    platform = scheduling(replace(cluster, operators={**cluster.operators, "kai-scheduler": chosen}))
+    assert {pool.scheduler.name for pool in platform.pools} == {f"KAI {rules}"}
+    assert (f"KAI {pinned} is simulated by the rules of {rules}" in platform.notes) is noted
+
+
 def test_made_up_load_is_the_same_for_the_same_seed() -> None:
     question = Question(spec=SPEC, source=MadeUp(7, days=0.02), pool="training", policies=["fair-share"])
     one, other = simulate(question), simulate(question)

@@ -104,7 +104,7 @@ def test_fair_shares_of_a_moment(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(fairshare("8m20s")) == 2
     out = capsys.readouterr().out
     assert out.startswith(
-        "node pool training: 48 GPUs, 0 GPUs idle (KAI 0.17, simulated, 8m20s after the first submission)\n"
+        "node pool training: 48 GPUs, 0 GPUs idle (KAI 0.17.0, simulated, 8m20s after the first submission)\n"
     )
     assert re.search(r"^ *vision-training +16 +32 +2 +16 +0 +16 +starved 16", out, re.MULTILINE)
 

@@ -140,6 +140,9 @@ def _version(cluster: Cluster) -> tuple[str, list[str]]:
     chosen = cluster.operators.get(OPERATOR)
     if chosen is None:
         return DEFAULTS.version, []
+    exact = chosen.version.removeprefix("v")
+    if exact in VERSIONS:
+        return exact, []
     wanted = _release(chosen.version)
     known = {_release(version): version for version in VERSIONS}
     if wanted in known:

@@ -64,7 +64,8 @@ _OPTIONS = (
     ),
     click.option(
         "--scheduler-version", "version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True,
-        cls=Grouped, heading=_SNAPSHOT, help="Version of the KAI scheduler: 0.17.0 as released, others with what was mended since.",
+        cls=Grouped, heading=_SNAPSHOT,
+        help="Version of the KAI scheduler: 0.17.0 as released, others with what was mended since.",
     ),
     click.option(
         "--spec", type=PlaceType(), metavar="SPEC", cls=Grouped, heading=_SIMULATION,

@@ -62,8 +62,8 @@ VERSIONS: dict[str, Rules] = {
     "0.17.0": Rules(sees_succeeded=False, allows_no_minimum=False),
     "0.17": Rules(),
 }
-"""Rules per version (KAI scheduler, CHANGELOG.md) as its newest release has them: 0.15.3 and 0.16.8. 0.17 is its branch,
-on which two of them were mended after 0.17.0, as on the main branch."""
+"""Rules per version (KAI scheduler, CHANGELOG.md) as its newest release has them: 0.15.3 and 0.16.8. 0.17 is its
+branch, on which two of them were mended after 0.17.0, as on the main branch."""
 
 
 class Strategy(StrEnum):
