@@ -21,7 +21,7 @@ from kai_moments import Chooser, Made, Seeded
 from kai_moments import make as small
 
 from tenantry.fair.kai.configure import configured
-from tenantry.fair.kai.cycle import ACTIONS, outcome
+from tenantry.fair.kai.cycle import outcome, run_cycle
 from tenantry.fair.kai.rules import DEFAULTS, VERSIONS, Settings
 from tenantry.fair.kai.session import Session
 from tenantry.io.scheduler_snapshot import read_snapshot
@@ -72,10 +72,7 @@ def picture(pods: dict[str, Place], known: frozenset[str]) -> Picture:
 
 def decided(moment: Moment, settings: Settings, known: frozenset[str], order: int = 0) -> Picture:
     """Run a cycle of the model."""
-    session = Session(moment, replace(settings, order_seed=order))
-    for name in settings.actions:
-        session.record.action = name
-        ACTIONS[name](session)
+    _, session = run_cycle(moment, replace(settings, order_seed=order))
     tasks = (task for job in session.jobs.values() for task in job.tasks.values())
     return picture({task.uid: Place(PodStatus(task.status).word, task.node, task.groups) for task in tasks}, known)
 

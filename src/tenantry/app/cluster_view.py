@@ -10,7 +10,7 @@ from tenantry.errors import InputError, SnapshotError
 from tenantry.fair.explain.audit import oversized
 from tenantry.fair.explain.words import gpus
 from tenantry.fair.kai.configure import configured
-from tenantry.fair.kai.rules import VERSIONS
+from tenantry.fair.kai.rules import DEFAULTS
 from tenantry.io.scheduler_snapshot import read_snapshot
 from tenantry.lint import RULES, LintContext, lint
 from tenantry.model.finding import Finding, Severity
@@ -104,7 +104,7 @@ def snapshot_view(
         paths: files and folders of manifests, or a zip that the KAI scheduler served.
         pool_label: label of node pools; what the cluster says when empty.
         at_time: second since 1970 it is looked at; the newest in it when None.
-        version: version of the KAI scheduler; the newest that is modelled when empty.
+        version: version of the KAI scheduler; the one that is modelled by default when empty.
 
     Raises:
         InputError: if a path cannot be read, or holds no cluster.
@@ -114,7 +114,7 @@ def snapshot_view(
     pools = {}
     for name in read.pools:
         snapshot = read.pool(name)
-        scheduler, notes = configured(snapshot.config, version or next(reversed(VERSIONS)))
+        scheduler, notes = configured(snapshot.config, version or DEFAULTS.version)
         pools[name] = PoolView(snapshot, scheduler, notes)
     if read.problems:
         raise SnapshotError(read.problems)

@@ -18,6 +18,7 @@ from tenantry.cli.simulation_options import (
     job_source,
     moment_behaviour_options,
 )
+from tenantry.fair.kai.rules import DEFAULTS, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tenantry.app.cluster_view import ClusterView
 
 F = TypeVar("F", bound="Callable[..., Any]")
-VERSIONS = ("0.15", "0.16", "0.17.0", "0.17")
 LATEST = 1000 * 86_400
 """Last second of a trace that may be looked at; later ones would be taken for dates."""
 
@@ -63,8 +63,8 @@ _OPTIONS = (
         help="Label of node pools; as the cluster says by default.",
     ),
     click.option(
-        "--scheduler-version", "version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True,
-        cls=Grouped, heading=_SNAPSHOT,
+        "--scheduler-version", "version", type=click.Choice(tuple(VERSIONS)), default=DEFAULTS.version,
+        show_default=True, cls=Grouped, heading=_SNAPSHOT,
         help="Version of the KAI scheduler: 0.17.0 as released, others with what was mended since.",
     ),
     click.option(

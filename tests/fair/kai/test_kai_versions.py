@@ -161,7 +161,7 @@ def stale(**more: Any) -> Moment:
 
 def own_grace() -> Change:
     settings = {"actions": ("stalegangeviction",), "staleness_grace": 60}
-    return Change("0.17", stale(staleness_grace=600), settings, lost, {"gang-0", "gang-1"}, set())
+    return Change("0.17", stale(staleness_grace=600), settings, lost, STALE, set())
 
 
 def sees_succeeded() -> Change:
