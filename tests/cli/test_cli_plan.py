@@ -87,13 +87,25 @@ def test_a_side_that_does_not_compile_gives_its_problems(
 
 
 def test_what_is_unknown_on_both_sides_is_told(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    edit(sides[1], "guaranteed: 8, limit: 16", "guaranteed: 8, limit: 24")
+    edit(sides[1], "{group: analysts, role: edit}", "{group: analysts, role: admin}")
     _, out = call(capsys, *sides, "-o", "json", "--today", "2026-06-01")
     data = json.loads(out)
     assert data["summary"].endswith("isolation unchanged")
     # The example signs no facts at all, that API access is logged (A7) among them.
     (note,) = [note for note in data["notes"] if note.startswith("isolation is unknown before and after in")]
     assert " channels (A7, " in note
+
+
+def test_amounts_that_no_proof_reads_leave_isolation_as_it_was(
+    sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(sides[1], "guaranteed: 8, limit: 16", "guaranteed: 8, limit: 24")
+    _, out = call(capsys, *sides, "-o", "json", "--today", "2026-06-01")
+    data = json.loads(out)
+    assert data["summary"].endswith("isolation unchanged")
+    assert any(note.endswith("no other proof reads what differs") for note in data["notes"])
+    _, out = call(capsys, *sides, "--no-verify")
+    assert "reads what differs" not in out
 
 
 def test_a_signed_fact_that_goes_leaves_isolation_unknown(

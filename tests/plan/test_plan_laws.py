@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from plan_changes import GONE, write
+from plan_changes import GONE, change_of, write
 
 from tenantry.app.plan import PlanQuestion, plan_folders
 from tenantry.app.spec import load
@@ -108,3 +108,26 @@ def _compiled(*folders: Path) -> list[tuple[Path, Compilation]]:
 def test_the_page_of_effects_is_fresh() -> None:
     written = (EXAMPLES.parent / "docs" / "effects.md").read_text("utf-8")
     assert written == effects_markdown(), "docs/effects.md is out of date; write it anew with: make docs"
+
+
+AMOUNTS = (
+    ("dell", {"Tenant/vision spec.quotas[training].limit": 24}, "no proof reads what differs"),
+    ("dell", {"Tenant/vision spec.quotas[training].overQuotaWeight": 1}, "no proof reads what differs"),
+    ("dell", {"Tenant/vision spec.quotas[training].guaranteed": 8}, "isolation was compared in 1 channel (Q4)"),
+    ("plain", {"Tenant/climate spec.quotas[h100].limit": 20}, "isolation was compared in 1 channel (Q4)"),
+    ("plain", {"Tenant/climate spec.quotas[h100].overQuotaWeight": 3}, "no proof reads what differs"),
+)
+
+
+@pytest.mark.parametrize(("name", "edits", "noted"), AMOUNTS)
+def test_amounts_are_compared_where_they_count_and_nothing_else_changes(
+    name: str, edits: dict[str, object], noted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = change_of(name, tmp_path, edits, PlanQuestion())
+    monkeypatch.setattr("tenantry.app.plan.bearing", lambda differences, bodies: None)
+    whole = change_of(name, tmp_path, edits, PlanQuestion())
+    assert quick.verified
+    assert quick.effects == whole.effects
+    assert quick.summary == whole.summary
+    assert any(noted in note for note in quick.notes)
+    assert not any(noted in note for note in whole.notes)

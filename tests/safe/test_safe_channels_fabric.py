@@ -23,6 +23,7 @@ from device_objects import (
     of_red,
     pod,
     pool_config,
+    quota,
     rights,
     sriov_network,
     view,
@@ -35,6 +36,7 @@ from safe_clusters import Body, bind, rule
 
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
+from tenantry.safe.bearing import Difference, bearing
 from tenantry.safe.channels.fabric import CHANNELS
 from tenantry.safe.fabric.adapters import fabrics_of
 
@@ -618,6 +620,21 @@ def test_a_limit_too_high_for_the_port_is_no_limit() -> None:
     # 8 VFs of 60 Gbit/s want 480 of the 400 Gbit/s of a ConnectX-7.
     objects = world(sriov_network("red", maxTxRate=60000), sriov_network("blue", 200), node_policy(), POOL_NODE)
     assert of_red("X5", view(objects, {"fabric.traffic-classes": False})).verdict is Verdict.VIOLATED
+
+
+def test_how_many_may_be_had_decides_whether_they_fill_the_port() -> None:
+    objects = world(sriov_network("red", maxTxRate=60000), sriov_network("blue", 200), node_policy(), POOL_NODE)
+    signed = {"fabric.traffic-classes": False}
+
+    def of(most: str) -> tuple[list[Body], Verdict]:
+        held = [*objects, quota("red", "held", **{"requests.openshift.io/fast": most})]
+        return held, of_red("X5", view(held, signed)).verdict
+
+    (few, safe), (many, filled) = of("6"), of("7")
+    assert (safe, filled) == (Verdict.PROVED, Verdict.VIOLATED)
+    differs = Difference("", "ResourceQuota", "spec/hard/requests.openshift.io/fast", "6", "7")
+    assert few != many
+    assert bearing([differs], many) == {"X5"}
 
 
 def test_network_policies_never_separate_secondary_networks() -> None:

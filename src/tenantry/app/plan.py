@@ -1,11 +1,11 @@
 """Say what a change of a spec does: compile, verify and fit both sides, and hand them to the engine.
 
-What both sides share is worked out once: verification is asked again only where the objects, the owners or the signed
-facts differ.
+What both sides share is worked out once, and of isolation only that is compared on which a difference has a bearing.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -27,11 +27,15 @@ from tenantry.model.manifest import Manifest
 from tenantry.model.problem import Location
 from tenantry.model.snapshot import Snapshot
 from tenantry.plan import Side, plan
+from tenantry.plan.difference import object_changes, only_numbers_differ
+from tenantry.plan.effect import Touched
 from tenantry.plan.inputs import FileInput, Inputs, SideInput
+from tenantry.plan.rule import listed, plural
 from tenantry.plan.side import Work
+from tenantry.safe.bearing import Difference, bearing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tenantry.app.plan_places import Compared
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from tenantry.model.cluster import Cluster
     from tenantry.model.spec import Spec
     from tenantry.plan import Plan
+    from tenantry.plan.effect import ObjectChange
     from tenantry.plan.live import Live
 
 
@@ -161,14 +166,30 @@ def plan_specs(
     verifying = question.verify and not same
     said = list(notes)
     progress("compiling both sides")
-    # The sides know nothing of each other, so each has a process of its own where there are two cores.
-    with beside(_open_claims, asked, (old.cluster, old.spec), workers=cores() if verifying else 1) as of_old:
+    with ExitStack() as processes:
+
+        def apart() -> Callable[[], tuple[Alike, ...]] | None:
+            # The sides know nothing of each other, so each has a process of its own where there are two cores.
+            work = beside(_open_claims, asked, (old.cluster, old.spec), workers=cores())
+            return processes.enter_context(work)
+
+        # Where amounts are all that differs, there is hardly anything to verify.
+        of_old = apart() if verifying and not only_numbers_differ(old.spec, new.spec) else None
         was = compile_cluster(old.cluster)
         now = was if same else compile_cluster(new.cluster)
         left, right = _side(old, was, before), _side(new, now, after)
+        changes = object_changes(left, right)
         if verifying:
             progress("verifying both sides")
-            left, right = _verified(left, right, (old.spec, new.spec), asked, of_old)
+            subjects = _subject(left, old.spec), _subject(right, new.spec)
+            about = _concerned(*subjects, changes)
+            if about is None and of_old is None:
+                of_old = apart()
+            after_it = open_claims_of(subjects[1], asked, about)
+            apart_it = of_old if about is None else None
+            before_it = apart_it() if apart_it is not None else open_claims_of(subjects[0], asked, about)
+            left, right = replace(left, claims=before_it), replace(right, claims=after_it)
+            said += _compared_in(about)
     if question.verify and same:
         # Equal specs have equal claims, so nothing about them can change.
         left, right = replace(left, claims=()), replace(right, claims=())
@@ -185,7 +206,7 @@ def plan_specs(
         waits = both_waits(old.cluster, new.cluster, question.trace)
         left, right = replace(left, waits=waits[0]), replace(right, waits=waits[1])
     progress("comparing both sides")
-    return plan(left, right, notes=said, there=_there(question, left, right))
+    return plan(left, right, notes=said, there=_there(question, left, right), objects=changes)
 
 
 @keeping_all()
@@ -236,27 +257,29 @@ def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:
     return Side(label, made.cluster, made.components, made.pieces, made.charts, locate=checked.loaded.locate)
 
 
-def _verified(
-    old: Side,
-    new: Side,
-    specs: tuple[Spec, Spec],
-    question: Question,
-    of_old: Callable[[], tuple[Alike, ...]] | None,
-) -> tuple[Side, Side]:
-    """Verify both sides; once when nothing that verification reads differs."""
-    after = None if _alike(old, new, specs) else open_claims_of(_subject(new, specs[1]), question)
-    before = of_old() if of_old is not None else open_claims_of(_subject(old, specs[0]), question)
-    return replace(old, claims=before), replace(new, claims=before if after is None else after)
-
-
-def _alike(old: Side, new: Side, specs: tuple[Spec, Spec]) -> bool:
-    """Whether verification reads the same on both sides: the objects, who owns them, and what is declared."""
-    was, now = specs
-    return (
-        (was.contract, was.facts, was.waivers) == (now.contract, now.facts, now.waivers)
-        and _same_objects(old, new)
-        and _subject(old, was).tenancy == _subject(new, now).tenancy
+def _concerned(old: Subject, new: Subject, changes: Iterable[ObjectChange]) -> frozenset[str] | None:
+    """Return the channels in which isolation may differ; None where it may in any."""
+    was, now = ((item.tenancy, item.contract, item.facts, item.waivers) for item in (old, new))
+    if was != now:
+        return None
+    differences = (
+        Difference(item.key.group, item.key.kind, touched.pointer, touched.before, touched.after)
+        for item in changes
+        for touched in item.fields or (Touched(item.key),)
     )
+    return bearing(differences, [manifest.body for manifest in new.snapshot])
+
+
+def _compared_in(about: frozenset[str] | None) -> list[str]:
+    """Say where isolation was compared, unless it was everywhere."""
+    if about is None:
+        return []
+    if not about:
+        return ["isolation is as it was: no proof reads what differs"]
+    return [
+        f"isolation was compared in {plural(len(about), 'channel')} ({listed(sorted(about))}): no other proof "
+        "reads what differs"
+    ]
 
 
 def _open_claims(question: Question, side: tuple[Cluster, Spec]) -> tuple[Alike, ...]:
@@ -265,10 +288,6 @@ def _open_claims(question: Question, side: tuple[Cluster, Spec]) -> tuple[Alike,
     made = compile_cluster(cluster)
     whole = Side(spec.platform.name, made.cluster, made.components, made.pieces, made.charts)
     return open_claims_of(_subject(whole, spec), question)
-
-
-def _same_objects(old: Side, new: Side) -> bool:
-    return [item[2] for item in old.objects.values()] == [item[2] for item in new.objects.values()]
 
 
 def _subject(side: Side, spec: Spec) -> Subject:

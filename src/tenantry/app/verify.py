@@ -209,18 +209,21 @@ def verify_subject(
     return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)
 
 
-def open_claims_of(subject: Subject, question: Question) -> tuple[Alike, ...]:
+def open_claims_of(subject: Subject, question: Question, about: frozenset[str] | None = None) -> tuple[Alike, ...]:
     """Return what is not proved about a subject, by channel.
 
     Args:
         subject: what is verified.
         question: what is asked; strength and day count.
+        about: ids of the channels to decide; None for all.
 
     Raises:
         InputError: if the contract names a tenant that does not exist, or a fact is stated that no rule knows.
     """
     declared = declare(subject, question.today or date.today())
-    return open_claims(View(subject.snapshot, subject.tenancy, declared, question.strength))
+    if about is not None and not about:
+        return ()
+    return open_claims(View(subject.snapshot, subject.tenancy, declared, question.strength), about)
 
 
 def declare(subject: Subject, today: date) -> Declared:

@@ -142,6 +142,18 @@ def spec_changes(old: Side, new: Side) -> tuple[SpecChange, ...]:
     return tuple(found)
 
 
+def only_numbers_differ(before: Spec, after: Spec) -> bool:
+    """Whether two specs have the same documents and fields, and differ in nothing but numbers."""
+    was, now = _documents(before), _documents(after)
+    return was.keys() == now.keys() and all(
+        isinstance(value, int | float) and not isinstance(value, bool)
+        for key in was
+        if was[key] is not now[key] and was[key] != now[key]
+        for leaf in leaves(_plain(was[key]), _plain(now[key]))
+        for value in (leaf.before, leaf.after)
+    )
+
+
 def _first(leaf: Leaf) -> DocPath:
     """Return the position of the first item of a list that is new; none where nothing is or no list is meant."""
     if isinstance(leaf.before, list) and isinstance(leaf.after, list):

@@ -16,6 +16,7 @@ from tenantry.plan.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from tenantry.plan.effect import ObjectChange
     from tenantry.plan.live import Live
     from tenantry.plan.rule import Comparison
     from tenantry.plan.side import Side
@@ -29,6 +30,7 @@ def plan(
     there: Live | None = None,
     table: Sequence[Row] = TABLE,
     comparisons: Sequence[Comparison] = COMPARISONS,
+    objects: tuple[ObjectChange, ...] | None = None,
 ) -> Plan:
     """Say what going from one side to the other does.
 
@@ -39,11 +41,13 @@ def plan(
         there: what a cluster held, or None when nobody looked.
         table: rows for fields of objects, in the order in which they are tried.
         comparisons: rules that compare the clusters.
+        objects: how the objects differ, where the caller knows; else worked out.
 
     Returns:
         A plan in which every difference of an object is behind some effect, if only one that is not known.
     """
-    context = Context(old, new, object_changes(old, new), spec_changes(old, new))
+    differing = object_changes(old, new) if objects is None else objects
+    context = Context(old, new, differing, spec_changes(old, new))
     effects = [effect for rule in comparisons for effect in rule.compare(context, rule)]
     effects += _by_table(context, table, effects)
     order = steps(context, effects)

@@ -118,10 +118,11 @@ def walk(node: Node) -> Iterator[Node]:
     while waiting:
         part = waiting.pop()
         yield part
-        waiting.extend(reversed(_below(part)))
+        waiting.extend(reversed(below(part)))
 
 
-def _below(node: Node) -> tuple[Node, ...]:
+def below(node: Node) -> tuple[Node, ...]:
+    """Return the parts a node is made of, one level down."""
     if isinstance(node, Select):
         return (node.operand,)
     if isinstance(node, Call):

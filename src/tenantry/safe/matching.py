@@ -40,6 +40,10 @@ class RequestRule:
         resources = tuple((resource, below) for resource, _, below in parts)
         return RequestRule(operations, groups, versions, names, resources, str(body.get("scope", "*")))
 
+    def is_about(self, group: str, resource: str) -> bool:
+        """Whether requests about objects of a kind can be meant."""
+        return not self.groups.isdisjoint({group, "*"}) and any(name in {resource, "*"} for name, _ in self.resources)
+
     def matches(self, request: Request, *, exact: bool) -> bool:
         """Whether a request is meant.
 

@@ -38,7 +38,7 @@ _DESCRIPTIVE = (
 # Says whom the work is for. Policies that do not name it can compare its value with their texts only.
 _FOR_ACCOUNTS = frozenset({"tenantry.dev/department"})
 
-_POLICIES = (
+POLICIES = (
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "MutatingAdmissionPolicy",
@@ -46,6 +46,7 @@ _POLICIES = (
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
 )
+"""Kinds of objects that take part in admission, of the group ``admissionregistration.k8s.io``."""
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
@@ -194,7 +195,7 @@ def policy_text(view: View) -> str:
 
 def policy_bodies(view: View) -> Iterator[Any]:
     """Yield all admission policies and webhooks, and the objects that policies take as parameters."""
-    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
+    for manifest in view.snapshot.of("admissionregistration.k8s.io", *POLICIES):
         yield {key: value for key, value in manifest.body.items() if key not in {"metadata", "kind", "apiVersion"}}
     for group, kind in sorted(set(_parameter_kinds(view))):
         yield from (item.body for item in view.snapshot.of(group, kind))
@@ -202,7 +203,7 @@ def policy_bodies(view: View) -> Iterator[Any]:
 
 def _parameter_kinds(view: View) -> Iterator[tuple[str, str]]:
     """Yield API group and kind of the objects that policies take as parameters."""
-    for manifest in view.snapshot.of("admissionregistration.k8s.io", *_POLICIES):
+    for manifest in view.snapshot.of("admissionregistration.k8s.io", *POLICIES):
         kind = text(manifest.body, "spec", "paramKind", "kind")
         if kind:
             yield text(manifest.body, "spec", "paramKind", "apiVersion").rpartition("/")[0], kind
