@@ -29,15 +29,18 @@ def is_plainly(written: str) -> bool:
     return bool(_SIGN.search(written))
 
 
-def patterns_in(written: str) -> Iterator[str]:
+def patterns_in(written: str, known: set[str]) -> Iterator[str]:
     """Yield the parts of a representation that may be patterns: whole words, and the entries of lists in one word.
 
     Args:
         written: a representation in which a zero character stands behind every escape.
+        known: words that were looked at before and are passed over; those of this one are added.
     """
     if "\\" in written:
         written = _BREAK.sub("\n", written).replace("\0", "").replace("\\\\", "\\")
-    for word in set(written.replace('"', " ").replace("'", " ").split()):
+    words = set(written.replace('"', " ").replace("'", " ").split()) - known
+    known |= words
+    for word in words:
         yield from filter(_may_be, (word, *_LISTED.split(word)) if _LISTED.search(word) else (word,))
 
 

@@ -23,6 +23,7 @@ from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
 from tenantry.safe.patterns import Patterns, is_plainly, patterns_in
 from tenantry.safe.shapes import policy_bodies, relation, shapes_of
 from tenantry.safe.shared import once
+from tenantry.safe.words import PLACE, WORD, Words, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from tenantry.model.tenancy import TenantIdentity
     from tenantry.safe.shapes import Shapes
     from tenantry.safe.view import View
-
-_WORD = re.compile(r"([A-Za-z0-9._:@/-]+)")
-_JOINTS = re.compile(r"([._:@/-])")
-
-# Escapes of a representation, whose letter would otherwise stand before a word as if it were a part of it.
-_ESCAPE = re.compile(r"\\(?:x..|u....|U........|[a-z])")
 
 # Fields that hold sets in every kind: the order of their entries says nothing.
 _SETS = frozenset({"destinations", "sourceNamespaces", "subjects", "from", "to", "values"})
@@ -45,9 +40,6 @@ _SETS = frozenset({"destinations", "sourceNamespaces", "subjects", "from", "to",
 _VLAN = re.compile(r"\b(vlan)(\W{1,8})([1-9]\d*)\b")
 _UID = re.compile(r"\b(uid)(\W{1,8})([A-Za-z0-9-]+)")
 _ANY_VLAN = re.compile(r"(?:vlan\D{1,40}|\btag\W{1,8})(\d+)", re.IGNORECASE)
-
-# A name of a tenant in a text without names.
-_PLACE = re.compile("\1([0-9]+)\1")
 
 # Names that the API or a distribution treats in a way of its own.
 _KEPT = (KEPT, "kube-", "openshift-", "default")
@@ -65,7 +57,7 @@ class Twins:
     """
 
     def __init__(self, view: View) -> None:
-        self._words = _Words(view.tenants)
+        self._words = Words(view.tenants)
         contents = _Contents(view, self._words)
         odd = _odd(view, all_names=contents.patterns_of_people or work_out_askers(policy_bodies(view)))
         single = {*odd, *contents.spoiled, *self._words.owners(repr(view.declared))}
@@ -73,7 +65,7 @@ class Twins:
         for tenant in view.tenants:
             found[tenant.name if tenant.name in single else contents.digest(tenant)].append(tenant)
         # How names compare is asked of those only whose objects are alike.
-        words = {word for made in self._words.made_of.values() for word in made}
+        words = {word for tenant in view.tenants for word in self._words.made_of(tenant.name)}
         compare = _Compared(shapes_of(view), Patterns(contents.patterns, words), measure_texts(policy_bodies(view)))
         classes: dict[object, list[TenantIdentity]] = defaultdict(list)
         for key, members in found.items():
@@ -89,9 +81,9 @@ class Twins:
 
     def _told(self, tenant: TenantIdentity, compare: _Compared) -> str:
         """Return how the names of a tenant, and words made of them, compare with each other and with other texts."""
-        names = _names(tenant)
+        names = names_of(tenant)
         own = [relation(one, other) for one, other in permutations(names, 2)]
-        words = {*names, *self._words.made_of[tenant.name]}
+        words = {*names, *self._words.made_of(tenant.name)}
         marks = sorted((self._words.token(word), *compare.marks(word)) for word in words)
         return _digest((repr(own), repr(marks)))
 
@@ -113,10 +105,6 @@ def twins_of(view: View) -> Twins:
     return Twins(view)
 
 
-def _names(tenant: TenantIdentity) -> tuple[str, ...]:
-    return (tenant.name, *tenant.namespaces, *tenant.groups, *tenant.users)
-
-
 def _digest(parts: Iterable[str]) -> str:
     """Return one text for a sequence of texts."""
     found = blake2b(digest_size=16)
@@ -125,67 +113,6 @@ def _digest(parts: Iterable[str]) -> str:
         found.update(b"%d:" % len(written))
         found.update(written)
     return found.hexdigest()
-
-
-class _Words:
-    """Finds words that are made of names of tenants, and says them without these names."""
-
-    def __init__(self, tenants: Iterable[TenantIdentity]) -> None:
-        self._holders: dict[str, dict[str, int]] = defaultdict(dict)
-        for tenant in tenants:
-            for place, name in enumerate(_names(tenant)):
-                self._holders[name].setdefault(tenant.name, place)
-        self._tokens: dict[str, str] = {}
-        self._owners: dict[str, frozenset[str]] = {}
-        self.made_of: dict[str, set[str]] = defaultdict(set)
-        """Words met so far that are made of names of a tenant, by tenant."""
-
-    def token(self, word: str) -> str:
-        """Return a word with each name in it as its place among those of its tenant; others stay as they are."""
-        if word not in self._tokens:
-            self._read(word)
-        return self._tokens[word]
-
-    def owners(self, written: str) -> set[str]:
-        """Return the tenants that a text mentions."""
-        return self.anonymous(written)[1]
-
-    def anonymous(self, written: str) -> tuple[str, set[str]]:
-        """Return a text without names of tenants, and the tenants that it mentions."""
-        parts = _WORD.split(_ESCAPE.sub("\\g<0>\0", written) if "\\" in written else written)
-        tokens, owners = self._tokens, self._owners
-        found: set[str] = set()
-        for word in set(parts[1::2]):
-            if word not in tokens:
-                self._read(word)
-            if word in owners:
-                found |= owners[word]
-        if found:
-            parts[1::2] = map(tokens.__getitem__, parts[1::2])
-        return "".join(parts), found
-
-    def _read(self, word: str) -> None:
-        pieces = _JOINTS.split(word)
-        starts = range(0, len(pieces), 2)
-        # The longest first, as a name may begin with another one.
-        inside = [
-            (start, end, name)
-            for start in starts
-            for end in range(len(pieces), start, -2)
-            if (name := "".join(pieces[start:end])) in self._holders
-        ]
-        kept: list[str] = []
-        done = 0
-        for start, end, name in inside:
-            if start >= done:
-                kept += (*pieces[done:start], f"\1{min(self._holders[name].values())}\1")
-                done = end
-        self._tokens[word] = "".join((*kept, *pieces[done:]))
-        if inside:
-            # Every name counts here, also one that begins inside another.
-            self._owners[word] = frozenset(owner for _, _, name in inside for owner in self._holders[name])
-            for owner in self._owners[word]:
-                self.made_of[owner].add(word)
 
 
 class _Contents:
@@ -197,7 +124,7 @@ class _Contents:
         patterns_of_people: whether a pattern is made of the name of a group or user.
     """
 
-    def __init__(self, view: View, words: _Words) -> None:
+    def __init__(self, view: View, words: Words) -> None:
         self._words = words
         self.spoiled: set[str] = set()
         self.patterns: set[str] = set()
@@ -207,39 +134,56 @@ class _Contents:
         self._vlans: dict[str, set[str]] = defaultdict(set)
         self._uids: dict[str, set[str]] = defaultdict(set)
         self._trunks = False
+        # What was found in a text, which many objects share.
+        self._identifiers: dict[str, list[tuple[dict[str, set[str]], str]]] = {}
+        self._digests: dict[str, str] = {}
+        self._looked_at: set[str] = set()
         looked_at: set[str] = set()
         for manifest in view.given:
-            said, owners = words.anonymous(_written(manifest.body))
+            key = manifest.key
+            owner = view.tenancy.owner(key.namespace) or ""
+            guess = owner if owner in view.tenancy.by_name else next(iter(words.owners(key.name)), "")
+            said, owners = words.said(_written(manifest.body), guess)
             self._note_identifiers(said, owners)
             # Texts of policies are compared with names as they are.
-            if manifest.key.group != "admissionregistration.k8s.io" and said not in looked_at:
+            if key.group != "admissionregistration.k8s.io" and said not in looked_at:
                 looked_at.add(said)
                 self._note_patterns(said)
             if len(owners) == 1:
                 self._said[next(iter(owners))].append(said)
             elif owners:
-                self._read_together(manifest.body, f"{manifest.key.kind}/{manifest.key.namespace}/{manifest.key.name}")
+                self._read_together(manifest.body, f"{key.kind}/{key.namespace}/{key.name}")
 
     def digest(self, tenant: TenantIdentity) -> str:
         """Return one text for all that objects say of a tenant; equal for tenants of whom they say the same."""
         numbers: dict[str, str] = {}
-        said = sorted(self._without_identifiers(text, tenant.name, numbers) for text in self._said[tenant.name])
-        shape = (len(tenant.namespaces), len(tenant.groups), len(tenant.users), *map(self._words.token, _names(tenant)))
-        return _digest((repr(shape), *said))
+        said = sorted(self._digest_of(text, tenant.name, numbers) for text in self._said[tenant.name])
+        shape = len(tenant.namespaces), len(tenant.groups), len(tenant.users)
+        names = map(self._words.token, names_of(tenant))
+        return _digest((repr((*shape, *names)), *said))
+
+    def _digest_of(self, said: str, owner: str, numbers: dict[str, str]) -> str:
+        """Return one text for what is said, with a number in place of each identifier that one tenant has alone."""
+        if said not in self._digests:
+            if any(name in said for name in ("vlan", "uid")):
+                return _digest([self._without_identifiers(said, owner, numbers)])
+            self._digests[said] = _digest([said])
+        return self._digests[said]
 
     def _note_identifiers(self, said: str, owners: set[str]) -> None:
-        holders = owners or {""}
-        self._trunks = self._trunks or "runk" in said
-        if any(name in said for name in ("vlan", "Vlan", "VLAN", "tag'", 'tag"')):
-            for match in _ANY_VLAN.finditer(said):
-                self._vlans[match[1]] |= holders
-        if "uid" in said:
-            for match in _UID.finditer(said):
-                self._uids[match[3]] |= holders
+        if said not in self._identifiers:
+            self._trunks = self._trunks or "runk" in said
+            in_vlans = any(name in said for name in ("vlan", "Vlan", "VLAN", "tag'", 'tag"'))
+            vlans = {match[1] for match in _ANY_VLAN.finditer(said)} if in_vlans else ()
+            uids = {match[3] for match in _UID.finditer(said)} if "uid" in said else ()
+            found = [*((self._vlans, number) for number in vlans), *((self._uids, uid) for uid in uids)]
+            self._identifiers[said] = found
+        for held, identifier in self._identifiers[said]:
+            held[identifier] |= owners or {""}
 
     def _note_patterns(self, said: str) -> None:
-        for pattern in patterns_in(said):
-            places = [int(place) for place in _PLACE.findall(pattern)]
+        for pattern in patterns_in(said, self._looked_at):
+            places = [int(place) for place in PLACE.findall(pattern)]
             if not places:
                 self.patterns.add(pattern)
             elif max(places) > self._spaces and is_plainly(pattern):
@@ -299,14 +243,16 @@ def _odd(view: View, *, all_names: bool) -> set[str]:
     kept = {
         tenant.name
         for tenant in view.tenants
-        if any(name.startswith(_KEPT) or not _WORD.fullmatch(name) for name in _names(tenant))
+        if any(name.startswith(_KEPT) or not WORD.fullmatch(name) for name in names_of(tenant))
     }
     return kept | _nested(view.tenants, all_names=all_names)
 
 
 def _nested(tenants: Sequence[TenantIdentity], *, all_names: bool) -> set[str]:
     """Return tenants that have a name which is a part of another tenant's, or the other way round."""
-    names = {tenant.name: {*(_names(tenant) if all_names else (tenant.name, *tenant.namespaces))} for tenant in tenants}
+    names = {
+        tenant.name: {*(names_of(tenant) if all_names else (tenant.name, *tenant.namespaces))} for tenant in tenants
+    }
     together = "\n".join("\n".join(own) for own in names.values())
     found: set[str] = set()
     for own in names.values():
