@@ -33,7 +33,7 @@ def changed(value: Any, path: tuple[str | int, ...], wanted: Any) -> Any:
     if not path:
         return wanted
     made = deepcopy(value)
-    holder = made
+    holder: Any = made
     for step in path[:-1]:
         holder = holder[step]
     holder[path[-1]] = wanted
@@ -47,7 +47,8 @@ def with_others(bodies: list[Body]) -> Iterator[tuple[list[Body], frozenset[str]
         for place, body in enumerate(others):
             for path, difference in list(fields(body)):
                 for inside in list(leaves(difference.before)):
-                    there = other = others[place]
+                    other = others[place]
+                    there: Any = other
                     for step in path:
                         there = there[step]
                     tried = difference._replace(before=there, after=changed(there, inside, wanted))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenantry.model.claim import Missing, Step
-from tenantry.safe.reading import amount, at, from_json, items, labels_of, mapping, strings, text
+from tenantry.safe.reading import amount, at, from_json, items, labels_of, mapping, positive, strings, text
+from tenantry.safe.shared import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,8 +65,9 @@ class Offers:
             self.named.setdefault(name, Step(f"offers {name}", manifest.key, pointer))
 
 
+@once
 def read_offers(view: View) -> Offers:
-    """Return what the nodes of a snapshot offer."""
+    """Return what the nodes of a snapshot offer; channels share it."""
     offers = Offers()
     snapshot = view.snapshot
     _nodes(snapshot, offers)
@@ -257,8 +259,7 @@ def _mentioned(snapshot: Snapshot, offers: Offers) -> None:
     for quota in snapshot.of("", "ResourceQuota"):
         for key, value in mapping(quota.body, "spec", "hard").items():
             name = str(key).removeprefix("requests.")
-            found = amount(value)
-            if name != key and "/" in name and ".storageclass." not in name and found and found.nanos > 0:
+            if name != key and "/" in name and ".storageclass." not in name and positive(value):
                 offers.add(name, quota, "spec", "hard", key)
     for queue in snapshot.of("kueue.x-k8s.io", "ClusterQueue"):
         for index, group in enumerate(items(queue.body, "spec", "resourceGroups")):
