@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from types import MappingProxyType
 
 import pytest
@@ -79,6 +81,29 @@ def test_a_process_beside_that_ends_early_is_told() -> None:
         assert result is not None
         with pytest.raises(TenantryError, match="ended before its work did"):
             result()
+
+
+ALONE = """
+from tenantry.exec.pool import beside, spread
+with beside(print, "x" * 1_000_000, 1, workers=2) as result:
+    try:
+        result()
+    except Exception as error:
+        print(error)
+try:
+    spread(print, "x" * 1_000_000, [1, 2], workers=2)
+except Exception as error:
+    print(error)
+"""
+
+
+def test_processes_that_never_begin_are_told() -> None:
+    """A script that is read from standard input cannot be imported by another process."""
+    done = subprocess.run([sys.executable], input=ALONE, capture_output=True, text=True, timeout=60, check=True)
+    assert [line.split(";")[0] for line in done.stdout.splitlines()] == [
+        "a worker process ended before its work did",
+        "one of 2 worker processes ended before its work did",
+    ]
 
 
 def test_work_beside_ends_with_what_it_is_beside() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copyreg
 import gc
 import os
+import pickle
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,21 +75,21 @@ def spread(
             if done is not None:
                 done(len(results))
         return results
-    # Fresh processes: a copy of one that has threads may wait for ever for what they held.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (common,))
-    try:
-        futures = [pool.submit(_call, function, task) for task in tasks]
-        for number, future in enumerate(as_completed(futures), 1):
-            future.result()  # what went wrong in one ends all
-            if done is not None:
-                done(number)
-        return [future.result() for future in futures]
-    except BrokenProcessPool as error:
-        raise TenantryError(
-            f"one of {workers} worker processes ended before its work did; if memory ran out, fewer of them need less"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _handed_over(common) as place:
+        # Fresh processes: a copy of one that has threads may wait for ever for what they held.
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (place,))
+        try:
+            futures = [pool.submit(_call, function, task) for task in tasks]
+            for number, future in enumerate(as_completed(futures), 1):
+                future.result()  # what went wrong in one ends all
+                if done is not None:
+                    done(number)
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            said = f"one of {workers} worker processes ended before its work did"
+            raise TenantryError(f"{said}; if memory ran out, fewer of them need less") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -110,43 +113,58 @@ def beside(
     if workers <= 1:
         yield None
         return
-    context = get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(there, function, common, task), daemon=True)
-    process.start()
-    there.close()
-
-    def wait() -> Result:
+    with _handed_over((function, common, task)) as place:
+        context = get_context("spawn")
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_answer, args=(there, place), daemon=True)
+        process.start()
+        there.close()
         try:
-            done, found = here.recv()
-        except EOFError as error:
-            raise TenantryError("a worker process ended before its work did; memory may have run out") from error
-        if not done:
-            raise found
-        return found  # type: ignore[no-any-return]
+            yield lambda: _received(here)
+        finally:
+            process.terminate()
+            process.join()
+            here.close()
 
+
+@contextmanager
+def _handed_over(what: object) -> Iterator[Path]:
+    """Write what fresh processes are to have to a file: a pipe to one that ends before it reads would never empty."""
+    with TemporaryDirectory(prefix="tenantry-") as folder:
+        place = Path(folder, "work")
+        place.write_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+        yield place
+
+
+def _taken_over(place: Path) -> Any:
+    return pickle.loads(place.read_bytes())
+
+
+def _received(pipe: Connection) -> Any:
     try:
-        yield wait
-    finally:
-        process.terminate()
-        process.join()
-        here.close()
+        done, found = pipe.recv()
+    except EOFError as error:
+        raise TenantryError("a worker process ended before its work did; memory may have run out") from error
+    if not done:
+        raise found
+    return found
 
 
-def _answer(there: Connection, function: Callable[[Any, Any], Any], common: Any, task: Any) -> None:
+def _answer(pipe: Connection, place: Path) -> None:
     """Do the work of a process and send what came of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # the process ends with its work
     try:
-        there.send((True, function(common, task)))
+        function, common, task = _taken_over(place)
+        pipe.send((True, function(common, task)))
     except Exception as error:
-        there.send((False, error))
+        pipe.send((False, error))
 
 
-def _begin(common: Any) -> None:
+def _begin(place: Path) -> None:
     """Prepare a process: keep what all tasks share, and leave interrupts to the process that waits."""
     global _common  # noqa: PLW0603 - a process has one pool
-    _common = common
+    _common = _taken_over(place)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
