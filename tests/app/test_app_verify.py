@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tenantry.app.compile import compile_spec, write
 from tenantry.app.examples import example
+from tenantry.app.safe_report import WORST
 from tenantry.app.tenancy import found_tenancy, matches
-from tenantry.app.verification import VerifyReport
+from tenantry.app.verification import SafeFinding, VerifyReport
 from tenantry.app.verify import Question, Subject, declare, spec_subject, tree_subject, verify_subject
 from tenantry.errors import ExitCode, InputError, SpecError
 from tenantry.model.change import changed
@@ -261,12 +264,12 @@ def test_places_are_those_in_the_file(tmp_path: Path) -> None:
 
 
 def proved(view: View) -> Iterable[Claim]:
-    for tenant in view.tenants:
+    for tenant in view.sources:
         yield Claim("T1", tenant.name, "", Verdict.PROVED, Effect.READ, Impact.S1, reason="guarded")
 
 
 def unknown(view: View) -> Iterable[Claim]:
-    for tenant in view.tenants:
+    for tenant in view.sources:
         missing = (view.missing("rdma.namespace-mode"),)
         yield Claim("T2", tenant.name, "", Verdict.UNKNOWN, Effect.READ, Impact.S1, missing=missing)
 
@@ -281,7 +284,7 @@ def violates(*steps: Step, target: str = "", impact: Impact = Impact.S1) -> Chan
 
     def decide(view: View) -> Iterable[Claim]:
         witness = Witness(path, "red reads what is blue's")
-        for tenant in view.tenants:
+        for tenant in view.sources:
             if tenant.name == "red":
                 yield Claim("T3", "red", target, Verdict.VIOLATED, Effect.READ, impact, witness, fix="close it")
             if tenant.name != "red" or target:
@@ -387,6 +390,57 @@ def test_a_cell_holds_the_worst_of_its_pair() -> None:
     assert report.blast("green") == (0, 2)
     # 3 tenants make 6 ordered pairs, one of them violated
     assert [report.pairs(verdict) for verdict in (Verdict.VIOLATED, Verdict.UNKNOWN, Verdict.PROVED)] == [1, 5, 0]
+
+
+FOUR = ("blue", "green", "red", "white")
+SAID = st.tuples(st.sampled_from(FOUR), st.sampled_from(("", *FOUR)), st.sampled_from(Verdict), st.sampled_from(Impact))
+
+
+@given(st.lists(st.lists(SAID, max_size=12), min_size=1, max_size=3), st.sampled_from(("", "red")))
+def test_pairs_are_counted_as_if_each_were_written_down(said: list[list[tuple[Any, ...]]], tenant: str) -> None:
+    def channel_of(number: int, claims: list[tuple[Any, ...]]) -> Channel:
+        def decide(view: View) -> Iterable[Claim]:
+            for source, target, verdict, impact in claims:
+                if source != target:
+                    claim = Claim(f"T{number}", source, target, verdict, Effect.READ, impact, reason="closed")
+                    if verdict is Verdict.VIOLATED:
+                        claim = replace(claim, witness=Witness((Step("connects", missing="a guard"),), "reads"))
+                    yield replace(claim, missing=(view.missing("cni"),)) if verdict is Verdict.UNKNOWN else claim
+            for source in FOUR:
+                yield Claim(f"T{number}", source, "", Verdict.PROVED, Effect.READ, Impact.S1, reason="closed")
+
+        return Channel(f"T{number}", "", Effect.READ, Impact.S1, decide)
+
+    channels = [channel_of(number, claims) for number, claims in enumerate(said)]
+    report = run(*channels, of=subject(*FOUR), tenant=tenant)
+
+    def pairs(finding: SafeFinding) -> list[tuple[str, str]]:
+        source, target = finding.claim.source, finding.claim.target
+        every = [(source, name) for name in ([target] if target else FOUR) if name != source]
+        return [pair for pair in every if not tenant or tenant in pair]
+
+    written: dict[tuple[str, str], list[int]] = {}
+    for index, finding in enumerate(report.findings):
+        for pair in pairs(finding):
+            written.setdefault(pair, []).append(index)
+    assert {pair: list(cell.findings) for pair, cell in report.cells.items()} == written
+    assert list(report.cells) == sorted(written)
+    for pair, cell in report.cells.items():
+        claims = [report.findings[index].claim for index in written[pair]]
+        assert cell.verdict is min((claim.verdict for claim in claims), key=WORST.index)
+        assert cell.impact is min(claim.impact for claim in claims if claim.verdict is cell.verdict)
+    for name in FOUR:
+        row = [report.cell(name, other).verdict for other in FOUR if other != name]
+        assert report.blast(name) == (row.count(Verdict.VIOLATED), row.count(Verdict.UNKNOWN))
+    for found in report.channels:
+        own = [item for item in report.findings if item.claim.channel == found.id]
+        of = {
+            verdict: {pair for item in own if item.claim.verdict is verdict for pair in pairs(item)}
+            for verdict in WORST[:2]
+        }
+        open_pairs = of[Verdict.UNKNOWN] - of[Verdict.VIOLATED]
+        assert (found.violated, found.unknown) == (len(of[Verdict.VIOLATED]), len(open_pairs))
+        assert found.violated + found.unknown + found.proved == report.pair_count
 
 
 def test_no_channels_prove_nothing() -> None:
@@ -578,7 +632,7 @@ def test_a_fact_signed_with_a_value_that_proves_nothing_is_said_to_be_so(tmp_pat
 
 def test_what_no_fact_can_supply_is_told_apart() -> None:
     def opaque(view: View) -> Iterable[Claim]:
-        for tenant in view.tenants:
+        for tenant in view.sources:
             missing = (Missing("", "show what webhook x does"),)
             yield Claim("T2", tenant.name, "", Verdict.UNKNOWN, Effect.READ, Impact.S1, missing=missing)
 

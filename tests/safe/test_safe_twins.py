@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from made_platforms import platform, snapshot_of
 
+from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Declared, SignedFact, Tenancy, TenantIdentity
 from tenantry.safe import twins
+from tenantry.safe.benchmark18 import benchmark, benchmarks
+from tenantry.safe.channels import CHANNELS
 from tenantry.safe.comparisons import measure_texts, work_out_askers
 from tenantry.safe.twins import Twins
-from tenantry.safe.verify import open_claims, verify
+from tenantry.safe.verify import open_claims, verify, verify_once
 from tenantry.safe.view import View
 
 if TYPE_CHECKING:
@@ -155,6 +158,47 @@ def test_verification_as_a_whole_is_the_same_without_twins(
     at_once = verify(viewed(*built))
     monkeypatch.setattr(twins, "_odd", lambda view, **options: {tenant.name for tenant in view.tenants})
     assert verify(viewed(*built)) == at_once
+
+
+def unchanged(bodies: list[Body]) -> None:
+    del bodies
+
+
+@pytest.mark.parametrize("change", [unchanged, *(change for change, _ in CHANGES)], ids=lambda item: item.__name__)
+def test_what_is_not_proved_is_claimed_of_everybody(
+    built: tuple[list[Body], Tenancy], change: Callable[[list[Body]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenantry.safe.verify.MANY", 0)
+    bodies = deepcopy(built[0])
+    change(bodies)
+    everything, once = verify(viewed(bodies, built[1])), verify_once(viewed(bodies, built[1]))
+    assert [item for item in once if item.verdict is not Verdict.PROVED] == [
+        item for item in everything if item.verdict is not Verdict.PROVED
+    ]
+    proofs = {(item.channel, item.reason) for item in everything if item.verdict is Verdict.PROVED}
+    shown = {(item.channel, item.reason) for item in once if item.verdict is Verdict.PROVED}
+    assert shown <= proofs
+    assert {channel for channel, _ in shown} == {channel for channel, _ in proofs}
+    assert len(once) < len(everything)
+
+
+def test_of_few_tenants_each_is_decided(built: tuple[list[Body], Tenancy]) -> None:
+    told: list[str] = []
+    assert verify_once(viewed(*built), progress=told.append) == verify(viewed(*built))
+    assert told == [channel.title for channel in CHANNELS]
+
+
+@pytest.mark.parametrize("change", [unchanged, labelled, unbounded, powerful], ids=lambda item: item.__name__)
+def test_checks_of_the_benchmarks_are_those_of_each_by_itself(
+    built: tuple[list[Body], Tenancy], change: Callable[[list[Body]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenantry.safe.benchmark18.MANY", 0)
+    bodies = deepcopy(built[0])
+    change(bodies)
+    view = viewed(bodies, built[1])
+    names = [tenant.name for tenant in view.tenants]
+    assert benchmarks(view, names) == {name: benchmark(view, name) for name in names}
+    assert list(benchmarks(view, names[1:])) == names[1:]
 
 
 def test_the_same_change_of_all_leaves_them_twins(built: tuple[list[Body], Tenancy]) -> None:

@@ -10,11 +10,11 @@ from tenantry import catalog
 from tenantry.app.fix_edits import edits
 from tenantry.app.strengths import columns
 from tenantry.app.tenancy import matches
-from tenantry.app.verification import ChannelResult, Gap, SafeFinding, VerifyReport, pairs_of
+from tenantry.app.verification import ChannelResult, Gap, SafeFinding, VerifyReport
 from tenantry.io.manifests import locate
 from tenantry.io.yaml_write import dump
 from tenantry.model.finding import Verdict
-from tenantry.safe.benchmark18 import benchmark
+from tenantry.safe.benchmark18 import benchmarks
 from tenantry.safe.fixes.search import Fixer
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def build_report(
         question: what was asked; its day is set.
         declared: exceptions and facts as they stand on that day.
         channels: channels that ran.
-        claims: what they claim.
+        claims: what they claim; proofs of one tenant of those that are alike will do.
         known: number of channels there are.
         view: what the channels looked at.
     """
@@ -88,8 +88,7 @@ def build_report(
 def _benchmark(view: View, question: Question) -> dict[str, tuple[Check, ...]]:
     if question.channels:
         return {}
-    names = [tenant.name for tenant in view.tenants]
-    return {name: benchmark(view, name) for name in names if question.tenant in {"", name}}
+    return benchmarks(view, [tenant.name for tenant in view.tenants if question.tenant in {"", tenant.name}])
 
 
 def _concerns(claim: Claim, tenant: str) -> bool:
@@ -201,19 +200,16 @@ def _repaired(
 def _results(
     channels: Sequence[Channel], claims: Iterable[Claim], subject: Subject, tenant: str
 ) -> Iterable[ChannelResult]:
-    names = [item.name for item in subject.tenancy.tenants]
-    total = 2 * (len(names) - 1) if tenant else len(names) * (len(names) - 1)
+    others = len(subject.tenancy.tenants) - 1
+    total = 2 * others if tenant else (others + 1) * others
     grouped: dict[str, list[Claim]] = {}
     for claim in claims:
         grouped.setdefault(claim.channel, []).append(claim)
     for channel in channels:
         own = grouped.get(channel.id, [])
-        pairs: dict[Verdict, set[tuple[str, str]]] = {verdict: set() for verdict in Verdict}
-        for claim in own:
-            if claim.verdict is not Verdict.PROVED:
-                pairs[claim.verdict].update(pair for pair in pairs_of(claim, names) if not tenant or tenant in pair)
-        violated = len(pairs[Verdict.VIOLATED])
-        unknown = len(pairs[Verdict.UNKNOWN] - pairs[Verdict.VIOLATED])
+        found = {verdict: _Pairs(own, verdict, tenant) for verdict in (Verdict.VIOLATED, Verdict.UNKNOWN)}
+        violated = found[Verdict.VIOLATED].count(others)
+        unknown = found[Verdict.UNKNOWN].count(others, found[Verdict.VIOLATED])
         verdicts = {claim.verdict for claim in own}
         yield ChannelResult(
             id=channel.id,
@@ -226,6 +222,39 @@ def _results(
             proved=total - violated - unknown,
             reasons=tuple(sorted({claim.reason for claim in own if claim.verdict is Verdict.PROVED})),
         )
+
+
+class _Pairs:
+    """Pairs of which a channel claims something, many of them by their source.
+
+    Args:
+        claims: what it claims.
+        verdict: the verdict that counts.
+        tenant: the only tenant of interest; empty for all.
+    """
+
+    def __init__(self, claims: Iterable[Claim], verdict: Verdict, tenant: str) -> None:
+        counted = [claim for claim in claims if claim.verdict is verdict]
+        self._tenant = tenant
+        self._sources = {claim.source for claim in counted if not claim.target}
+        pairs = {(claim.source, claim.target) for claim in counted if claim.target}
+        self._pairs = {pair for pair in pairs if pair[0] not in self._sources and (not tenant or tenant in pair)}
+
+    def count(self, others: int, but: _Pairs | None = None) -> int:
+        """Return how many pairs these are, without some others.
+
+        Args:
+            others: how many other tenants each has.
+            but: pairs that do not count.
+        """
+        if but is None:
+            return len(self._pairs) + sum(self._width(source, others) for source in self._sources)
+        found = sum(pair not in but._pairs and pair[0] not in but._sources for pair in self._pairs)
+        left = self._sources - but._sources
+        return found + sum(self._width(source, others) for source in left) - sum(pair[0] in left for pair in but._pairs)
+
+    def _width(self, source: str, others: int) -> int:
+        return 1 if self._tenant and source != self._tenant else others
 
 
 # Missing facts -------------------------------------------------------------------------------------------------------

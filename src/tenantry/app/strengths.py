@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tenantry.app.verification import StrengthColumn
 from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
-from tenantry.safe.verify import RANK, pairs_of, verify
+from tenantry.safe.verify import RANK, pairs_of, verify_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ def columns(
     Args:
         view: the objects at the strength that was asked for.
         channels: channels that ran.
-        claims: what they claimed at that strength.
+        claims: what they claimed at that strength; proofs may be left out.
         question: what was asked; its tenant counts.
     """
     return tuple(
@@ -34,7 +34,7 @@ def columns(
             view,
             strength,
             channels,
-            claims if strength is view.strength else verify(view.at(strength), channels),
+            claims if strength is view.strength else verify_once(view.at(strength), channels),
             question,
         )
         for strength in (Strength.DEPLOYED, Strength.ADVERSARIAL, Strength.CARELESS)
@@ -54,9 +54,9 @@ def _column(
         if concerned:
             of_channel[claim.channel] = _worse(of_channel[claim.channel], claim.verdict)
     found = list(of_pair.values())
-    return StrengthColumn(
-        strength, of_channel, found.count(Verdict.VIOLATED), found.count(Verdict.UNKNOWN), len(of_pair)
-    )
+    others = len(names) - 1
+    pairs = 2 * others if question.tenant else len(names) * others
+    return StrengthColumn(strength, of_channel, found.count(Verdict.VIOLATED), found.count(Verdict.UNKNOWN), pairs)
 
 
 def _worse(one: Verdict, other: Verdict) -> Verdict:

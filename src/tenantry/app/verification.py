@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tenantry.app.fix_edits import Edit
     from tenantry.model.change import Fix
@@ -88,7 +89,7 @@ class ChannelResult:
         violated: ordered pairs with a violation.
         unknown: ordered pairs without a violation of which something is not known.
         proved: the other pairs.
-        reasons: why pairs are proved, each reason once, sorted.
+        reasons: why pairs are proved, each reason once, sorted; of tenants that differ in names only, of the first.
     """
 
     id: str
@@ -229,12 +230,27 @@ class VerifyReport:
     @cached_property
     def cells(self) -> Mapping[tuple[str, str], Cell]:
         """Per ordered pair of tenants what one can do to the other; pairs of which all is proved are left out."""
-        found: dict[tuple[str, str], list[int]] = {}
+        everybody: dict[str, list[int]] = {}
+        one: dict[tuple[str, str], list[int]] = {}
         for index, finding in enumerate(self.findings):
-            for pair in pairs_of(finding.claim, self.names):
-                if self.concerns(*pair):
-                    found.setdefault(pair, []).append(index)
-        return {pair: self._cell(tuple(indices)) for pair, indices in sorted(found.items())}
+            claim = finding.claim
+            if claim.target:
+                one.setdefault((claim.source, claim.target), []).append(index)
+            else:
+                everybody.setdefault(claim.source, []).append(index)
+        # Nearly all pairs of a source have the same cell.
+        alike = {source: self._cell(tuple(indices)) for source, indices in everybody.items()}
+        found: dict[tuple[str, str], Cell] = {}
+        for source in self.names:
+            for target in (self.tenant,) if self.tenant and source != self.tenant else self.names:
+                pair = source, target
+                if source == target:
+                    continue
+                if pair in one:
+                    found[pair] = self._cell(tuple(sorted((*everybody.get(source, ()), *one[pair]))))
+                elif source in alike:
+                    found[pair] = alike[source]
+        return found
 
     def _cell(self, indices: tuple[int, ...]) -> Cell:
         claims = [self.findings[index].claim for index in indices]
@@ -247,8 +263,14 @@ class VerifyReport:
 
     def blast(self, source: str) -> tuple[int, int]:
         """Return how many tenants ``source`` can act on, and of how many more that is not known."""
-        row = [self.cell(source, target).verdict for target in self.names if target != source]
-        return row.count(Verdict.VIOLATED), row.count(Verdict.UNKNOWN)
+        return self._blasts[Verdict.VIOLATED][source], self._blasts[Verdict.UNKNOWN][source]
+
+    @cached_property
+    def _blasts(self) -> Mapping[Verdict, Counter[str]]:
+        found: dict[Verdict, Counter[str]] = {Verdict.VIOLATED: Counter(), Verdict.UNKNOWN: Counter()}
+        for (source, _), cell in self.cells.items():
+            found[cell.verdict][source] += 1
+        return found
 
     def count(self, verdict: Verdict) -> int:
         """Number of findings of a verdict."""
@@ -317,13 +339,6 @@ class VerifyReport:
         else:
             chosen = f"all {self.known_channels} channels"
         return chosen + (f" of tenant {self.tenant}" if self.tenant else "")
-
-
-def pairs_of(claim: Claim, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the ordered pairs of tenants a claim is about."""
-    if claim.target:
-        return [(claim.source, claim.target)]
-    return [(claim.source, name) for name in names if name != claim.source]
 
 
 def _number(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from tenantry.app.safe_report import build_report
 from tenantry.app.tenancy import found_tenancy, spec_tenancy, stated_tenancy
 from tenantry.catalog.kubernetes import kubernetes_schemas
 from tenantry.errors import InputError
+from tenantry.exec.garbage import keeping_all
 from tenantry.io.manifests import read_manifests
 from tenantry.io.spec_folder import load_parts
 from tenantry.io.tenancy_file import load_tenancy
@@ -23,7 +24,7 @@ from tenantry.model.snapshot import Snapshot
 from tenantry.model.spec import Contract, Facts, Waiver
 from tenantry.model.tenancy import Declared, Permission, SignedFact, Strength
 from tenantry.safe.channels import CHANNELS
-from tenantry.safe.verify import open_claims, verify
+from tenantry.safe.verify import open_claims, verify_once
 from tenantry.safe.view import View
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def tree_subject(
     return _with_parts(subject, parts)
 
 
+@keeping_all()
 def verify_subject(
     subject: Subject,
     question: Question,
@@ -203,7 +205,7 @@ def verify_subject(
     today = question.today or date.today()
     declared = declare(subject, today)
     view = View(subject.snapshot, subject.tenancy, declared, question.strength)
-    claims = verify(view, chosen, progress)
+    claims = verify_once(view, chosen, progress)
     if question.fixes:
         progress("trying fixes")
     return build_report(subject, replace(question, today=today), declared, chosen, claims, known=len(known), view=view)

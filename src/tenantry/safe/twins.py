@@ -99,6 +99,10 @@ class _Compared(NamedTuple):
         return self.shapes.mark(word), self.patterns.mark(word), len(word) if self.measured else 0
 
 
+MANY = 20
+"""Tenants from which on it takes longer to decide each than to find out who could change places."""
+
+
 @once
 def twins_of(view: View) -> Twins:
     """Return the twins of a view; channels share them."""

@@ -16,7 +16,7 @@ from tenantry.model.finding import Verdict
 from tenantry.model.tenancy import Strength
 from tenantry.safe.channels import ABOUT_WHAT_MAY_BE, CHANNELS, WHATEVER_THE_RIGHTS
 from tenantry.safe.channels.extensions import unknown_makers
-from tenantry.safe.twins import twins_of
+from tenantry.safe.twins import MANY, twins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,6 +43,60 @@ def verify(
         Claims in the order of the channels, then of source and target, worst verdict first; each claim once.
     """
     return _verified(view, CHANNELS if channels is None else channels, progress)
+
+
+def verify_once(
+    view: View, channels: Sequence[Channel] | None = None, progress: Callable[[str], None] = lambda text: None
+) -> tuple[Claim, ...]:
+    """Return what :func:`verify` does but for proofs about tenants that could change places with one before them.
+
+    What is not proved is claimed of everybody. Of few tenants each is decided.
+
+    Args:
+        view: the objects, their owners and the strength of the proof.
+        channels: rules to run; all when None.
+        progress: told the title of each channel before it runs.
+    """
+    chosen = CHANNELS if channels is None else channels
+    few = len(view.tenants) < MANY
+    if few or view.strength is Strength.CARELESS or _unknown_rights(view):
+        return verify(view, chosen, progress)
+    twins = twins_of(view)
+    claims: list[Claim] = []
+    try:
+        for channel in chosen:
+            progress(channel.title)
+            claims.extend(_in_order(_of_classes(channel, view, twins)))
+    finally:
+        view.sources = view.tenants
+    return tuple(claims)
+
+
+def _of_classes(channel: Channel, view: View, twins: Twins) -> Iterator[Claim]:
+    """Yield what one channel claims of the first of each class, and what it does not prove of the others."""
+    others = {first.name: [twin.name for twin in rest] for first, *rest in twins.classes}
+    view.sources = tuple(tenant for tenant in view.tenants if tenant.name in others)
+    claims = _at_least_as_deployed(channel, view)
+    yield from claims
+    not_proved = [claim for claim in claims if claim.verdict is not Verdict.PROVED]
+    found = _Gathered(not_proved)
+    anew = {twin for source, rest in others.items() if _names_somebody(found, source, twins) for twin in rest}
+    for claim in not_proved:
+        for twin in others[claim.source]:
+            if twin not in anew:
+                target = claim.source if claim.target == twin else claim.target
+                yield replace(claim, source=twin, target=target)
+    if anew:
+        view.sources = tuple(tenant for tenant in view.tenants if tenant.name in anew)
+        yield from _at_least_as_deployed(channel, view)
+
+
+def _names_somebody(found: _Gathered, source: str, twins: Twins) -> bool:
+    """Whether what is said of a source names a tenant.
+
+    The objects of twins are the same, but which of several is shown may hang on their order.
+    """
+    return any(map(twins.named_in, found.grounds(source)))
 
 
 def open_claims(view: View, about: frozenset[str] | None = None) -> tuple[Alike, ...]:
@@ -78,8 +132,7 @@ def _of_all(channel: Channel, view: View, twins: Twins) -> _Gathered:
     found = _Gathered(_not_proved(channel, view))
     anew: set[str] = set()
     for source, rest in others.items():
-        # The objects of twins are the same, but which of several is shown may hang on their order.
-        if any(map(twins.named_in, found.grounds(source))):
+        if _names_somebody(found, source, twins):
             anew.update(rest)
         else:
             found.repeat(source, rest)

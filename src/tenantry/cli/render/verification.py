@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.app.verification import STRENGTH_WORDS
 from tenantry.cli.render.fixes import fix_lines, fix_words, pointer
-from tenantry.cli.render.matrix import markdown_matrix, text_matrix
+from tenantry.cli.render.matrix import MOST, markdown_matrix, text_matrix
 from tenantry.io.yaml_write import dump
 from tenantry.model.change import Op
 from tenantry.model.finding import Verdict
@@ -256,16 +256,26 @@ def _strengths(report: VerifyReport) -> list[str]:
 
 
 def _benchmark(report: VerifyReport) -> list[str]:
-    if not report.benchmark:
-        return []
-    width = max(len(name) for name in report.benchmark)
-    lines = []
+    """Write a line per tenant; of many tenants one for all that pass the same."""
+    lines: dict[str, list[str]] = {}
     for name, checks in sorted(report.benchmark.items()):
         passed, total = report.passed(name)
         failed = ", ".join(short_check(check) for check in checks if check.verdict is not Verdict.PROVED)
         rest = f"; not: {failed}" if failed else ""
-        lines.append(_wrap(f"{name.ljust(width)}  multi-tenancy benchmark {passed}/{total}{rest}"))
-    return [*lines, ""]
+        lines.setdefault(f"multi-tenancy benchmark {passed}/{total}{rest}", []).append(name)
+    if len(report.benchmark) > MOST:
+        ordered = sorted(lines.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [*(_wrap(f"{_some(names)}: {line}") for line, names in ordered), ""]
+    width = max((len(name) for name in report.benchmark), default=0)
+    each = sorted((name, line) for line, names in lines.items() for name in names)
+    return [*(_wrap(f"{name.ljust(width)}  {line}") for name, line in each), ""] if each else []
+
+
+def _some(names: Sequence[str]) -> str:
+    """Write a few of many names, and how many there are."""
+    if len(names) <= ALSO:
+        return ", ".join(names)
+    return f"{len(names)} tenants ({', '.join(names[:ALSO])}, ...)"
 
 
 def short_check(check: Check) -> str:

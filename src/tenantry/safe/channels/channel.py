@@ -21,7 +21,7 @@ class Channel:
         title: what it is, in a few words.
         effect: the worst a tenant could do through it.
         impact: how far that would reach.
-        decide: the rule; it yields at least one claim per tenant and never changes what it is given.
+        decide: the rule; it yields at least one claim per source of the view and never changes what it is given.
     """
 
     id: str
