@@ -6,16 +6,21 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from tenantry.app.examples import example, example_names
+from tenantry.app.verify import Question, Subject, verify_subject
 from tenantry.cli.main import run
+from tenantry.cli.render.verification_data import as_json
 from tenantry.model.claim import Claim, Effect, Impact, Step, Witness
 from tenantry.model.finding import Verdict
 from tenantry.model.manifest import ManifestKey
+from tenantry.model.snapshot import Snapshot
+from tenantry.model.tenancy import Tenancy, TenantIdentity
 from tenantry.safe.channels.channel import Channel
 from tenantry.safe.view import View
 
@@ -375,3 +380,19 @@ def test_many_tenants_become_rows_of_counts_worst_first(tree: Path, capsys: pyte
 def test_an_example_that_is_no_spec_is_not_offered() -> None:
     assert "leaky-cluster" not in example_names()
     assert (example("eks-gpu").parent / "leaky-cluster" / "tenancy.yaml").is_file()
+
+
+@pytest.mark.parametrize("text", ["plain", "half of a pair: \ud800"])
+def test_json_holds_whatever_objects_hold(text: str) -> None:
+    def decide(view: View) -> Iterable[Claim]:
+        manifest = {"kind": "ConfigMap", "data": {"a": text}, "odd": {1: 2.5}, "none": None}
+        witness = Witness((Step("connects", missing="a guard"),), "reads", (("manifest", manifest),))
+        for tenant in view.sources:
+            yield Claim("N1", tenant.name, "", Verdict.VIOLATED, Effect.READ, Impact.S1, witness, fix="close it")
+
+    owners = Tenancy((TenantIdentity("red", ("red",)), TenantIdentity("blue", ("blue",))))
+    subject = Subject("test", Snapshot([]), owners)
+    channels = [Channel("N1", "pod to pod", Effect.READ, Impact.S1, decide)]
+    body = json.loads(as_json(verify_subject(subject, Question(today=date(2026, 11, 1)), channels=channels)))
+    found = body["findings"][0]["details"]["manifest"]
+    assert found == {"kind": "ConfigMap", "data": {"a": text}, "odd": {"1": 2.5}, "none": None}

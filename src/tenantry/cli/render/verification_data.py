@@ -7,6 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
+import msgspec
+
 from tenantry import __version__
 from tenantry.app.verification import STRENGTH_WORDS
 from tenantry.cli.render.fixes import fix_data, fix_lines, fix_words, outcome, pointer
@@ -58,7 +60,12 @@ def as_json(report: VerifyReport) -> str:
         "notRead": list(report.unread),
         "notes": list(report.notes),
     }
-    return json.dumps(body, indent=2, ensure_ascii=False, default=str)
+    try:
+        # A thousand tenants make a million pairs: the standard library would hold every comma as an object of its own.
+        return msgspec.json.format(msgspec.json.encode(body, enc_hook=str), indent=2).decode()
+    except (TypeError, ValueError):
+        # Objects from files may hold what only the standard library writes: halves of surrogate pairs, odd keys.
+        return json.dumps(body, indent=2, ensure_ascii=False, default=str)
 
 
 def _strength(column: StrengthColumn) -> dict[str, Any]:
