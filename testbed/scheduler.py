@@ -30,6 +30,9 @@ HOW = (
     "Go is needed, and some minutes for the first build"
 )
 
+KEPT = 5
+"""Programs that stay: one for each version whose rules are modelled. Each takes 117 MB."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -80,7 +83,15 @@ def build() -> Path:
     with alone(place.parent / "kai.lock"):
         if not os.access(place, os.X_OK):
             _compile(checkout, place)
+        os.utime(place)
+        _forget(place.parent)
     return place
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was built of other states of checkouts, but for those that were used last."""
+    for old in sorted(folder.glob("kai-*"), key=lambda file: file.stat().st_mtime, reverse=True)[KEPT:]:
+        old.unlink()
 
 
 def _commit(checkout: Path) -> bytes:
