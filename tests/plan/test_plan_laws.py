@@ -12,6 +12,7 @@ from tenantry.app.plan import PlanQuestion, plan_folders
 from tenantry.app.spec import load
 from tenantry.compile.compiler import Compilation, compile_cluster
 from tenantry.plan import Area, Return, Side, effects_markdown, plan
+from tenantry.plan.difference import only_numbers_differ
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUICK = PlanQuestion(verify=False)
@@ -110,12 +111,33 @@ def test_the_page_of_effects_is_fresh() -> None:
     assert written == effects_markdown(), "docs/effects.md is out of date; write it anew with: make docs"
 
 
+@pytest.mark.parametrize(
+    ("edits", "only"),
+    [
+        (
+            {"Tenant/vision spec.quotas[training].limit": 24, "Tenant/vision spec.department": "other"},
+            False,
+        ),
+        ({"Tenant/vision spec.quotas[training].limit": 24}, True),
+        ({"Tenant/vision spec.quotas[training].limit": GONE}, False),
+        ({"Tenant/vision spec.department": "other"}, False),
+        ({"Tenant/vision": GONE}, False),
+        ({}, True),
+    ],
+)
+def test_specs_that_differ_in_numbers_only_are_told(edits: dict[str, object], *, only: bool, tmp_path: Path) -> None:
+    old, new = (load(write("dell", tmp_path / name, changes)) for name, changes in (("old", {}), ("new", edits)))
+    assert only_numbers_differ(old.spec, new.spec) is only
+
+
 AMOUNTS = (
     ("dell", {"Tenant/vision spec.quotas[training].limit": 24}, "no proof reads what differs"),
     ("dell", {"Tenant/vision spec.quotas[training].overQuotaWeight": 1}, "no proof reads what differs"),
     ("dell", {"Tenant/vision spec.quotas[training].guaranteed": 8}, "isolation was compared in 1 channel (Q4)"),
     ("plain", {"Tenant/climate spec.quotas[h100].limit": 20}, "isolation was compared in 1 channel (Q4)"),
     ("plain", {"Tenant/climate spec.quotas[h100].overQuotaWeight": 3}, "no proof reads what differs"),
+    # A guarantee that goes is no amount.
+    ("dell", {"Tenant/vision spec.quotas[training].guaranteed": 0}, ""),
 )
 
 
@@ -129,5 +151,6 @@ def test_amounts_are_compared_where_they_count_and_nothing_else_changes(
     assert quick.verified
     assert quick.effects == whole.effects
     assert quick.summary == whole.summary
-    assert any(noted in note for note in quick.notes)
-    assert not any(noted in note for note in whole.notes)
+    assert noted in "".join(quick.notes)
+    assert any("reads what differs" in note for note in quick.notes) is bool(noted)
+    assert not any("reads what differs" in note for note in whole.notes)

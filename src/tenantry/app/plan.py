@@ -185,10 +185,11 @@ def plan_specs(
             about = _concerned(*subjects, changes)
             if about is None and of_old is None:
                 of_old = apart()
-            after_it = open_claims_of(subjects[1], asked, about)
-            apart_it = of_old if about is None else None
-            before_it = apart_it() if apart_it is not None else open_claims_of(subjects[0], asked, about)
-            left, right = replace(left, claims=before_it), replace(right, claims=after_it)
+            right = replace(right, claims=open_claims_of(subjects[1], asked, about))
+            if about is None and of_old is not None:
+                left = replace(left, claims=of_old())
+            else:
+                left = replace(left, claims=open_claims_of(subjects[0], asked, about))
             said += _compared_in(about)
     if question.verify and same:
         # Equal specs have equal claims, so nothing about them can change.
