@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry import __version__
@@ -167,14 +168,9 @@ def plan_specs(
     said = list(notes)
     progress("compiling both sides")
     with ExitStack() as processes:
-
-        def apart() -> Callable[[], tuple[Alike, ...]] | None:
-            # The sides know nothing of each other, so each has a process of its own where there are two cores.
-            work = beside(_open_claims, asked, (old.cluster, old.spec), workers=cores())
-            return processes.enter_context(work)
-
+        begin = partial(_apart, processes, asked, old)
         # Where amounts are all that differs, there is hardly anything to verify.
-        of_old = apart() if verifying and not only_numbers_differ(old.spec, new.spec) else None
+        of_old = begin() if verifying and not only_numbers_differ(old.spec, new.spec) else None
         was = compile_cluster(old.cluster)
         now = was if same else compile_cluster(new.cluster)
         left, right = _side(old, was, before), _side(new, now, after)
@@ -183,13 +179,9 @@ def plan_specs(
             progress("verifying both sides")
             subjects = _subject(left, old.spec), _subject(right, new.spec)
             about = _concerned(*subjects, changes)
-            if about is None and of_old is None:
-                of_old = apart()
+            of_old = None if about is not None else of_old or begin()
             right = replace(right, claims=open_claims_of(subjects[1], asked, about))
-            if about is None and of_old is not None:
-                left = replace(left, claims=of_old())
-            else:
-                left = replace(left, claims=open_claims_of(subjects[0], asked, about))
+            left = replace(left, claims=of_old() if of_old else open_claims_of(subjects[0], asked, about))
             said += _compared_in(about)
     if question.verify and same:
         # Equal specs have equal claims, so nothing about them can change.
@@ -256,6 +248,11 @@ def _there(question: PlanQuestion, *sides: Side) -> Live | None:
 
 def _side(checked: CheckedSpec, made: Compilation, label: str) -> Side:
     return Side(label, made.cluster, made.components, made.pieces, made.charts, locate=checked.loaded.locate)
+
+
+def _apart(processes: ExitStack, question: Question, old: CheckedSpec) -> Callable[[], tuple[Alike, ...]] | None:
+    """Verify the old side in a process of its own, where there are two cores: the sides know nothing of each other."""
+    return processes.enter_context(beside(_open_claims, question, (old.cluster, old.spec), workers=cores()))
 
 
 def _concerned(old: Subject, new: Subject, changes: Iterable[ObjectChange]) -> frozenset[str] | None:
