@@ -20,6 +20,7 @@ from tenantry.safe.fixes.search import Fixer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tenantry.app.fix_edits import Edit
     from tenantry.app.verify import Question, Subject
     from tenantry.model.claim import Claim, Step
     from tenantry.model.problem import Location
@@ -186,11 +187,15 @@ def _repaired(
 ) -> list[SafeFinding]:
     """Look for a fix for every violation, the worst first, as far as the effort for it goes."""
     fixer = Fixer(view, {channel.id: channel for channel in channels})
+    # One change may close many holes.
+    made: dict[str, tuple[Edit, ...]] = {}
     found = []
     for item in findings:
         fix = fixer.fix(item.claim) if item.claim.verdict is Verdict.VIOLATED else None
-        made = edits(fix, view.given) if fix is not None and on_disk else ()
-        found.append(replace(item, repair=fix, edits=made))
+        changes = repr(fix.changes) if fix is not None and on_disk else ""
+        if fix is not None and changes and changes not in made:
+            made[changes] = edits(fix, view.given)
+        found.append(replace(item, repair=fix, edits=made.get(changes, ())))
     return found
 
 

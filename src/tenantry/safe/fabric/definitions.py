@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.model.claim import Step, Witness
 from tenantry.model.tenancy import PLATFORM, Strength
@@ -18,7 +18,7 @@ from tenantry.safe.devices.probes import with_annotation
 from tenantry.safe.devices.reading import parsed
 from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
 from tenantry.safe.powers import MAKE
-from tenantry.safe.reading import items, strings, text
+from tenantry.safe.reading import copied, items, strings, text
 from tenantry.safe.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.samples import sample
 from tenantry.safe.shapes import policy_text, shapes_of
@@ -26,7 +26,7 @@ from tenantry.safe.view import Answer
 from tenantry.safe.writing import likeliest, writings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tenantry.model.manifest import Body
     from tenantry.model.tenancy import TenantIdentity
@@ -172,12 +172,18 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
     found: dict[str, list[Outcome]] = {}
     told_apart = _Words(view, tenant, _rules(view))
     refused = fabrics.refused.setdefault(told_apart.home, {})
+    let_in: dict[tuple[str, tuple[str, ...]], _LetIn] = {}
     for attachment, owner, kind in _kinds(fabrics):
-        if owner == tenant.name:
+        # One network that a tenant attaches to is enough.
+        if owner == tenant.name or (owner in found and found[owner][-1].witness is not None):
             continue
         if owner is not None and kind:
-            alike = refused.setdefault(told_apart.kind(attachment, kind), [])
-            outcome = alike[0] if len(alike) >= _ENOUGH else _foreign(fabrics, tenant, attachment, setting)
+            what = told_apart.kind(attachment, kind)
+            alike = refused.setdefault(what, [])
+            if len(alike) >= _ENOUGH:
+                outcome = alike[0]
+            else:
+                outcome = _foreign(fabrics, tenant, attachment, setting, _Known(let_in, what))
             if outcome.reason and len(alike) < _ENOUGH:
                 alike.append(outcome)
             found.setdefault(owner, []).append(outcome)
@@ -185,6 +191,52 @@ def attaching_outcomes(fabrics: Fabrics, tenant: TenantIdentity) -> dict[str, Ou
             for target, outcome in _common(fabrics, tenant, attachment, setting).items():
                 found.setdefault(target, []).append(outcome)
     return {target: worst(values) for target, values in found.items()}
+
+
+class _LetIn(NamedTuple):
+    """A pod that admission lets in with the name of a network in an annotation.
+
+    Attributes:
+        pod: the pod.
+        way: which of the ways to write the name it holds.
+    """
+
+    pod: Body
+    way: int
+
+
+class _Known(NamedTuple):
+    """What admission let in of one tenant's pods, by annotation and kind of network; and the kind that is asked about.
+
+    Admission that cannot tell networks apart lets in a pod that names another one of the kind.
+    """
+
+    let_in: dict[tuple[str, tuple[str, ...]], _LetIn]
+    kind: tuple[str, ...]
+
+    def pod(self, annotation: str, ways: Sequence[str]) -> Body | None:
+        """Return a pod of which it is known that it is let in, or None."""
+        known = self.let_in.get((annotation, self.kind))
+        if known is None:
+            return None
+        made = copied(known.pod)
+        with_annotation(annotation, ways[known.way])(made)
+        return made
+
+    def note(self, annotation: str, ways: Sequence[str], pod: Body, tried: Body) -> None:
+        """Remember a pod that is let in.
+
+        Args:
+            annotation: where it names a network.
+            ways: the ways to name it.
+            pod: the pod.
+            tried: what was tried, without the name; a pod that differs in more may do so by what it names.
+        """
+        written = strings(pod, "metadata", "annotations").get(annotation, "")
+        made = copied(tried)
+        with_annotation(annotation, written)(made)
+        if written in ways and made == pod:
+            self.let_in[annotation, self.kind] = _LetIn(pod, ways.index(written))
 
 
 _ENOUGH = 2
@@ -258,13 +310,15 @@ def _replaced(written: str, names: Iterable[str], signs: Mapping[str, str]) -> s
     return written
 
 
-def _foreign(fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation) -> Outcome:
+def _foreign(
+    fabrics: Fabrics, tenant: TenantIdentity, attachment: Attachment, setting: Isolation, known: _Known | None = None
+) -> Outcome:
     """Return whether pods of a tenant attach to a network outside its namespaces."""
     name = f"{attachment.namespace}/{attachment.name}"
-    replaced = _attached(fabrics, tenant, attachment, [with_annotation(DEFAULT_NETWORK, name)], DEFAULT_NETWORK)
+    replaced = _attached(fabrics, tenant, attachment, (DEFAULT_NETWORK, [name]), known)
     if replaced.witness is not None:
         return _because(replaced, _NOT_ISOLATED)
-    added = _attached(fabrics, tenant, attachment, _added(attachment), NETWORKS)
+    added = _attached(fabrics, tenant, attachment, (NETWORKS, _ways(attachment)), known)
     if added.reason:
         return added if replaced.reason else replaced
     shared = attachment.namespace in setting.shared
@@ -292,39 +346,52 @@ def _because(outcome: Outcome, step: Step) -> Outcome:
     return Outcome.broken(more, outcome.fix)
 
 
-def _added(attachment: Attachment) -> list[Callable[[Body], None]]:
-    written = json.dumps([{"name": attachment.name, "namespace": attachment.namespace}])
-    return [
-        with_annotation(NETWORKS, f"{attachment.namespace}/{attachment.name}"),
-        with_annotation(NETWORKS, written),
-        with_annotation(NETWORKS, f"probe,{attachment.namespace}/{attachment.name}@net9"),
-    ]
+def _ways(attachment: Attachment) -> list[str]:
+    """Return the ways in which a pod may name a network."""
+    name = f"{attachment.namespace}/{attachment.name}"
+    listed = json.dumps([{"name": attachment.name, "namespace": attachment.namespace}])
+    return [name, listed, f"probe,{name}@net9"]
 
 
 def _attached(
     fabrics: Fabrics,
     tenant: TenantIdentity,
     attachment: Attachment,
-    changes: list[Callable[[Body], None]],
-    annotation: str,
+    naming: tuple[str, list[str]],
+    known: _Known | None,
 ) -> Outcome:
-    """Return whether a pod of a tenant may name a network in an annotation, whatever Multus makes of it."""
+    """Return whether a pod of a tenant may name a network in an annotation, whatever Multus makes of it.
+
+    Args:
+        fabrics: networks and who may have what.
+        tenant: whose pods.
+        attachment: the network.
+        naming: the annotation, and the ways to name the network in it.
+        known: what was let in before; None where nothing is noted.
+    """
     view = fabrics.view
+    annotation, ways = naming
     template = fabrics.named(tenant.name).get((annotation, attachment.namespace, attachment.name))
     if template is not None:
         step = Step("a pod names it", template.owner.key, (*template.pointer[:-1], "metadata", "annotations"))
         return Outcome.broken(_reached(tenant, attachment, template.body, step), _fix(annotation))
     if view.strength is Strength.DEPLOYED:
         return Outcome.safe("no pod deployed names a network of another tenant")
-    trial = fabrics.access.prober.worst(tenant, changes)
-    if trial is None:
-        return Outcome.safe("it has no namespaces")
-    if trial.answer is Answer.REFUSED:
-        return Outcome.safe(f"{trial.by} refuses networks of other namespaces")
-    if trial.answer is Answer.UNKNOWN:
-        return Outcome.open(*trial.missing)
+    pod = known.pod(annotation, ways) if known is not None else None
+    if pod is None:
+        changes = [with_annotation(annotation, written) for written in ways]
+        trial = fabrics.access.prober.worst(tenant, changes)
+        if trial is None:
+            return Outcome.safe("it has no namespaces")
+        if trial.answer is Answer.REFUSED:
+            return Outcome.safe(f"{trial.by} refuses networks of other namespaces")
+        if trial.answer is Answer.UNKNOWN:
+            return Outcome.open(*trial.missing)
+        pod = trial.pod
+        if known is not None:
+            known.note(annotation, ways, pod, fabrics.access.prober.base(text(pod, "metadata", "namespace"))[0])
     step = lacking("admission lets the pod in", f"no admission policy refuses the annotation {annotation}")
-    return Outcome.broken(_reached(tenant, attachment, trial.pod, step), _fix(annotation))
+    return Outcome.broken(_reached(tenant, attachment, pod, step), _fix(annotation))
 
 
 def _reached(tenant: TenantIdentity, attachment: Attachment, pod: Body, step: Step) -> Witness:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tenantry.model.change import Change, Fix, changed
 from tenantry.model.finding import Verdict
@@ -46,6 +47,13 @@ class _Trial:
     view: View
 
 
+class _Before(NamedTuple):
+    """Holes of a channel in the objects as they are, and the pairs of tenants they are between."""
+
+    holes: frozenset[tuple[object, ...]]
+    pairs: frozenset[tuple[str, str]]
+
+
 @dataclass
 class Fixer:
     """Finds fixes for claims about one view.
@@ -60,7 +68,7 @@ class Fixer:
     channels: Mapping[str, Channel]
     effort: int = EFFORT
     _tried: dict[tuple[str, tuple[str, ...]], tuple[View, tuple[Claim, ...]] | None] = field(default_factory=dict)
-    _violated: dict[str, tuple[Claim, ...]] = field(default_factory=dict)
+    _violated: dict[str, _Before] = field(default_factory=dict)
 
     def fix(self, claim: Claim) -> Fix | None:
         """Return the smallest fix that was found for a violation; None when no proposal closes it.
@@ -119,22 +127,34 @@ class Fixer:
         """
         view, claims = after
         own = _hole(self.view, claim)
-        known = {_hole(self.view, item) for item in self._before(channel)} - {own}
-        fresh = [item for item in claims if item.verdict is not Verdict.VIOLATED or _hole(view, item) not in known]
-        return tuple(item for item in fresh if _meets(item, claim))
+        known = self._before(channel).holes
+        return tuple(
+            item
+            for item in claims
+            if _meets(item, claim)
+            and (item.verdict is not Verdict.VIOLATED or (hole := _hole(view, item)) == own or hole not in known)
+        )
 
     def _newly_violated(self, channel: Channel, claims: tuple[Claim, ...]) -> bool:
         """Whether a tenant can now act on one it could not act on before."""
-        names = [tenant.name for tenant in self.view.tenants]
-        before = {pair for item in self._before(channel) for pair in pairs_of(item, names)}
+        before = self._before(channel).pairs
         return any(
-            pair not in before for item in claims if item.verdict is Verdict.VIOLATED for pair in pairs_of(item, names)
+            pair not in before
+            for item in claims
+            if item.verdict is Verdict.VIOLATED
+            for pair in pairs_of(item, self._names)
         )
 
-    def _before(self, channel: Channel) -> tuple[Claim, ...]:
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(tenant.name for tenant in self.view.tenants)
+
+    def _before(self, channel: Channel) -> _Before:
         if channel.id not in self._violated:
-            claims = verify(self.view, [channel])
-            self._violated[channel.id] = tuple(item for item in claims if item.verdict is Verdict.VIOLATED)
+            claims = [item for item in verify(self.view, [channel]) if item.verdict is Verdict.VIOLATED]
+            holes = frozenset(_hole(self.view, item) for item in claims)
+            pairs = frozenset(pair for item in claims for pair in pairs_of(item, self._names))
+            self._violated[channel.id] = _Before(holes, pairs)
         return self._violated[channel.id]
 
     def _after(self, channel: Channel, changes: Proposal) -> tuple[View, tuple[Claim, ...]] | None:
