@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 from made_platforms import platform, snapshot_of
 
 from tenantry.model.finding import Verdict
-from tenantry.model.tenancy import Declared, Strength
+from tenantry.model.tenancy import Declared, Strength, TenantIdentity
 from tenantry.safe.channels import CHANNELS
 from tenantry.safe.devices.probes import Prober
 from tenantry.safe.fabric import definitions
@@ -106,3 +107,22 @@ def test_networks_that_admission_cannot_tell_apart_are_decided_as_each_by_itself
     broken = {(claim.source, claim.target) for claim in at_once if claim.verdict is Verdict.VIOLATED}
     assert len(broken) == open_pairs
     assert once < tried
+
+
+def test_networks_of_which_policies_measure_the_names_are_not_taken_for_each_other(built: View) -> None:
+    bodies = [item.body for item in built.given if "tenantry-networks" not in item.key.name]
+    shorter = json.loads(json.dumps(bodies).replace("0003", "3"))
+    tenants = tuple(
+        TenantIdentity(
+            item.name.replace("0003", "3"),
+            *(tuple(name.replace("0003", "3") for name in names) for names in (item.namespaces, item.groups)),
+        )
+        for item in built.tenancy.tenants
+    )
+    owners = replace(built.tenancy, tenants=tenants)
+    more = guard_of(f"size({DEFAULT}) < 30")
+    view = View(snapshot_of([*shorter, *more]), owners, built.declared)
+    claims = verify(view, [channel for channel in CHANNELS if channel.id == "X2"])
+    broken = {(claim.source, claim.target) for claim in claims if claim.verdict is Verdict.VIOLATED}
+    assert {target for _, target in broken} == {"tenant-3"}
+    assert len(broken) == 4

@@ -51,6 +51,13 @@ def test_what_differs_inside_makes_a_shape_of_its_own(difference: Body) -> None:
     assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
 
 
+def test_names_of_other_lengths_make_shapes_of_their_own_where_a_policy_measures_them() -> None:
+    measures = guard("measures", "size(request.namespace) < 8")
+    seen = view(edits(), measures, tenants=OWNED)
+    assert representatives(seen, seen.tenancy.by_name["red"]) == ("red-dev", "red-prod")
+    assert shapes_of(seen).of("red-dev") != shapes_of(seen).of("red-prod")
+
+
 def test_words_for_people_make_no_difference_unless_a_policy_reads_them() -> None:
     told = space("red-prod", annotations={"openshift.io/description": "Production"})
     assert representatives(view(edits(), told, tenants=OWNED), view(tenants=OWNED).tenancy.by_name["red"]) == (

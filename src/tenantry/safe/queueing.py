@@ -11,9 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.model.selector import Selector, parse_selector
-from tenantry.safe.comparisons import measure_texts
 from tenantry.safe.reading import annotations_of, at, items, labels_of, number, text
-from tenantry.safe.shapes import policy_bodies, policy_text, shapes_of
+from tenantry.safe.shapes import policy_text, shapes_of
 
 if TYPE_CHECKING:
     from tenantry.model.manifest import Body, Manifest
@@ -244,8 +243,7 @@ class Candidates:
         self._view = view
         self._names = dict(sorted(names.items()))
         words = policy_text(view)
-        measured = measure_texts(policy_bodies(view))
-        self._marks = {name: f"{shapes_of(view).mark(name)}{len(name) if measured else ''}" for name in names}
+        self._marks = {name: shapes_of(view).mark(name) for name in names}
         self._in_policies = [name for name in self._names if name in words or _prefixed(name, words)]
 
     def of(self, tenant: str, namespace: str) -> list[str]:

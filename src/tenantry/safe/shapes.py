@@ -2,8 +2,9 @@
 
 Compared are labels, annotations, and the objects inside that say what may be done there, with the names of the
 namespace and of its tenant taken out. What policies could tell apart by those names makes a difference: each text in a
-policy is compared with each name the way CEL can compare them. Tenants whose groups or users are named in bindings or
-security context constraints of the whole cluster are never taken for one another.
+policy is compared with each name the way CEL can compare them, and so is its length where a policy asks for one.
+Tenants whose groups or users are named in bindings or security context constraints of the whole cluster are never taken
+for one another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tenantry.safe.comparisons import measure_texts
 from tenantry.safe.reading import annotations_of, items, labels_of, strings, text, texts, walk
 from tenantry.safe.shared import once
 
@@ -60,6 +62,7 @@ class Shapes:
 
     def __init__(self, view: View) -> None:
         bodies = list(policy_bodies(view))
+        self._measured = measure_texts(bodies)
         self._words = "\n".join(map(repr, bodies))
         self._comparison = _Comparison(sorted(_literals(bodies)))
         self._special = _special_names(view)
@@ -85,7 +88,8 @@ class Shapes:
     def mark(self, name: str) -> str:
         """Return how the texts of policies compare with a name; equal for names they cannot tell apart."""
         if name not in self._marks:
-            self._marks[name] = self._comparison.mark(name)
+            length = len(name) if self._measured else ""
+            self._marks[name] = f"{self._comparison.mark(name)}{length}"
         return self._marks[name]
 
     def _contents(self, view: View, namespace: str) -> list[object]:

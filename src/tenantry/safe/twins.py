@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tenantry.safe.comparisons import KEPT, measure_texts, work_out_askers
+from tenantry.safe.comparisons import KEPT, work_out_askers
 from tenantry.safe.patterns import Patterns, is_plainly, patterns_in
 from tenantry.safe.shapes import policy_bodies, relation, shapes_of
 from tenantry.safe.shared import once
@@ -66,7 +66,7 @@ class Twins:
             found[tenant.name if tenant.name in single else contents.digest(tenant)].append(tenant)
         # How names compare is asked of those only whose objects are alike.
         words = {word for tenant in view.tenants for word in self._words.made_of(tenant.name)}
-        compare = _Compared(shapes_of(view), Patterns(contents.patterns, words), measure_texts(policy_bodies(view)))
+        compare = _Compared(shapes_of(view), Patterns(contents.patterns, words))
         classes: dict[object, list[TenantIdentity]] = defaultdict(list)
         for key, members in found.items():
             for tenant in members:
@@ -89,14 +89,13 @@ class Twins:
 
 
 class _Compared(NamedTuple):
-    """What names are compared with: texts of policies, patterns in objects, and whether a policy measures them."""
+    """What names are compared with: texts of policies, and patterns in objects."""
 
     shapes: Shapes
     patterns: Patterns
-    measured: bool
 
-    def marks(self, word: str) -> tuple[str, str, int]:
-        return self.shapes.mark(word), self.patterns.mark(word), len(word) if self.measured else 0
+    def marks(self, word: str) -> tuple[str, str]:
+        return self.shapes.mark(word), self.patterns.mark(word)
 
 
 MANY = 20
