@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from made_platforms import platform, snapshot_of
@@ -16,6 +16,9 @@ from tenantry.model.tenancy import Declared, Strength, Tenancy
 from tenantry.safe.bearing import ROWS, Difference, bearing
 from tenantry.safe.verify import open_claims, verdicts, verify
 from tenantry.safe.view import View
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytest.importorskip("cel_expr_python", reason="CEL is not installed")
 
@@ -165,18 +168,23 @@ def test_conditions_of_webhooks_and_variables_are_read_too() -> None:
 
 # --- held against all verdicts ----------------------------------------------------------------------------------------
 
-WORLDS = ("dell-ai-factory-h200", "eks-gpu", "vanilla-kubernetes", "made-up")
+EXAMPLES = ("dell-ai-factory-h200", "eks-gpu", "vanilla-kubernetes")
 
 
-@pytest.fixture(scope="module", params=WORLDS)
+def compiled(root: Path, name: str) -> tuple[list[Body], Tenancy]:
+    """Return the objects of an example, and who owns them."""
+    folder = root / "examples" / name
+    made = compile_cluster(load(folder, "production" if (folder / "environments").is_dir() else "").cluster)
+    bodies = [body for found in made.files().values() for body in found]
+    return bodies, spec_tenancy(made.cluster.spec, snapshot_of(bodies))
+
+
+@pytest.fixture(scope="module", params=(*EXAMPLES, "made-up"))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Body], Tenancy]:
     root = request.config.rootpath
     if request.param == "made-up":
         return platform(root, tmp_path_factory.mktemp("spec"), 4, 2, even=True)
-    environment = "production" if (root / "examples" / request.param / "environments").is_dir() else ""
-    made = compile_cluster(load(root / "examples" / request.param, environment).cluster)
-    bodies = [body for found in made.files().values() for body in found]
-    return bodies, spec_tenancy(made.cluster.spec, snapshot_of(bodies))
+    return compiled(root, request.param)
 
 
 def test_other_amounts_change_no_verdict_of_other_channels(world: tuple[list[Body], Tenancy]) -> None:
@@ -203,12 +211,7 @@ def test_other_amounts_change_no_verdict_of_other_channels(world: tuple[list[Bod
 
 
 def test_every_row_is_about_something_that_is_compiled(request: pytest.FixtureRequest) -> None:
-    there = set()
-    for name in WORLDS[:3]:
-        for file in (request.config.rootpath / "examples" / name,):
-            environment = "production" if (file / "environments").is_dir() else ""
-            made = compile_cluster(load(file, environment).cluster)
-            there |= {body["kind"] for found in made.files().values() for body in found}
+    there = {body["kind"] for name in EXAMPLES for body in compiled(request.config.rootpath, name)[0]}
     assert {row.kind for row in ROWS} <= there
 
 

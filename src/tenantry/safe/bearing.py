@@ -15,7 +15,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
 from tenantry.safe.admission import plural_of
-from tenantry.safe.cel_tree import Call, Const, Ident, Node, Select, below, tree_of
+from tenantry.safe.cel_tree import FIELDS, Call, Const, Ident, Node, Select, below, tree_of
+from tenantry.safe.comparisons import expressions_of
 from tenantry.safe.matching import RequestRule
 from tenantry.safe.queueing import KAI_GROUP, KUEUE_GROUP
 from tenantry.safe.quotas import CLUSTER_QUOTA
@@ -76,6 +77,13 @@ class Row:
         return of_kind and fnmatchcase(difference.pointer, self.pattern)
 
 
+_SOME = "some"
+_RATES = ("maxTxRate", "max_tx_rate")
+_NETWORKS = frozenset({
+    "HostDeviceNetwork", "NetworkAttachmentDefinition", "OVSNetwork", "SriovIBNetwork", "SriovNetwork",
+})  # fmt: skip
+
+
 def _both_granted(difference: Difference) -> bool:
     """Whether both are amounts above zero."""
     return positive(difference.before) and positive(difference.after)
@@ -128,12 +136,6 @@ def _rates_are_set(bodies: Iterable[Body]) -> bool:
         if path
     )
 
-
-_SOME = "some"
-_RATES = ("maxTxRate", "max_tx_rate")
-_NETWORKS = frozenset({
-    "HostDeviceNetwork", "NetworkAttachmentDefinition", "OVSNetwork", "SriovIBNetwork", "SriovNetwork",
-})  # fmt: skip
 
 _AMOUNT = "quotas are asked whether they bound something, and whether they grant any of it"
 _SHARE = "what a queue may use beyond its guarantee, and how it is shared, takes nothing that is guaranteed"
@@ -222,7 +224,6 @@ Chain = tuple[str | None, ...]
 """A variable and the steps from it to what is read; None for a step that is worked out."""
 
 _OBJECTS = frozenset({"object", "oldObject"})
-_FIELDS = frozenset({"_[_]", "_[?_]", "_?._"})
 
 
 def _policies(bodies: Iterable[Body]) -> Iterator[Body]:
@@ -237,17 +238,13 @@ def _can_be_read(row: Row, policy: Body) -> bool:
     is_parameter = text(policy, "spec", "paramKind", "kind") == row.kind
     if not meets and not is_parameter:
         return False
-    for path, value in walk(policy):
-        if path and isinstance(value, str) and str(path[-1]).lower().endswith("expression"):
-            tree = tree_of(value)
-            # What cannot be read may read anything.
-            if tree is None:
-                return True
-            for variable, *steps in _chains(tree):
-                asked = meets if variable in _OBJECTS else is_parameter if variable == "params" else False
-                if asked and _meet(tuple(steps), row.steps):
-                    return True
-    return False
+    shown = {*(_OBJECTS if meets else ()), *(("params",) if is_parameter else ())}
+    trees = [tree_of(expression) for expression in expressions_of(policy)]
+    # What cannot be read may read anything.
+    return any(
+        tree is None or any(variable in shown and _meet(tuple(steps), row.steps) for variable, *steps in _chains(tree))
+        for tree in trees
+    )
 
 
 def _rules(policy: Body) -> Iterator[RequestRule]:
@@ -280,7 +277,7 @@ def _chain(node: Node) -> tuple[str, Chain, list[Node]]:
         if isinstance(node, Select):
             steps.append(node.field)
             node = node.operand
-        elif isinstance(node, Call) and node.function in _FIELDS and len(node.arguments) == 2:
+        elif isinstance(node, Call) and node.function in FIELDS and len(node.arguments) == 2:
             node, step = node.arguments
             steps.append(step.value if isinstance(step, Const) and isinstance(step.value, str) else None)
             worked_out.append(step)

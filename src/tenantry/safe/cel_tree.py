@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from tenantry.safe import cel
 
@@ -78,6 +78,10 @@ class Loop:
 
 
 Node = Const | Ident | Select | Call | ListOf | MapOf | Loop
+
+
+FIELDS: Final = frozenset({"_[_]", "_[?_]", "_?._"})
+"""Calls that take a field or an item out of their first argument, as a selection does."""
 
 
 @lru_cache(maxsize=4096)

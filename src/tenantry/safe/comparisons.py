@@ -9,11 +9,11 @@ from __future__ import annotations
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Final
 
-from tenantry.safe.cel_tree import Call, Const, Ident, ListOf, Loop, MapOf, Node, Select, tree_of
+from tenantry.safe.cel_tree import FIELDS, Call, Const, Ident, ListOf, Loop, MapOf, Node, Select, tree_of
 from tenantry.safe.reading import items, text, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 KEPT: Final = "system:"
 """What names begin with that only the API gives; texts that begin with it are compared with nobody else's name."""
@@ -37,7 +37,6 @@ _SAME: Final = frozenset({
     "_==_", "_!=_", "@in", "_in_", "_&&_", "_||_", "!_", "_?_:_", "_[_]", "_[?_]", "_?._", "size", "orValue", "value",
     "hasValue", "or", "optional.of", "optional.none", "optional.ofNonZeroValue", "@not_strictly_false", "type", "dyn",
 })  # fmt: skip
-_FIELDS: Final = frozenset({"_[_]", "_[?_]", "_?._"})
 _TRUTHS: Final = frozenset({
     "_==_", "_!=_", "@in", "_in_", "_&&_", "_||_", "!_", "_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith",
     "contains", "matches", "hasValue", "size", "@not_strictly_false", "isSorted", "allowed",
@@ -63,6 +62,13 @@ def measure_texts(policies: Iterable[Any]) -> bool:
     return any(_Reader(body).measured for body in policies)
 
 
+def expressions_of(policy: Any) -> Iterator[str]:
+    """Yield every expression of an admission policy or webhook, whatever it is for."""
+    for path, value in walk(policy):
+        if path and isinstance(value, str) and str(path[-1]).lower().endswith("expression"):
+            yield value
+
+
 class _Reader:
     """Reads the expressions of one policy, variables in their order first."""
 
@@ -75,9 +81,8 @@ class _Reader:
             self._variables[name] = self._written(expression)
             if self._holds_items(tree_of(expression)):
                 self._collections.add(name)
-        for path, value in walk(body):
-            if path and isinstance(value, str) and str(path[-1]).lower().endswith("expression"):
-                self._written(value)
+        for expression in expressions_of(body):
+            self._written(expression)
 
     def _written(self, expression: str) -> Origin:
         tree = tree_of(expression) if expression else None
@@ -124,7 +129,7 @@ class _Reader:
 
     def _call(self, node: Call, bound: dict[str, Origin]) -> Origin:
         first, last = node.arguments[0] if node.arguments else None, node.arguments[-1] if node.arguments else None
-        if node.function in _FIELDS and isinstance(first, Ident) and isinstance(last, Const):
+        if node.function in FIELDS and isinstance(first, Ident) and isinstance(last, Const):
             return self._field(Select(first, str(last.value), test=False), bound)
         if node.function == "size" and not self._holds_items(first):
             self.measured = True

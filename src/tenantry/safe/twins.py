@@ -54,6 +54,7 @@ class Twins:
     Attributes:
         classes: every tenant, by class; classes and their members in the order of the tenants.
         first: the first tenant of its class, by the name of each tenant.
+        others: the other tenants of its class, by the name of each first one.
     """
 
     def __init__(self, view: View) -> None:
@@ -73,6 +74,7 @@ class Twins:
                 told = self._told(tenant, compare) if len(members) > 1 else ""
                 classes[key, told].append(tenant)
         self.classes = tuple(map(tuple, classes.values()))
+        self.others = {first.name: [twin.name for twin in rest] for first, *rest in self.classes}
         self.first = {tenant.name: members[0].name for members in self.classes for tenant in members}
 
     def named_in(self, thing: object) -> bool:

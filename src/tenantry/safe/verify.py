@@ -74,7 +74,7 @@ def verify_once(
 
 def _of_classes(channel: Channel, view: View, twins: Twins) -> Iterator[Claim]:
     """Yield what one channel claims of the first of each class, and what it does not prove of the others."""
-    others = {first.name: [twin.name for twin in rest] for first, *rest in twins.classes}
+    others = twins.others
     view.sources = tuple(tenant for tenant in view.tenants if tenant.name in others)
     claims = _at_least_as_deployed(channel, view)
     yield from claims
@@ -111,15 +111,16 @@ def open_claims(view: View, about: frozenset[str] | None = None) -> tuple[Alike,
         about: ids of the channels to ask; None for all.
     """
     channels = [channel for channel in CHANNELS if about is None or channel.id in about]
-    if view.strength is Strength.CARELESS or _unknown_rights(view):
-        return tuple(found for channel in channels for found in _Gathered(_not_proved(channel, view)).alike())
-    view.spared = set()
+    certain = not (view.strength is Strength.CARELESS or _unknown_rights(view))
+    view.spared = set() if certain else None
     try:
-        if about is not None:
-            # Finding the twins takes longer than what few channels decide.
-            return tuple(found for channel in channels for found in _Gathered(_not_proved(channel, view)).alike())
-        twins = twins_of(view)
-        return tuple(found for channel in channels for found in _of_all(channel, view, twins).alike())
+        # Finding the twins takes longer than what few channels decide.
+        twins = twins_of(view) if certain and about is None else None
+        return tuple(
+            found
+            for channel in channels
+            for found in (_of_all(channel, view, twins) if twins else _Gathered(_not_proved(channel, view))).alike()
+        )
     finally:
         view.spared = None
         view.sources = view.tenants
@@ -127,7 +128,7 @@ def open_claims(view: View, about: frozenset[str] | None = None) -> tuple[Alike,
 
 def _of_all(channel: Channel, view: View, twins: Twins) -> _Gathered:
     """Return what one channel does not prove, of each tenant."""
-    others = {first.name: [twin.name for twin in rest] for first, *rest in twins.classes}
+    others = twins.others
     view.sources = tuple(tenant for tenant in view.tenants if tenant.name in others)
     found = _Gathered(_not_proved(channel, view))
     anew: set[str] = set()

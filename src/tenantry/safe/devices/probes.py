@@ -18,7 +18,7 @@ from tenantry.safe.pods import plain_pod
 from tenantry.safe.powers import CHANGE
 from tenantry.safe.reading import at, copied, strings, text
 from tenantry.safe.refusals import Proof, about_change, by_itself, unless_more_is_said
-from tenantry.safe.ruling import admission_missing
+from tenantry.safe.ruling import Outcome, admission_missing
 from tenantry.safe.shapes import neutral, shapes_of
 from tenantry.safe.view import Admission, Answer
 
@@ -69,6 +69,20 @@ class Trial:
     def by(self) -> str:
         """What refuses the pod, for a reason."""
         return str(self.admission.by) if self.admission.by else "admission"
+
+
+def admitted(trial: Trial | None, what: str) -> Trial | Outcome:
+    """Return a trial of which a pod was let in, else what follows.
+
+    Args:
+        trial: what was tried; None where the tenant has no namespaces.
+        what: what admission refuses, in words.
+    """
+    if trial is None:
+        return Outcome.safe("it has no namespaces")
+    if trial.answer is Answer.REFUSED:
+        return Outcome.safe(f"{trial.by} refuses {what}")
+    return Outcome.open(*trial.missing) if trial.answer is Answer.UNKNOWN else trial
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tenantry.model.claim import Step, Witness
 from tenantry.model.tenancy import PLATFORM, Strength
-from tenantry.safe.devices.probes import with_annotation
+from tenantry.safe.devices.probes import admitted, with_annotation
 from tenantry.safe.devices.reading import parsed
 from tenantry.safe.fabric.attachments import CNI, DEFAULT_NETWORK, MELLANOX, NETWORKS, OVN, SRIOV
 from tenantry.safe.powers import MAKE
@@ -22,7 +22,6 @@ from tenantry.safe.reading import copied, items, strings, text
 from tenantry.safe.ruling import Outcome, admission_missing, lacking, pod_witness, worst
 from tenantry.safe.samples import sample
 from tenantry.safe.shapes import policy_text, shapes_of
-from tenantry.safe.view import Answer
 from tenantry.safe.writing import likeliest, writings
 
 if TYPE_CHECKING:
@@ -380,13 +379,9 @@ def _attached(
     pod = known.pod(annotation, ways) if known is not None else None
     if pod is None:
         changes = [with_annotation(annotation, written) for written in ways]
-        trial = fabrics.access.prober.worst(tenant, changes)
-        if trial is None:
-            return Outcome.safe("it has no namespaces")
-        if trial.answer is Answer.REFUSED:
-            return Outcome.safe(f"{trial.by} refuses networks of other namespaces")
-        if trial.answer is Answer.UNKNOWN:
-            return Outcome.open(*trial.missing)
+        trial = admitted(fabrics.access.prober.worst(tenant, changes), "networks of other namespaces")
+        if isinstance(trial, Outcome):
+            return trial
         pod = trial.pod
         if known is not None:
             known.note(annotation, ways, pod, fabrics.access.prober.base(text(pod, "metadata", "namespace"))[0])

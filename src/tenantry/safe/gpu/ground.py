@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tenantry.model.claim import Missing, Step, Witness
 from tenantry.model.tenancy import Strength, TenantIdentity
 from tenantry.safe.devices.access import Access, access_of
-from tenantry.safe.devices.probes import Prober, together, with_tolerations
+from tenantry.safe.devices.probes import Prober, admitted, together, with_tolerations
 from tenantry.safe.gpu.sharing import Group, gpu_groups
 from tenantry.safe.gpu.stack import Stack, read_stack
 from tenantry.safe.ruling import Outcome, lacking, pod_witness
@@ -116,13 +116,9 @@ class Ground:
                 return Outcome.broken(self._witness(tenant, trick, template.body, step), trick.fix)
         if self.view.strength is Strength.DEPLOYED:
             return Outcome.safe("no pod deployed does so")
-        trial = self.prober.worst(tenant, trick.changes, queued=trick.queued)
-        if trial is None:
-            return Outcome.safe("it has no namespaces")
-        if trial.answer is Answer.REFUSED:
-            return Outcome.safe(f"{trial.by} refuses {trick.refused}")
-        if trial.answer is Answer.UNKNOWN:
-            return Outcome.open(*trial.missing)
+        trial = admitted(self.prober.worst(tenant, trick.changes, queued=trick.queued), trick.refused)
+        if isinstance(trial, Outcome):
+            return trial
         group, reached = self.reach(tenant)
         if group is None and reached is not None:
             return self.kept_off(reached)
